@@ -1,0 +1,64 @@
+# Everything runs from .venv in this checkout; `make help` lists the targets.
+# Overridable: PYTHON (interpreter that creates .venv), WORKERS (test processes), ARGS (passed on to a tool).
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup test test-all format lint types mutants structure bench clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := weft tests tools
+WORKERS ?= 2
+ARGS ?=
+
+# The stamp carries a checksum, not a time: switching branches re-installs only when the files differ.
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP)  ## create .venv and install weft into it (needs the network once)
+
+$(STAMP): | $(BIN)/python
+	$(BIN)/python -m pip install --no-input -c constraints.txt -e '.[dev]'
+	@rm -f $(VENV)/.installed-*
+	@touch $@
+
+$(BIN)/python:
+	@for candidate in $(or $(PYTHON),python3.11 python3); do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "$$candidate -m venv $(VENV)"; exec "$$candidate" -m venv $(VENV); \
+	  fi; \
+	done; \
+	echo "make: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python3.11" >&2; \
+	exit 1
+
+test: lint types  ## format check, lint, types and all tests but the nightly ones
+	$(BIN)/python -m pytest -n $(WORKERS) -m "not nightly" $(ARGS)
+
+test-all: lint types  ## the same with the nightly tests
+	$(BIN)/python -m pytest -n $(WORKERS) --timeout 600 $(ARGS)
+
+format: $(STAMP)  ## rewrite the sources in the one format, sort imports
+	$(BIN)/python -m ruff check --select I --fix $(SOURCES)
+	$(BIN)/python -m ruff format $(SOURCES)
+
+lint: $(STAMP)  ## format check and lint
+	$(BIN)/python -m ruff format --check $(SOURCES)
+	$(BIN)/python -m ruff check $(SOURCES)
+
+types: $(STAMP)  ## mypy --strict
+	$(BIN)/python -m mypy
+
+mutants: $(STAMP)  ## put known bugs back in; the property suite must find each
+	$(BIN)/python tools/mutants.py $(ARGS)
+
+structure: $(STAMP)  ## sizes of rooms, files and functions
+	$(BIN)/python tools/structure.py $(ARGS)
+
+bench: $(STAMP)  ## what the scheduler costs per step
+	$(BIN)/weft bench scheduler $(ARGS)
+
+clean:  ## remove caches and build output; .venv stays
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find $(SOURCES) -type d -name __pycache__ -prune -exec rm -rf {} +

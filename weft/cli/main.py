@@ -1,0 +1,114 @@
+"""The `weft` command. Verbs are named in a table and imported only when they run, so that help is instant."""
+
+import difflib
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, NoReturn
+
+import click
+
+from weft import __version__
+
+EXIT_USER_ERROR = 2
+
+
+class Verb(NamedTuple):
+    """A command that is not imported yet.
+
+    `target` is "module:attribute" and names a `click.Command`; without one the verb is a group, whose
+    members are the entries under its dotted name. `help` is its line in the listing of commands.
+    """
+
+    help: str
+    target: str = ""
+
+
+VERBS: Mapping[str, Verb] = {
+    "bench": Verb("Measure this machine and this installation."),
+    "bench.scheduler": Verb("Time what the scheduler costs per step.", "weft.cli.bench_scheduler:command"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are the entries of `verbs` directly below `path`, a dotted name ("" at the top).
+
+    Listing reads only the table; a target is imported when its command is called or asked for help.
+    """
+
+    def __init__(self, verbs: Mapping[str, Verb], path: str = "", **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.verbs = verbs
+        self.path = path
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        parents_and_names = (dotted.rpartition(".")[::2] for dotted in self.verbs)
+        return sorted(name for parent, name in parents_and_names if parent == self.path)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        verb = self.verbs.get(self._dotted(cmd_name))
+        if verb is None:
+            return None
+        if not verb.target:
+            return LazyGroup(self.verbs, self._dotted(cmd_name), name=cmd_name, help=verb.help)
+        return _load(verb.target)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, self.verbs[self._dotted(name)].help) for name in self.list_commands(ctx)]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            self._fail_unknown(ctx, args[0])
+        return super().resolve_command(ctx, args)
+
+    def _fail_unknown(self, ctx: click.Context, name: str) -> NoReturn:
+        names = self.list_commands(ctx)
+        nearest = difflib.get_close_matches(name, names, n=1)
+        advice = f"did you mean {nearest[0]!r}?" if nearest else f"choose from: {', '.join(names)}"
+        ctx.fail(f"no such command {name!r}; {advice}")
+
+    def _dotted(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name
+
+
+def _load(target: str) -> click.Command:
+    module, _, attribute = target.partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    if not isinstance(command, click.Command):
+        raise TypeError(f"{target} is not a click command; mend the table in {__name__}")
+    return command
+
+
+command_line = click.version_option(__version__, prog_name="weft")(
+    LazyGroup(VERBS, name="weft", help="Serve and simulate large language models.")
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `weft` with these arguments, by default the process's own.
+
+    A user's mistake ends as one line on stderr, never as a traceback.
+    """
+    run(command_line, arguments)
+
+
+def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
+    """Run a command as `main` does: exit with code 2 and one line on stderr where it raises a `WeftError`."""
+    try:
+        command.main(args=arguments, prog_name="weft")
+    except Exception as error:
+        from weft.contracts.errors import WeftError  # here, so that help imports nothing but click
+
+        if not isinstance(error, WeftError):
+            raise
+        click.echo(f"weft: error: {' '.join(str(error).split())}", err=True)
+        sys.exit(EXIT_USER_ERROR)
+
+
+if __name__ == "__main__":
+    main()
