@@ -1,0 +1,1 @@
+"""Shared frozen types and protocols. This room imports nothing of ours."""

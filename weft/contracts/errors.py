@@ -1,0 +1,48 @@
+"""Errors that users, policies and invariants raise."""
+
+
+class WeftError(Exception):
+    """A mistake somebody can mend: the message names what was wrong, the value, and what to do."""
+
+
+class ConfigurationError(WeftError):
+    """An engine, pool or policy was configured with a value that cannot work."""
+
+
+class InvalidRequest(WeftError):
+    """A request carries a value that no engine could serve."""
+
+
+class RequestRejected(WeftError):
+    """A request was refused at the door.
+
+    `retry_after_s` is the estimated time in seconds until the same request would be let in, or None
+    where waiting would not help.
+    """
+
+    def __init__(self, request_id: str, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(f"request {request_id!r} rejected: {reason}")
+        self.request_id = request_id
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+
+
+class PolicyError(WeftError):
+    """A policy raised, or decided something impossible. Names the policy and, where one is hit, the request."""
+
+    def __init__(self, policy: str, problem: str, request_id: str | None = None) -> None:
+        about = f" (request {request_id!r})" if request_id is not None else ""
+        super().__init__(f"policy {policy!r}{about}: {problem}")
+        self.policy = policy
+        self.request_id = request_id
+
+
+class InvariantViolation(AssertionError):
+    """Something that must always hold does not: a defect of Weft itself, never of its input.
+
+    `name` is stable and short (`blocks_conserved`); tests and fault campaigns count by it.
+    """
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(f"[{name}] {detail}")
+        self.name = name

@@ -1,0 +1,176 @@
+"""What happens, recorded once.
+
+Everything else about the past (metrics, timelines, explanations, dashboards) is computed from these
+records. Times are seconds on the event loop's clock.
+"""
+
+from enum import Enum
+from typing import NamedTuple
+
+from weft.contracts.transfers import TransferKind
+
+
+class Status(Enum):
+    """Where a sequence is in its life. The last four are ends."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    BLOCKED = "blocked"
+    PREEMPTED = "preempted"
+    FINISHED = "finished"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+
+ENDS = (Status.FINISHED, Status.CANCELLED, Status.REJECTED, Status.FAILED)
+
+_W, _R, _B, _P = Status.WAITING, Status.RUNNING, Status.BLOCKED, Status.PREEMPTED
+_F, _C, _J, _X = ENDS
+
+LEGAL_TRANSITIONS: dict[Status | None, tuple[Status, ...]] = {
+    None: (_W, _J),
+    _W: (_R, _C, _X),
+    _R: (_P, _F, _C, _X),
+    _B: (_R, _P, _C, _X),
+    _P: (_R, _B, _F, _C, _X),
+    _F: (),
+    _C: (),
+    _J: (),
+    _X: (),
+}
+"""The life of a sequence. None is before it exists: it begins waiting, or is rejected. A preempted one may
+finish by a step that was already under way, and a waiting one never finishes without having run."""
+
+
+class RequestArrived(NamedTuple):
+    """A request reached the engine."""
+
+    time_s: float
+    request_id: str
+    tenant: str
+    prompt_tokens: int
+    max_tokens: int
+
+
+class Transition(NamedTuple):
+    """A sequence changed status, and why."""
+
+    time_s: float
+    request_id: str
+    sequence_number: int
+    before: Status | None
+    after: Status
+    reason: str
+
+
+class WaitReason(NamedTuple):
+    """What keeps a waiting or preempted sequence from running; recorded when it changes."""
+
+    time_s: float
+    request_id: str
+    sequence_number: int
+    reason: str
+
+
+class PrefixLookup(NamedTuple):
+    """A sequence was about to run and looked for cached state: of `queried_tokens`, `hit_tokens` were found."""
+
+    time_s: float
+    request_id: str
+    sequence_number: int
+    queried_tokens: int
+    hit_tokens: int
+
+
+class FirstToken(NamedTuple):
+    """The first output token of a request is known."""
+
+    time_s: float
+    request_id: str
+
+
+class ComputedUnits(NamedTuple):
+    """Explicit work in a step: `count` units of a sequence from `start`; `stands`: one per step from then on."""
+
+    sequence_number: int
+    start: int
+    count: int
+    emits: bool
+    stands: bool
+
+
+class StepRecord(NamedTuple):
+    """One completed step. `num_standing` sequences computed a unit each without being listed; `left` no
+    longer did so from this step on."""
+
+    time_s: float
+    number: int
+    planned_s: float
+    num_tokens: int
+    num_standing: int
+    explicit: tuple[ComputedUnits, ...]
+    left: tuple[int, ...]
+    num_running: int
+    num_waiting: int
+    used_blocks: int
+
+
+class DraftVerified(NamedTuple):
+    """A draft of `num_drafted` tokens was checked; `num_accepted` of them were right."""
+
+    time_s: float
+    request_id: str
+    sequence_number: int
+    num_drafted: int
+    num_accepted: int
+
+
+class TransferStarted(NamedTuple):
+    """A movement of `num_blocks` blocks began."""
+
+    time_s: float
+    transfer_id: int
+    kind: TransferKind
+    sequence_number: int
+    num_blocks: int
+
+
+class TransferEnded(NamedTuple):
+    """A movement of blocks ended; `error` is None where it succeeded."""
+
+    time_s: float
+    transfer_id: int
+    error: str | None
+
+
+class WeightsUpdated(NamedTuple):
+    """From the next step on the model's weights are those of `version`."""
+
+    time_s: float
+    version: int
+
+
+class RequestEnded(NamedTuple):
+    """A request ended, exactly once, with all its sequences."""
+
+    time_s: float
+    request_id: str
+    status: Status
+    reason: str
+    output_tokens: int
+
+
+Event = (
+    RequestArrived
+    | Transition
+    | WaitReason
+    | PrefixLookup
+    | FirstToken
+    | StepRecord
+    | DraftVerified
+    | TransferStarted
+    | TransferEnded
+    | WeightsUpdated
+    | RequestEnded
+)

@@ -1,0 +1,76 @@
+"""The seams between live and simulated: execution, fabric, provisioning.
+
+Time is the fourth; it is the running event loop itself.
+"""
+
+from collections.abc import Awaitable, Sequence
+from typing import Literal, Protocol, TypeVar
+
+from weft.contracts.steps import Step, StepResult
+from weft.contracts.transfers import Transfer, TransferResult
+
+Work = TypeVar("Work", contravariant=True)
+Result = TypeVar("Result", covariant=True)
+
+
+class Executor(Protocol[Work, Result]):
+    """Does work in the order submitted, at most `depth` pieces at once.
+
+    `depth` means the same live and simulated, because it decides which step an arrival joins.
+    """
+
+    @property
+    def depth(self) -> int:
+        """The most pieces of work that may be in flight, at least 1."""
+
+    def submit(self, work: Work) -> Awaitable[Result]:
+        """Queue a piece of work; the awaitable yields its result or raises what went wrong."""
+
+
+class StateMover(Protocol):
+    """Moves state between tiers beside the steps; transfers may complete in any order."""
+
+    def transfer(self, transfer: Transfer) -> Awaitable[TransferResult]:
+        """Start a movement. A failure is a result with an error, not an exception."""
+
+
+class ServingExecutor(Executor[Step, StepResult], StateMover, Protocol):
+    """What a replica's engine needs of the side that owns the tensors."""
+
+    @property
+    def numeric_fingerprint(self) -> str:
+        """Names all that decides the bits of the state: backend, instruction set, formats, kernel version."""
+
+    def update_weights(self, version: int, source: str) -> Awaitable[None]:
+        """Replace the weights between steps, after those already submitted."""
+
+
+class Fabric(Protocol):
+    """Moves messages and state between actors, which are known by name."""
+
+    def send(self, source: str, target: str, message: object) -> Awaitable[None]:
+        """Deliver a message; raises where the target is lost."""
+
+    def transfer(self, source: str, target: str, num_bytes: int) -> Awaitable[None]:
+        """Move state of a size in bytes."""
+
+    def collective(
+        self, kind: Literal["all_reduce", "all_gather", "all_to_all"], group: Sequence[str], num_bytes: int
+    ) -> Awaitable[None]:
+        """Take part in a collective operation over `num_bytes` per member."""
+
+
+class Provisioning(Protocol):
+    """Starts and ends actors on nodes."""
+
+    def start(self, actor: str, node: str) -> Awaitable[None]:
+        """Start an actor; completes when it is ready to work."""
+
+    def notice(self, actor: str, deadline_s: float) -> Awaitable[None]:
+        """Tell an actor that it will be stopped at `deadline_s` on the loop's clock."""
+
+    def stop(self, actor: str) -> Awaitable[None]:
+        """Let an actor finish its work, then end it."""
+
+    def kill(self, actor: str) -> Awaitable[None]:
+        """End an actor at once; its state is lost."""

@@ -1,0 +1,138 @@
+"""One unit of work for an executor, and what came of it.
+
+A step is a *delta*. A sequence that takes part in steps holds a *row*. Most rows *stand*: in every step
+that `advances`, each standing row computes one unit (its latest token) and emits one token, without being
+mentioned. Everything else is said explicitly. An executor keeps per row what it was told (request, block
+tables, position) and applies a step's parts in the order of the fields of `Step`.
+
+A step names positions. Tokens are only sent where the executor did not produce them itself: on admission,
+and where a client of `fork` chose them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from weft.contracts.requests import Request
+
+HOLE = -1
+"""In a block table: the block at this index left the window and is no longer held."""
+
+
+class Admission(NamedTuple):
+    """A sequence takes a row.
+
+    `output_tokens`: those already known (after a preemption). `num_computed`: units whose state is in the
+    tables' blocks. `tables`: per state group, the block numbers held (paged: one per block of tokens, or
+    `HOLE`; constant: one; encoder: those of all items in order).
+    """
+
+    row: int
+    sequence_number: int
+    request: Request
+    sample_index: int
+    output_tokens: tuple[int, ...]
+    num_computed: int
+    tables: tuple[tuple[int, ...], ...]
+
+
+class TableChange(NamedTuple):
+    """The table of `row` in state group `group` becomes `blocks` from index `first` on."""
+
+    row: int
+    group: int
+    first: int
+    blocks: tuple[int, ...]
+
+
+class BlockCopy(NamedTuple):
+    """Block `source` of a state group is copied to block `target` before anything is computed."""
+
+    group: int
+    source: int
+    target: int
+
+
+class EncodeEntry(NamedTuple):
+    """Media item `item` of the request in `row` is encoded into `blocks` of encoder group `group`."""
+
+    row: int
+    group: int
+    item: int
+    blocks: tuple[int, ...]
+
+
+class Draft(NamedTuple):
+    """Guessed tokens to verify, as a tree.
+
+    `parents[i]` is the index of the node before node i, or -1 for the sequence's last known token.
+    `state_blocks`: per state group that is constant, one block per node for the state after that node
+    (empty tuples for the other groups).
+    """
+
+    tokens: tuple[int, ...]
+    parents: tuple[int, ...]
+    state_blocks: tuple[tuple[int, ...], ...] = ()
+
+
+class StepEntry(NamedTuple):
+    """Work on one row that does not stand.
+
+    Computes units `start` to `start + count` (exclusive). `emits`: the last unit's output is sampled, or,
+    where `num_candidates` is above 0, that many most likely next tokens are reported instead. `stands`:
+    from the next step on the row stands. `chosen`: tokens at positions from `start` that a client chose.
+    With a `draft` its nodes occupy the slots after the last unit, in node order; the executor verifies
+    them and leaves the accepted path's state in consecutive slots.
+    """
+
+    row: int
+    start: int
+    count: int
+    emits: bool
+    stands: bool = False
+    num_candidates: int = 0
+    chosen: tuple[int, ...] = ()
+    draft: Draft | None = None
+
+
+class Step(NamedTuple):
+    """What the executor does next; see the module's text. `num_tokens` counts all units computed."""
+
+    number: int
+    weights_version: int
+    num_tokens: int
+    removed: tuple[int, ...]
+    paused: tuple[int, ...]
+    added: tuple[Admission, ...]
+    tables: tuple[TableChange, ...]
+    copies: tuple[BlockCopy, ...]
+    encodes: tuple[EncodeEntry, ...]
+    advances: bool
+    entries: tuple[StepEntry, ...]
+
+
+class Candidate(NamedTuple):
+    """A possible next token and its log-probability."""
+
+    token: int
+    logprob: float
+
+
+class Verification(NamedTuple):
+    """Outcome of a draft: the accepted nodes in order of depth, and their tokens plus the one after them."""
+
+    accepted: tuple[int, ...]
+    tokens: tuple[int, ...]
+
+
+class StepResult(NamedTuple):
+    """What a step produced.
+
+    `tokens[row]` is the token that the row emitted; other rows' values mean nothing. `finished`: rows whose
+    (last) token ended the sequence. `verified`: per row that had a draft. `candidates`: per row that asked.
+    """
+
+    number: int
+    tokens: Sequence[int]
+    finished: tuple[int, ...] = ()
+    verified: Mapping[int, Verification] = {}
+    candidates: Mapping[int, tuple[Candidate, ...]] = {}
