@@ -1,0 +1,1 @@
+"""The simulated world: virtual time, and later simulated execution, fabric and provisioning."""

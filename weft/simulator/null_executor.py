@@ -1,0 +1,107 @@
+"""An executor that does nothing, at a cost that does not depend on the batch.
+
+It exists to measure everything around execution: what remains of a step is the scheduler's own work.
+"""
+
+import asyncio
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TypeVar, overload
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.steps import Candidate, Step, StepEntry, StepResult, Verification
+from weft.contracts.transfers import Transfer, TransferResult
+
+_Result = TypeVar("_Result")
+
+NULL_TOKEN = 7
+"""The only token that a `NullExecutor` emits."""
+
+
+class ConstantTokens(Sequence[int]):
+    """The same token at every index, without storing any."""
+
+    __slots__ = ("_token",)
+
+    def __init__(self, token: int) -> None:
+        self._token = token
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        return self if isinstance(index, slice) else self._token
+
+    def __len__(self) -> int:
+        """Longer than any batch; a row is looked up, the whole is never walked."""
+        return sys.maxsize
+
+
+_TOKENS = ConstantTokens(NULL_TOKEN)
+_NO_VERIFICATION: Mapping[int, Verification] = {}
+_NO_CANDIDATES: Mapping[int, tuple[Candidate, ...]] = {}
+
+
+class NullExecutor:
+    """A `ServingExecutor` that returns `NULL_TOKEN` for every row and never ends a sequence.
+
+    A step takes `step_s` seconds of loop time after the one before it; 0 returns in the loop's next round.
+    Drafts are rejected whole; candidates are the tokens from 0 on. A standing row costs nothing, an
+    explicit entry a look for drafts and candidates.
+    """
+
+    numeric_fingerprint = "null-1"
+
+    def __init__(self, depth: int = 2, step_s: float = 0.0) -> None:
+        if depth < 1 or not step_s >= 0.0:
+            raise ConfigurationError(
+                f"depth {depth}, step_s {step_s}: give a depth of at least 1 and no negative time"
+            )
+        self.depth = depth
+        self._step_s = step_s
+        self._busy_until_s = 0.0
+
+    def submit(self, work: Step) -> asyncio.Future[StepResult]:
+        """Complete `work` in order; never raises."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[StepResult] = loop.create_future()
+        result = _result(work.number, work.entries)
+        if self._step_s:
+            self._busy_until_s = max(self._busy_until_s, loop.time()) + self._step_s
+            loop.call_at(self._busy_until_s, _complete, future, result)
+        else:
+            loop.call_soon(_complete, future, result)
+        return future
+
+    def transfer(self, transfer: Transfer) -> asyncio.Future[TransferResult]:
+        """Complete in the loop's next round, with checksum 0."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[TransferResult] = loop.create_future()
+        loop.call_soon(_complete, future, TransferResult(transfer.transfer_id, checksum=0))
+        return future
+
+    async def update_weights(self, version: int, source: str) -> None:
+        """There are no weights."""
+
+
+def _result(number: int, entries: tuple[StepEntry, ...]) -> StepResult:
+    if not entries:
+        return StepResult(number, _TOKENS)
+    verified: Mapping[int, Verification] = _NO_VERIFICATION
+    candidates: Mapping[int, tuple[Candidate, ...]] = _NO_CANDIDATES
+    for entry in entries:
+        if entry.draft is not None:
+            verified = {**verified, entry.row: Verification((), (NULL_TOKEN,))}
+        elif entry.num_candidates:
+            candidates = {**candidates, entry.row: _candidates(entry.num_candidates)}
+    return StepResult(number, _TOKENS, (), verified, candidates)
+
+
+def _candidates(count: int) -> tuple[Candidate, ...]:
+    return tuple(Candidate(token, -1.0 - token) for token in range(count))
+
+
+def _complete(future: asyncio.Future[_Result], result: _Result) -> None:
+    if not future.done():
+        future.set_result(result)
