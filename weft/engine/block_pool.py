@@ -1,0 +1,171 @@
+"""Blocks of one state group on the device: who holds which, and which content can be found again.
+
+A block is *free* (content worthless), *held* (by references), or *idle*: held by nobody, but its content
+is published under a key and can be taken up again until the retain policy gives it up.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from weft.contracts.errors import InvariantViolation, PolicyError
+from weft.contracts.policies import BlocksEvicted, BlocksIdled, BlocksReused, RetainPolicy
+from weft.contracts.state import Owner
+from weft.observation.conditions import sometimes
+from weft.observation.faults import declare_fault_point, fault
+
+ALLOCATE = declare_fault_point("pool.allocate", "taking blocks from a pool")
+PUBLISH = declare_fault_point("pool.publish", "making a full block findable by its key")
+
+EVICTED = sometimes("pool: cached blocks were evicted")
+REUSED = sometimes("pool: idle cached blocks were taken up again")
+
+
+class BlockPool:
+    """A fixed number of blocks with owners, reference counts and an index by content key."""
+
+    def __init__(self, num_blocks: int, retain: RetainPolicy) -> None:
+        self.num_blocks = num_blocks
+        self.references = [0] * num_blocks
+        self.owners: list[Owner | None] = [None] * num_blocks
+        self.keys: list[bytes | None] = [None] * num_blocks
+        self._index: dict[bytes, int] = {}
+        self._free = list(range(num_blocks - 1, -1, -1))
+        self._num_idle = 0
+        self._retain = retain
+
+    @property
+    def num_available(self) -> int:
+        """Blocks that an allocation could have: free and idle ones."""
+        return len(self._free) + self._num_idle
+
+    @property
+    def num_held(self) -> int:
+        return self.num_blocks - len(self._free) - self._num_idle
+
+    def allocate(self, owner: Owner, count: int) -> list[int] | None:
+        """`count` blocks with one reference each, or None where there is no room."""
+        fault(ALLOCATE)
+        if not count:
+            return []
+        missing = count - len(self._free)
+        if missing > 0:
+            if missing > self._num_idle:
+                return None
+            self._evict(missing)
+        free = self._free
+        blocks = free[-count:]
+        del free[-count:]
+        blocks.reverse()
+        return self._take(blocks, owner)
+
+    def allocate_run(self, owner: Owner, count: int) -> list[int] | None:
+        """`count` blocks with consecutive numbers, first fit, or None: how servers before paging reserved."""
+        fault(ALLOCATE)
+        run: list[int] = []
+        for block in sorted(self._free):
+            run = [*run, block] if run and block == run[-1] + 1 else [block]
+            if len(run) == count:
+                self._free = [other for other in self._free if not run[0] <= other <= block]
+                return self._take(run, owner)
+        return None
+
+    def longest_run(self) -> int:
+        """Length of the longest run of free blocks with consecutive numbers."""
+        longest = length = 0
+        before = -1
+        for block in sorted(self._free):
+            length = length + 1 if block == before + 1 else 1
+            before, longest = block, max(longest, length)
+        return longest
+
+    def _take(self, blocks: list[int], owner: Owner) -> list[int]:
+        references, owners = self.references, self.owners
+        for block in blocks:
+            references[block] = 1
+            owners[block] = owner
+        return blocks
+
+    def _evict(self, count: int) -> None:
+        victims = self._retain.decide(count)
+        for block in victims:
+            self._give_up(block)
+        if len(victims) != count:
+            raise self._blame(f"was asked for {count} idle blocks and gave {len(victims)}")
+        self._retain.observe(BlocksEvicted(victims))
+        EVICTED.hit()
+
+    def _give_up(self, block: int) -> None:
+        if not 0 <= block < self.num_blocks or self.references[block] or (key := self.keys[block]) is None:
+            raise self._blame(f"gave up block {block}, which is not idle")
+        del self._index[key]
+        self.keys[block] = None
+        self._num_idle -= 1
+        self._free.append(block)
+
+    def _blame(self, problem: str) -> PolicyError:
+        return PolicyError(type(self._retain).__name__, problem)
+
+    def share(self, blocks: Sequence[int]) -> None:
+        """Add a reference to each block."""
+        idle = [block for block in blocks if not self.references[block]]
+        for block in blocks:
+            self.references[block] += 1
+        if idle:
+            self._num_idle -= len(idle)
+            self._retain.observe(BlocksReused(idle))
+            REUSED.hit()
+
+    def release(self, blocks: Iterable[int]) -> None:
+        """Drop a reference to each block; of cached ones, the first given is the first to be forgotten."""
+        references, idle = self.references, []
+        for block in blocks:
+            count = references[block] = references[block] - 1
+            if count:
+                if count < 0:
+                    raise InvariantViolation(
+                        "blocks_conserved", f"block {block} was released more often than held"
+                    )
+                continue
+            self.owners[block] = None
+            if self.keys[block] is None:
+                self._free.append(block)
+            else:
+                idle.append(block)
+        if idle:
+            self._num_idle += len(idle)
+            self._retain.observe(BlocksIdled(idle))
+
+    def publish(self, block: int, key: bytes) -> None:
+        """Let `key` find the block. Where another block already has the key, this one stays private."""
+        fault(PUBLISH)
+        if key not in self._index:
+            self._index[key] = block
+            self.keys[block] = key
+
+    def lookup(self, key: bytes) -> int | None:
+        """The block with the content of `key`, held or idle; None where there is none."""
+        return self._index.get(key)
+
+    def is_shared(self, block: int) -> bool:
+        """Whether somebody else could see a write to this block."""
+        return self.references[block] > 1
+
+    def num_idle_of(self, blocks: Iterable[int]) -> int:
+        """How many of the blocks are idle, so that taking them up shrinks what is available."""
+        return sum(not self.references[block] for block in blocks)
+
+    def check(self, expected_references: Sequence[int]) -> None:
+        """Compare with the references that tables and pins account for; raise `InvariantViolation`."""
+        for block, (held, expected) in enumerate(zip(self.references, expected_references, strict=True)):
+            if held != expected:
+                raise InvariantViolation(
+                    "references_match",
+                    f"block {block} ({self.owners[block]}) has {held} references, {expected} found",
+                )
+        free = dict.fromkeys(self._free)
+        idle = [b for b, key in enumerate(self.keys) if key is not None and not self.references[b]]
+        if len(free) != len(self._free) or any(self.references[block] or self.keys[block] for block in free):
+            raise InvariantViolation("blocks_conserved", "the free list repeats a block or holds one in use")
+        if len(free) + len(idle) + sum(count > 0 for count in self.references) != self.num_blocks:
+            raise InvariantViolation("blocks_conserved", "free, idle and held blocks do not add up")
+        if len(idle) != self._num_idle or any(self._index.get(self.keys[b] or b"") != b for b in idle):
+            raise InvariantViolation("index_consistent", "the prefix index and the idle blocks disagree")

@@ -1,0 +1,183 @@
+"""The engine of one replica, sans-IO.
+
+It never waits and never reads a clock: every call says what time it is. `submit` and `cancel` change who
+wants what, `schedule` says what the executor should do next, `update` takes in what came of it. `driver.py`
+is the loop that connects it with an executor; a test or a simulator may be another.
+"""
+
+from weft.contracts.errors import InvalidRequest, RequestRejected, WeftError
+from weft.contracts.events import RequestArrived, RequestEnded, Status, Transition, WeightsUpdated
+from weft.contracts.requests import Request
+from weft.contracts.steps import Step, StepResult
+from weft.contracts.transfers import Transfer, TransferResult
+from weft.engine.config import EngineConfig
+from weft.engine.door import Door
+from weft.engine.forks import Forks
+from weft.engine.integrity import check_integrity
+from weft.engine.lifecycle import Lifecycle
+from weft.engine.reclaim import Reclaim
+from weft.engine.replica import Output, PolicyView, Replica, RequestRecord
+from weft.engine.results import Results
+from weft.engine.scheduler import Scheduler
+from weft.engine.search import search_client
+from weft.engine.sequence import Sequence
+from weft.observation.event_log import EventLog
+
+
+class Engine:
+    """Requests in, steps out; step results in, tokens out. Times are seconds on the caller's clock."""
+
+    def __init__(self, config: EngineConfig, log: EventLog | None = None) -> None:
+        self.config = config
+        self.log = EventLog() if log is None else log
+        self._replica = Replica(config, self.log)
+        view = PolicyView(self._replica)
+        self._lifecycle = Lifecycle(self._replica)
+        reclaim = Reclaim(self._replica, view, self._lifecycle)
+        self._reclaim = reclaim
+        self._scheduler = Scheduler(self._replica, view, self._lifecycle, reclaim)
+        self._results = Results(self._replica, self._lifecycle, Forks(self._replica, self._lifecycle))
+        self._door = Door(self._replica)
+
+    def submit(self, request: Request, now_s: float, *, stream: bool = False) -> None:
+        """Let a request wait for its turn. With `stream`, tokens are told as they come.
+
+        Raises `RequestRejected` where it could never fit or too much work waits, `InvalidRequest` where its
+        id is in use, `PolicyError` where the order policy has no rank for it.
+        """
+        replica = self._replica
+        replica.now_s = now_s
+        if request.request_id in replica.requests:
+            raise InvalidRequest(f"request id {request.request_id!r} is in use; give each request its own")
+        prompt_tokens, max_tokens = request.prompt.num_tokens, request.sampling.max_tokens
+        self.log.record(RequestArrived(now_s, request.request_id, request.tenant, prompt_tokens, max_tokens))
+        try:
+            self._door.check(request)
+        except RequestRejected as refusal:
+            self._record_rejection(request, refusal.reason)
+            raise
+        record = RequestRecord(request, now_s, search_client(request), streams=stream)
+        replica.requests[request.request_id] = record
+        self._begin(record)
+
+    def _record_rejection(self, request: Request, reason: str) -> None:
+        replica = self._replica
+        number, now_s = replica.next_sequence_number, replica.now_s
+        replica.next_sequence_number += 1
+        self.log.record(Transition(now_s, request.request_id, number, None, Status.REJECTED, reason))
+        self.log.record(RequestEnded(now_s, request.request_id, Status.REJECTED, reason, 0))
+
+    def _begin(self, record: RequestRecord) -> None:
+        replica, client = self._replica, record.client
+        count = 1 if client is not None else record.request.sampling.num_samples
+        sequences = [replica.new_sequence(record, replica.now_s) for _ in range(count)]
+        for sequence in sequences:
+            sequence.is_synchronous = replica.draft is not None
+            if client is not None:
+                sequence.base_known -= client.held_prompt_tokens
+                sequence.is_synchronous |= client.num_candidates > 0
+            self._lifecycle.begin(sequence, Status.WAITING, "arrived")
+        self._enqueue(record, sequences)
+
+    def _enqueue(self, record: RequestRecord, sequences: list[Sequence]) -> None:
+        try:
+            for sequence in sequences:
+                self._lifecycle.enqueue(sequence)
+        except WeftError as error:
+            self._lifecycle.end_request(record, Status.FAILED, str(error))
+            raise
+
+    def cancel(self, request_id: str, now_s: float) -> bool:
+        """End a request at any moment; False where no such request is live."""
+        return self._end(request_id, now_s, Status.CANCELLED, "cancelled by the client")
+
+    def fail(self, request_id: str, reason: str, now_s: float) -> bool:
+        """End a request that cannot go on, naming the reason; False where no such request is live."""
+        return self._end(request_id, now_s, Status.FAILED, reason)
+
+    def _end(self, request_id: str, now_s: float, status: Status, reason: str) -> bool:
+        self._replica.now_s = now_s
+        record = self._replica.requests.get(request_id)
+        if record is not None:
+            self._lifecycle.end_request(record, status, reason)
+        return record is not None
+
+    def schedule(self, now_s: float) -> Step | None:
+        """The next step for the executor, or None where there is none until something else happens.
+
+        At most `depth` steps are in flight. Raises `PolicyError` where a policy fails; nothing has changed
+        then, and the call may be repeated (after `fail`, where the error names a request).
+        """
+        self._replica.now_s = now_s
+        try:
+            return self._scheduler.schedule()
+        finally:
+            self._lifecycle.end_doomed()
+
+    def update(self, result: StepResult, now_s: float) -> None:
+        """Take in the result of the oldest step in flight."""
+        self._replica.now_s = now_s
+        flight = self._results.apply(result)
+        self._lifecycle.end_doomed()
+        self._door.note_step(flight.step.num_tokens, flight.planned_s, now_s)
+
+    def step_failed(self, number: int, reason: str, now_s: float) -> None:
+        """The oldest step in flight did not happen: the requests whose state it touched fail."""
+        self._replica.now_s = now_s
+        self._results.fail(number, reason)
+        self._lifecycle.end_doomed()
+
+    def transfer_ended(self, result: TransferResult, now_s: float) -> None:
+        """Take in the end of a transfer, in whatever order they end."""
+        self._replica.now_s = now_s
+        self._reclaim.transfer_ended(result)
+        self._lifecycle.end_doomed()
+
+    def take_transfers(self) -> list[Transfer]:
+        """Transfers to start now, beside the steps."""
+        transfers, self._replica.outbox = self._replica.outbox, []
+        return transfers
+
+    def take_outputs(self) -> list[Output]:
+        """News of requests since the last call."""
+        outputs, self._replica.outputs = self._replica.outputs, []
+        return outputs
+
+    def update_weights(self, version: int, now_s: float) -> None:
+        """From the next step on the weights are those of `version`.
+
+        Running sequences keep their state, which mixes both: none of it is published from now on. Waiting
+        ones start afresh under the new version's keys.
+        """
+        replica = self._replica
+        keys = replica.store.keys
+        if version <= keys.weights_version:
+            raise InvalidRequest(
+                f"weights version {version} does not follow {keys.weights_version}; versions grow"
+            )
+        replica.now_s = now_s
+        keys.weights_version = version
+        for record in replica.requests.values():
+            for sequence in record.sequences:
+                sequence.mixes_weights = bool(sequence.tables) or sequence.host_tables is not None
+                if not sequence.mixes_weights:
+                    sequence.keys.clear()
+        self.log.record(WeightsUpdated(now_s, version))
+
+    def live_requests(self) -> list[str]:
+        """Ids of the requests that have not ended, by arrival."""
+        return list(self._replica.requests)
+
+    @property
+    def num_in_flight(self) -> int:
+        """Steps submitted and not returned."""
+        return len(self._replica.in_flight)
+
+    @property
+    def num_transfers(self) -> int:
+        """Transfers that have not ended."""
+        return len(self._replica.transfers)
+
+    def check_integrity(self) -> None:
+        """Raise `InvariantViolation` where anything was lost or leaked. Cheap enough for idle moments and tests."""
+        check_integrity(self._replica)

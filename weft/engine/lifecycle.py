@@ -1,0 +1,175 @@
+"""How sequences and requests change status and end: every transition is made and recorded here."""
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from weft.contracts.errors import InvariantViolation, WeftError
+from weft.contracts.events import FirstToken, RequestEnded, Status, Transition, WaitReason
+from weft.engine.replica import Output, Replica, RequestRecord
+from weft.engine.sequence import Sequence
+from weft.observation.conditions import sometimes
+
+Answer = TypeVar("Answer")
+Arguments = ParamSpec("Arguments")
+
+CONTAINED = sometimes("engine: a failure was contained to one request")
+CANCELLED_BLOCKED = sometimes("engine: a request was cancelled while blocked on a transfer")
+CANCELLED_WAITING = sometimes("engine: a request was cancelled while waiting")
+CANCELLED_RUNNING = sometimes("engine: a request was cancelled while running")
+CANCELLED_PREEMPTED = sometimes("engine: a request was cancelled while preempted")
+_CANCELLED = {
+    Status.BLOCKED: CANCELLED_BLOCKED,
+    Status.WAITING: CANCELLED_WAITING,
+    Status.RUNNING: CANCELLED_RUNNING,
+    Status.PREEMPTED: CANCELLED_PREEMPTED,
+}
+
+
+class Lifecycle:
+    """Transitions and ends."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    def move(self, sequence: Sequence, after: Status, reason: str) -> None:
+        """Change a sequence's status."""
+        replica = self._replica
+        before, sequence.status = sequence.status, after
+        sequence.wait_reason = ""
+        replica.log.record(
+            Transition(replica.now_s, sequence.request.request_id, sequence.number, before, after, reason)
+        )
+
+    def begin(self, sequence: Sequence, status: Status, reason: str) -> None:
+        """A sequence comes into being."""
+        replica = self._replica
+        sequence.status = status
+        replica.log.record(
+            Transition(replica.now_s, sequence.request.request_id, sequence.number, None, status, reason)
+        )
+        if replica.requests[sequence.request.request_id].streams:
+            replica.streaming[sequence.number] = sequence
+
+    def wait(self, sequence: Sequence, reason: str) -> None:
+        """Record what keeps a sequence from running, where that has changed."""
+        if sequence.wait_reason != reason:
+            sequence.wait_reason = reason
+            replica = self._replica
+            replica.log.record(
+                WaitReason(replica.now_s, sequence.request.request_id, sequence.number, reason)
+            )
+
+    def enqueue(self, sequence: Sequence) -> None:
+        """Let a sequence without a row wait for one, unless its client must first say how it goes on."""
+        if not sequence.is_held and not sequence.is_queued:
+            self._replica.queue.push(sequence, self._replica.now_s)
+
+    def emit(self, sequence: Sequence, tokens: tuple[int, ...]) -> None:
+        """Add output tokens of an explicit entry."""
+        sequence.output.extend(tokens)
+        record = self._replica.requests[sequence.request.request_id]
+        if record.first_token_s is None:
+            record.first_token_s = self._replica.now_s
+            self._replica.log.record(FirstToken(self._replica.now_s, sequence.request.request_id))
+
+    def finish(self, sequence: Sequence, reason: str) -> None:
+        """A sequence has emitted its last token."""
+        if not sequence.has_ended:
+            self._end(sequence, Status.FINISHED, reason, tells=True)
+
+    def prune(self, sequence: Sequence, reason: str) -> None:
+        """A sequence is given up while its request goes on."""
+        if not sequence.has_ended:
+            self._end(sequence, Status.CANCELLED, reason, tells=False)
+
+    def end_request(self, record: RequestRecord, status: Status, reason: str) -> None:
+        """End a request with all its sequences that have not ended."""
+        record.outcome = (status, reason)
+        if not record.tells_each:
+            self._replica.outputs.append(Output(record.request.request_id, 0, (), status, reason))
+        for sequence in record.sequences:
+            if not sequence.has_ended:
+                if status is Status.CANCELLED:
+                    _CANCELLED[sequence.status].hit()
+                self._end(sequence, status, reason, tells=record.tells_each)
+
+    def conclude(self, record: RequestRecord, tokens: tuple[int, ...], reason: str) -> None:
+        """End a searched request with the output that its client chose."""
+        record.outcome = (Status.FINISHED, reason)
+        record.num_output_tokens = len(tokens)
+        self._replica.outputs.append(Output(record.request.request_id, 0, tokens, Status.FINISHED, reason))
+        for sequence in record.sequences:
+            self.prune(sequence, "search concluded")
+
+    def _end(self, sequence: Sequence, status: Status, reason: str, *, tells: bool) -> None:
+        replica = self._replica
+        replica.standing.collect(sequence)
+        replica.leave_row(sequence)
+        replica.queue.remove(sequence)
+        if status is Status.FINISHED:
+            replica.store.publish(sequence, sequence.prompt_tokens + len(sequence.output) - 1)
+        self.move(sequence, status, reason)
+        if sequence.transfer_id is None:
+            replica.release_state(sequence)
+            replica.release_host(sequence)
+        if tells:
+            self.tell(sequence, status, reason)
+        replica.streaming.pop(sequence.number, None)
+        record = replica.requests[sequence.request.request_id]
+        record.num_live -= 1
+        if record.num_live == 0:
+            self._close(record, status, reason)
+
+    def tell(self, sequence: Sequence, status: Status | None, reason: str) -> None:
+        """Put news of a sequence where its client will find it."""
+        new = tuple(sequence.output[sequence.streamed :])
+        if new or status is not None:
+            sequence.streamed += len(new)
+            request_id = sequence.request.request_id
+            self._replica.requests[request_id].num_output_tokens += len(new)
+            self._replica.outputs.append(Output(request_id, sequence.sample_index, new, status, reason))
+
+    def _close(self, record: RequestRecord, status: Status, reason: str) -> None:
+        replica = self._replica
+        request_id = record.request.request_id
+        status, reason = record.outcome or (status, reason)
+        del replica.requests[request_id]
+        replica.log.record(RequestEnded(replica.now_s, request_id, status, reason, record.num_output_tokens))
+
+    def contain(
+        self,
+        sequence: Sequence,
+        action: Callable[Arguments, Answer],
+        *args: Arguments.args,
+        **more: Arguments.kwargs,
+    ) -> Answer | None:
+        """Do something for one sequence; if that fails, its request fails and nobody else."""
+        try:
+            return action(*args, **more)
+        except InvariantViolation:
+            raise
+        except Exception as error:
+            CONTAINED.hit()
+            reason = str(error) if isinstance(error, WeftError) else f"{type(error).__name__}: {error}"
+            self._doom(sequence, reason)
+            return None
+
+    def _doom(self, sequence: Sequence, reason: str) -> None:
+        """End a sequence now, and the others of its request once the step being planned is sealed: it may
+        count on them already."""
+        record = self._replica.requests.get(sequence.request.request_id)
+        if record is None:
+            return
+        if record.num_live == 1:
+            self.end_request(record, Status.FAILED, reason)
+            return
+        self._replica.doomed.append((record, reason))
+        if not sequence.has_ended:
+            self._end(sequence, Status.FAILED, reason, tells=record.tells_each)
+
+    def end_doomed(self) -> None:
+        """End what is left of requests one of whose sequences has failed."""
+        doomed, self._replica.doomed = self._replica.doomed, []
+        for record, reason in doomed:
+            if record.num_live:
+                self.end_request(record, Status.FAILED, reason)

@@ -1,0 +1,215 @@
+"""Everything an engine knows, in one place; the parts that act on it share it."""
+
+from collections import deque
+from collections.abc import Sequence as SequenceOf
+from typing import NamedTuple
+
+from weft.contracts.events import Status
+from weft.contracts.requests import Request
+from weft.contracts.state import EncoderGroup
+from weft.contracts.transfers import Transfer
+from weft.engine.config import EngineConfig
+from weft.engine.deferred import Deferred
+from weft.engine.host_tier import HostTier
+from weft.engine.search import SearchClient
+from weft.engine.sequence import Sequence
+from weft.engine.standing_rows import StandingRows
+from weft.engine.state_store import StateStore
+from weft.engine.step_plan import FlightRecord, StepPlan
+from weft.engine.waiting_queue import WaitingQueue
+from weft.observation.event_log import EventLog
+from weft.policies.registry import (
+    make_budget_policy,
+    make_draft_policy,
+    make_order_policy,
+    make_preempt_policy,
+)
+
+
+class Output(NamedTuple):
+    """News of one output of a request: `tokens` since the last news; `status` and `reason` at its end."""
+
+    request_id: str
+    sample_index: int
+    tokens: tuple[int, ...]
+    status: Status | None = None
+    reason: str = ""
+
+
+class RequestRecord:
+    """A request in the engine: its sequences, and what its client waits for."""
+
+    __slots__ = (
+        "arrival_s",
+        "client",
+        "first_token_s",
+        "num_live",
+        "num_output_tokens",
+        "outcome",
+        "request",
+        "sequences",
+        "streams",
+    )
+
+    def __init__(
+        self, request: Request, arrival_s: float, client: SearchClient | None, *, streams: bool
+    ) -> None:
+        self.request = request
+        self.arrival_s = arrival_s
+        self.client = client
+        self.streams = streams and self.tells_each
+        self.sequences: list[Sequence] = []
+        self.num_live = 0
+        self.num_output_tokens = 0
+        self.first_token_s: float | None = None
+        self.outcome: tuple[Status, str] | None = None
+
+    @property
+    def tells_each(self) -> bool:
+        """Whether each sequence is an output of its own, not a candidate of a search."""
+        return self.client is None or self.client.num_candidates == 0
+
+
+class Replica:
+    """The state of one engine.
+
+    `running`: by number, those that hold a row, in order of admission; `active`: those of them that do not
+    stand; `starved`: those that wait for blocks. `yielding`: preempted ones that still hold blocks on the
+    device. `requests`: by id, those that have not ended. `outbox`: transfers to be started.
+    """
+
+    def __init__(self, config: EngineConfig, log: EventLog) -> None:
+        self.config = config
+        self.log = log
+        self.now_s = 0.0
+        self.deferred = Deferred()
+        self.store = StateStore(config, self.deferred)
+        self.host = HostTier(_host_sizes(config))
+        self.standing = StandingRows(config.layout.block_tokens)
+        self.order = make_order_policy(config.order)
+        self.budget = make_budget_policy(config.budget)
+        self.preempt = make_preempt_policy(config.preempt)
+        self.draft = make_draft_policy(config.draft) if config.draft is not None else None
+        self.queue = WaitingQueue(self.order)
+        self.plan = StepPlan(0)
+        self.in_flight: deque[FlightRecord] = deque()
+        self.rows: list[Sequence | None] = [None] * config.max_running
+        self.free_rows = list(range(config.max_running - 1, -1, -1))
+        self.running: dict[int, Sequence] = {}
+        self.active: dict[int, Sequence] = {}
+        self.starved: dict[int, Sequence] = {}
+        self.yielding: dict[int, Sequence] = {}
+        self.requests: dict[str, RequestRecord] = {}
+        self.doomed: list[tuple[RequestRecord, str]] = []
+        self.transfers: dict[int, tuple[Transfer, Sequence]] = {}
+        self.outbox: list[Transfer] = []
+        self.streaming: dict[int, Sequence] = {}
+        self.outputs: list[Output] = []
+        self.next_sequence_number = 0
+        for policy in (self.order, self.budget, self.preempt, self.draft):
+            if policy is not None and policy.observes:
+                log.subscribe(policy.observe, *policy.observes)
+
+    def swap_counts(self, sequence: Sequence) -> SequenceOf[int]:
+        """Host blocks per group that the state of a sequence would take."""
+        return self.store.count_swappable(sequence)
+
+    def take_row(self, sequence: Sequence) -> None:
+        """Give a sequence a free row."""
+        row = self.free_rows.pop()
+        self.rows[row] = sequence
+        sequence.row = row
+        sequence.is_announced = False
+        self.running[sequence.number] = sequence
+        self.active[sequence.number] = sequence
+
+    def leave_row(self, sequence: Sequence) -> None:
+        """Take a sequence's row away; steps under way still know it by that row."""
+        if sequence.number not in self.running:
+            return
+        if sequence.stands:
+            self.standing.leave(sequence)
+        row = sequence.row
+        if sequence.is_announced:
+            self.plan.removed.append(row)
+            self.plan.left.append(sequence.number)
+            sequence.is_announced = False
+        self.plan.forget(sequence)
+        for flight in self.in_flight:
+            flight.former.setdefault(row, sequence)
+        self.rows[row] = None
+        self.free_rows.append(row)
+        del self.running[sequence.number]
+        self.active.pop(sequence.number, None)
+        self.starved.pop(sequence.number, None)
+
+    def stop_standing(self, sequence: Sequence) -> None:
+        """Let a sequence keep its row but take no part in the next steps."""
+        self.standing.leave(sequence)
+        self.plan.paused.append(sequence.row)
+        self.plan.left.append(sequence.number)
+
+    def release_state(self, sequence: Sequence) -> None:
+        """Give up a sequence's blocks on the device, once no step under way touches them."""
+        self.yielding.pop(sequence.number, None)
+        if sequence.tables:
+            self.store.release(sequence)
+
+    def release_host(self, sequence: Sequence) -> None:
+        """Give up a sequence's blocks in host memory."""
+        if sequence.host_tables is not None:
+            self.host.give_back(sequence.host_tables)
+            sequence.host_tables = None
+            sequence.swap_checksum = None
+
+    def new_sequence(self, record: RequestRecord, arrival_s: float) -> Sequence:
+        """One more output of a request."""
+        sequence = Sequence(
+            self.next_sequence_number, record.request, len(record.sequences), arrival_s, self.standing.clock
+        )
+        self.next_sequence_number += 1
+        if record.sequences:
+            sequence.family = record.sequences[0].family
+        record.sequences.append(sequence)
+        record.num_live += 1
+        return sequence
+
+
+class PolicyView:
+    """What policies see of a replica (`contracts.policies.EngineView`)."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    @property
+    def max_step_tokens(self) -> int:
+        return self._replica.config.max_step_tokens
+
+    @property
+    def num_standing(self) -> int:
+        return self._replica.standing.count
+
+    @property
+    def running(self) -> SequenceOf[Sequence]:
+        return list(self._replica.running.values())
+
+    @property
+    def num_running(self) -> int:
+        return len(self._replica.running)
+
+    @property
+    def num_waiting(self) -> int:
+        return len(self._replica.queue)
+
+    def can_swap(self, sequence: object) -> bool:
+        assert isinstance(sequence, Sequence)
+        return bool(self._replica.config.num_host_blocks) and self._replica.host.has_room(
+            self._replica.swap_counts(sequence)
+        )
+
+
+def _host_sizes(config: EngineConfig) -> list[int]:
+    return [
+        0 if isinstance(group, EncoderGroup) else config.num_host_blocks.get(group.name, 0)
+        for group in config.layout.groups
+    ]

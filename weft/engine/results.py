@@ -1,0 +1,183 @@
+"""What follows from a step that has returned."""
+
+from weft.contracts.errors import InvariantViolation
+from weft.contracts.events import ComputedUnits, DraftVerified, Status, StepRecord
+from weft.contracts.steps import StepEntry, StepResult, Verification
+from weft.engine.forks import Forks
+from weft.engine.lifecycle import Lifecycle
+from weft.engine.replica import Replica
+from weft.engine.sequence import Sequence
+from weft.engine.step_plan import FlightRecord
+from weft.observation.conditions import sometimes
+
+STOPPED = sometimes("result: a sequence ended by a stop token")
+STOPPED_IN_FLIGHT = sometimes("result: a sequence ended while its next step was under way")
+LIMITED = sometimes("result: a sequence ended at its length limit")
+FINISHED_PREEMPTED = sometimes("result: a preempted sequence finished by a step under way")
+DRAFT_ACCEPTED = sometimes("draft: all guesses accepted")
+DRAFT_REJECTED = sometimes("draft: a guess was rejected")
+
+
+class Results:
+    """Applies step results to sequences, in the order of the steps."""
+
+    def __init__(self, replica: Replica, lifecycle: Lifecycle, forks: Forks) -> None:
+        self._replica = replica
+        self._lifecycle = lifecycle
+        self._forks = forks
+
+    def apply(self, result: StepResult) -> FlightRecord:
+        """Take a step's outcome into account. Failures stay with the request they hit."""
+        replica = self._replica
+        flight = replica.in_flight[0]
+        if flight.step.number != result.number:
+            raise InvariantViolation(
+                "results_in_order", f"step {flight.step.number} is due, got {result.number}"
+            )
+        if flight.step.advances:
+            replica.standing.resolve(result.tokens)
+        self._apply_explicit(flight, result)
+        self._publish(flight)
+        self._finish(flight, result)
+        replica.in_flight.popleft()
+        replica.deferred.resolve(flight.step.number)
+        for sequence in list(replica.streaming.values()):
+            replica.standing.collect(sequence)
+            self._lifecycle.tell(sequence, None, "")
+        self._record(flight)
+        return flight
+
+    def fail(self, number: int, reason: str) -> FlightRecord:
+        """A step did not happen. Whose state it would have touched cannot be trusted: those requests fail."""
+        replica = self._replica
+        flight = replica.in_flight.popleft()
+        if flight.step.number != number:
+            raise InvariantViolation("results_in_order", f"step {flight.step.number} is due, {number} failed")
+        for sequence in [*replica.running.values(), *replica.yielding.values()]:
+            record = replica.requests.get(sequence.request.request_id)
+            if record is not None:
+                self._lifecycle.end_request(record, Status.FAILED, reason)
+        if flight.step.advances:
+            replica.standing.resolve(())
+        for entry, sequence in zip(flight.plan.entries, flight.plan.explicit.values(), strict=True):
+            self._settle_states(sequence, entry, ())
+        for snapshot in flight.plan.snapshots:
+            snapshot.pool.release([snapshot.block])
+        replica.deferred.resolve(number)
+        self._record(flight)
+        return flight
+
+    def _apply_explicit(self, flight: FlightRecord, result: StepResult) -> None:
+        for entry, sequence in zip(flight.plan.entries, flight.plan.explicit.values(), strict=True):
+            if sequence.has_ended:
+                self._settle_states(sequence, entry, ())
+            else:
+                self._lifecycle.contain(sequence, self._explicit, sequence, entry, flight, result)
+
+    def _explicit(
+        self, sequence: Sequence, entry: StepEntry, flight: FlightRecord, result: StepResult
+    ) -> None:
+        if entry.emits:
+            sequence.is_awaited = False
+        num_units = entry.start + entry.count
+        if entry.draft is not None:
+            num_units = self._verify(sequence, entry, result.verified[entry.row])
+            if sequence.num_remaining_tokens == 0:
+                flight.ending.append(sequence)
+        elif entry.num_candidates:
+            self._replica.store.publish(sequence, num_units)
+            self._forks.ready(sequence, result.candidates[entry.row])
+            return
+        if entry.draft is None and entry.emits:
+            self._lifecycle.emit(sequence, (result.tokens[entry.row],))
+        self._replica.store.publish(sequence, num_units)
+        if not entry.emits and self._is_ready(sequence):
+            self._forks.ready(sequence, ())
+
+    def _is_ready(self, sequence: Sequence) -> bool:
+        record = self._replica.requests[sequence.request.request_id]
+        return (
+            record.client is not None
+            and sequence.num_missing == 0
+            and sequence.base_known < sequence.prompt_tokens
+        )
+
+    def _verify(self, sequence: Sequence, entry: StepEntry, verification: Verification) -> int:
+        """Keep what a draft got right, give up the rest; returns the number of computed units."""
+        assert entry.draft is not None
+        accepted, tokens = verification
+        self._settle_states(sequence, entry, accepted)
+        self._lifecycle.emit(sequence, tokens)
+        sequence.base_known += len(tokens)
+        sequence.base_computed = entry.start + entry.count + len(accepted)
+        self._replica.store.truncate(sequence, sequence.base_computed)
+        drafted = len(entry.draft.tokens)
+        (DRAFT_ACCEPTED if len(accepted) == drafted else DRAFT_REJECTED).hit()
+        now_s, request_id = self._replica.now_s, sequence.request.request_id
+        self._replica.log.record(DraftVerified(now_s, request_id, sequence.number, drafted, len(accepted)))
+        return sequence.base_computed
+
+    def _settle_states(self, sequence: Sequence, entry: StepEntry, accepted: tuple[int, ...]) -> None:
+        if entry.draft is None:
+            return
+        last = accepted[-1] if accepted else None
+        for group in self._replica.store.constant:
+            blocks = entry.draft.state_blocks[group.index]
+            group.settle_draft(sequence, blocks, last, self._replica.plan)
+
+    def _publish(self, flight: FlightRecord) -> None:
+        replica = self._replica
+        for sequence in flight.plan.crossed.values():
+            if not sequence.has_ended:
+                self._lifecycle.contain(sequence, self._publish_standing, sequence)
+        for snapshot in flight.plan.snapshots:
+            self._lifecycle.contain(snapshot.sequence, replica.store.publish_snapshot, snapshot)
+        for sequence, pool, block, key in flight.plan.media:
+            self._lifecycle.contain(sequence, pool.publish, block, key)
+
+    def _publish_standing(self, sequence: Sequence) -> None:
+        replica = self._replica
+        replica.standing.collect(sequence)
+        if sequence.stands:
+            replica.store.publish(sequence, replica.standing.num_resolved_units(sequence))
+
+    def _finish(self, flight: FlightRecord, result: StepResult) -> None:
+        for row in result.finished:
+            sequence = flight.former.get(row) or self._replica.rows[row]
+            if sequence is None:
+                raise InvariantViolation("rows_consistent", f"row {row} finished, but nobody held it")
+            if not sequence.has_ended:
+                self._stop(sequence)
+        for sequence in flight.ending:
+            if not sequence.has_ended:
+                LIMITED.hit()
+                self._lifecycle.contain(sequence, self._lifecycle.finish, sequence, "length")
+
+    def _stop(self, sequence: Sequence) -> None:
+        STOPPED.hit()
+        if sequence.stands and len(self._replica.in_flight) > 1:
+            STOPPED_IN_FLIGHT.hit()
+        if sequence.status is Status.PREEMPTED:
+            FINISHED_PREEMPTED.hit()
+        self._lifecycle.contain(sequence, self._lifecycle.finish, sequence, "stop")
+
+    def _record(self, flight: FlightRecord) -> None:
+        replica, plan, step = self._replica, flight.plan, flight.step
+        explicit = tuple(
+            ComputedUnits(number, entry.start, entry.count, entry.emits, entry.stands)
+            for number, entry in zip(plan.explicit, plan.entries, strict=True)
+        )
+        replica.log.record(
+            StepRecord(
+                replica.now_s,
+                step.number,
+                flight.planned_s,
+                step.num_tokens,
+                flight.num_standing,
+                explicit,
+                tuple(plan.left),
+                len(replica.running),
+                len(replica.queue),
+                replica.store.used_blocks(),
+            )
+        )

@@ -1,0 +1,165 @@
+"""What runs next.
+
+`Scheduler.schedule` plans one step: running sequences first, then those that wait, in the order that the
+order policy gives (`_admit_head` picks the next one), within the token budget that the budget policy shares
+out. A step in which everybody just decodes one more token costs the same for one sequence and for thousands.
+"""
+
+from weft.contracts.errors import InvariantViolation, PolicyError
+from weft.contracts.events import Status
+from weft.contracts.policies import PreemptionMethod, StepBudget
+from weft.contracts.steps import Step
+from weft.engine.admission import Admissions
+from weft.engine.entries import Entries
+from weft.engine.lifecycle import Lifecycle
+from weft.engine.reclaim import Reclaim
+from weft.engine.replica import PolicyView, Replica
+from weft.engine.sequence import Sequence
+from weft.engine.step_plan import FlightRecord, StepPlan
+from weft.observation.conditions import sometimes
+from weft.observation.faults import declare_fault_point, fault
+
+BUDGET = declare_fault_point("policy.budget", "asking the budget policy for the shares of a step")
+
+STALLED = sometimes("schedule: a decoding sequence waited for blocks under way")
+HELD_GAVE_WAY = sometimes("schedule: a held sequence gave way so that others could go on")
+PREFILL_ALONE = sometimes("schedule: decoding waited for a step of prompts")
+
+
+class Scheduler:
+    """Plans steps; see the module's text."""
+
+    def __init__(self, replica: Replica, view: PolicyView, lifecycle: Lifecycle, reclaim: Reclaim) -> None:
+        self._replica = replica
+        self._view = view
+        self._lifecycle = lifecycle
+        self._reclaim = reclaim
+        self._entries = Entries(replica, lifecycle, reclaim)
+        self._admissions = Admissions(replica, lifecycle, reclaim, self._entries)
+
+    def schedule(self) -> Step | None:
+        """The next step, or None where there is nothing to do until a step or transfer returns or a request
+        arrives. Raises `PolicyError` where a policy keeps admissible work from running."""
+        replica = self._replica
+        if len(replica.in_flight) >= replica.config.depth:
+            return None
+        replica.queue.rerank(replica.now_s)
+        budget = self._ask_budget()
+        if budget.mix:
+            self._decode()
+            self._prefill(budget)
+        else:
+            self._prefill(budget)
+            if not replica.plan.entries:
+                self._decode()
+            elif replica.standing.count:
+                PREFILL_ALONE.hit()
+        replica.plan.advances = replica.plan.advances and replica.standing.count > 0
+        if replica.plan.has_work:
+            return self._seal()
+        return self.schedule() if self._held_give_way(budget) else None
+
+    def _ask_budget(self) -> StepBudget:
+        policy = self._replica.budget
+        name = type(policy).__name__
+        try:
+            fault(BUDGET)
+            budget = policy.decide(self._view, self._replica.now_s)
+        except Exception as error:
+            raise PolicyError(name, f"raised {type(error).__name__}: {error}") from error
+        if not 0 <= budget.prefill_tokens <= self._view.max_step_tokens:
+            raise PolicyError(
+                name,
+                f"gave {budget!r}; a StepBudget with 0 to {self._view.max_step_tokens} prefill_tokens is wanted",
+            )
+        return budget
+
+    def _decode(self) -> None:
+        """Everybody who has one unit to compute: first those with an entry of their own, then all who stand."""
+        replica = self._replica
+        replica.plan.advances = True
+        for sequence in list(replica.active.values()):
+            if sequence.decodes:
+                self._lifecycle.contain(sequence, self._entries.plan_decode, sequence)
+        for sequence in replica.standing.take_crossings():
+            if sequence.stands:
+                self._lifecycle.contain(sequence, self._cross, sequence)
+
+    def _cross(self, sequence: Sequence) -> None:
+        """A standing sequence reaches a new block: give it one, or take it out of this step."""
+        replica, plan = self._replica, self._replica.plan
+        start = sequence.num_computed
+        if self._reclaim.make_room(sequence, start, start + 1):
+            replica.store.take_snapshots(sequence, start, plan)
+            plan.crossed[sequence.number] = sequence
+        elif sequence.stands:
+            STALLED.hit()
+            replica.stop_standing(sequence)
+            replica.deferred.settle(sequence, self._resume)
+
+    def _resume(self, sequence: Sequence) -> None:
+        """A stalled sequence's steps have returned: it may be planned again, by an entry of its own."""
+        if sequence.status is Status.RUNNING:
+            self._replica.standing.collect(sequence)
+            self._replica.active[sequence.number] = sequence
+
+    def _prefill(self, budget: StepBudget) -> None:
+        """Prompts, and what must be computed anew: first of those that run, then of those that wait."""
+        replica = self._replica
+        self._entries.open(budget)
+        for sequence in list(replica.active.values()):
+            if sequence.num_missing and not sequence.decodes:
+                self._lifecycle.contain(sequence, self._entries.plan_prefill, sequence)
+        if budget.admit:
+            self._admissions.admit()
+        elif (head := replica.queue.head()) is not None:
+            self._lifecycle.wait(head, "the budget policy admits nobody")
+
+    def _seal(self) -> Step:
+        replica, plan = self._replica, self._replica.plan
+        num_standing = replica.standing.count if plan.advances else 0
+        plan.num_tokens += num_standing
+        step = plan.seal(replica.store.keys.weights_version)
+        flight = FlightRecord(plan, step, replica.now_s, num_standing)
+        replica.in_flight.append(flight)
+        replica.plan = StepPlan(plan.number + 1)
+        if plan.advances:
+            replica.standing.last_step = plan.number
+            flight.ending += replica.standing.advance()
+        for sequence in plan.joining:
+            if not sequence.has_ended:
+                del replica.active[sequence.number]
+                replica.standing.join(sequence)
+        for sequence in flight.ending:
+            self._retire(sequence)
+        return step
+
+    def _retire(self, sequence: Sequence) -> None:
+        """The step just planned is a sequence's last: it takes no part in later ones."""
+        replica = self._replica
+        if sequence.stands:
+            replica.stop_standing(sequence)
+        replica.active.pop(sequence.number, None)
+
+    def _held_give_way(self, budget: StepBudget) -> bool:
+        """Nothing can run: say why, unless sequences whose clients wait for others hold what those need."""
+        replica = self._replica
+        head = replica.queue.head()
+        if replica.in_flight or replica.transfers:
+            return False
+        idle = [s for s in replica.active.values() if not s.is_held]
+        if idle or replica.standing.count:
+            raise InvariantViolation(
+                "progress", f"nothing was planned although {idle} and the standing could go on"
+            )
+        if head is None:
+            return False
+        held = [sequence for sequence in replica.active.values() if sequence.status is Status.RUNNING]
+        if held:
+            HELD_GAVE_WAY.hit()
+            self._reclaim.preempt(held[-1], PreemptionMethod.RECOMPUTE)
+            return True
+        if budget.admit and budget.prefill_tokens:
+            raise InvariantViolation("progress", f"{head} waits ({head.wait_reason}) though nothing runs")
+        name, request_id = type(replica.budget).__name__, head.request.request_id
+        raise PolicyError(name, f"gave {budget!r} while nothing runs and work waits", request_id)

@@ -1,0 +1,147 @@
+"""One output in the making."""
+
+from array import array
+
+from weft.contracts.events import ENDS, Status
+from weft.contracts.policies import Rank
+from weft.contracts.requests import Request
+from weft.contracts.state import Owner, OwnerKind
+
+NEVER = -1
+
+
+class Sequence:
+    """A prompt, the output so far, and where its state is.
+
+    Progress is two counts of units (tokens): *known* and *computed*. Both include what steps under way
+    will bring. While a sequence stands (see `contracts.steps`) both grow by one per tick of the standing
+    rows, without anybody touching the sequence: they are `base_*` plus the ticks since `join_tick`.
+
+    `output` holds the output tokens collected so far; those of recent ticks may still lie in the standing
+    rows' history. `tables`: per state group the blocks held. `keys`: prefix keys of its full blocks, as far
+    as computed. `last_step`: the last step planned that touches its state. `is_held`: a search client
+    decides how it goes on. `is_awaited`: the result of its last step must be seen before the next.
+    """
+
+    __slots__ = (
+        "arrival_s",
+        "base_computed",
+        "base_known",
+        "clock",
+        "collected_tick",
+        "crossing_tick",
+        "ending_tick",
+        "family",
+        "host_tables",
+        "is_announced",
+        "is_awaited",
+        "is_held",
+        "is_queued",
+        "is_synchronous",
+        "join_tick",
+        "keys",
+        "last_step",
+        "leave_tick",
+        "mixes_weights",
+        "num_published",
+        "number",
+        "output",
+        "owner",
+        "prompt_tokens",
+        "rank",
+        "request",
+        "row",
+        "sample_index",
+        "stands",
+        "status",
+        "streamed",
+        "swap_checksum",
+        "tables",
+        "transfer_id",
+        "unsent_tokens",
+        "wait_reason",
+    )
+
+    def __init__(
+        self, number: int, request: Request, sample_index: int, arrival_s: float, clock: "TickClock"
+    ) -> None:
+        self.number = number
+        self.owner = Owner(OwnerKind.SEQUENCE, number)
+        self.family = number
+        self.request = request
+        self.sample_index = sample_index
+        self.arrival_s = arrival_s
+        self.clock = clock
+        self.prompt_tokens = request.prompt.num_tokens
+        self.rank: Rank = ()
+        self.status = Status.WAITING
+        self.output = array("i")
+        self.base_known = self.prompt_tokens
+        self.base_computed = 0
+        self.stands = False
+        self.join_tick = self.leave_tick = self.collected_tick = 0
+        self.crossing_tick = self.ending_tick = NEVER
+        self.row = NEVER
+        self.is_announced = False
+        self.last_step = NEVER
+        self.is_awaited = self.is_held = self.is_queued = self.is_synchronous = False
+        self.tables: list[list[int]] = []
+        self.host_tables: list[list[int]] | None = None
+        self.swap_checksum: int | None = None
+        self.transfer_id: int | None = None
+        self.keys: list[bytes] = []
+        self.num_published = 0
+        self.mixes_weights = False
+        self.unsent_tokens: tuple[int, ...] = ()
+        self.streamed = 0
+        self.wait_reason = ""
+
+    @property
+    def num_known(self) -> int:
+        """Tokens of prompt and output, counting those that steps under way will emit."""
+        return self.base_known + (self.clock.tick - self.join_tick) if self.stands else self.base_known
+
+    @property
+    def num_computed(self) -> int:
+        """Units whose state is held, counting those that steps under way compute."""
+        return self.base_computed + (self.clock.tick - self.join_tick) if self.stands else self.base_computed
+
+    @property
+    def num_output_tokens(self) -> int:
+        return max(0, self.num_known - self.prompt_tokens)
+
+    @property
+    def num_blocks(self) -> int:
+        return sum(len(table) for table in self.tables)
+
+    @property
+    def has_ended(self) -> bool:
+        return self.status in ENDS
+
+    @property
+    def num_missing(self) -> int:
+        """Known units still to compute."""
+        return self.num_known - self.num_computed
+
+    @property
+    def decodes(self) -> bool:
+        """Whether all that is missing is the latest output token."""
+        return self.num_missing == 1 and self.num_known > self.prompt_tokens
+
+    @property
+    def num_remaining_tokens(self) -> int:
+        """Output tokens it may still emit."""
+        return self.request.max_total_tokens - self.num_known
+
+    def __repr__(self) -> str:
+        return f"<Sequence {self.number} of {self.request.request_id!r} {self.status.value}>"
+
+
+class TickClock:
+    """Counts the steps in which standing rows advanced: `tick` planned ones, `resolved` of them returned."""
+
+    __slots__ = ("resolved", "tick")
+
+    def __init__(self) -> None:
+        self.tick = 0
+        self.resolved = 0

@@ -1,0 +1,102 @@
+"""The sequences that decode one token per step, advanced all at once.
+
+A step in which nothing else happens must not cost time per sequence. So nothing is stored per sequence and
+step: the rows share a tick clock, calendars say at which tick whose state reaches a new block or whose
+output its limit, and the token arrays of recent steps are kept until everyone has fetched theirs, which
+happens at each block boundary at the latest.
+"""
+
+from collections.abc import Sequence as SequenceOf
+
+from weft.engine.sequence import NEVER, Sequence, TickClock
+
+SLACK_TICKS = 64
+"""How many ticks beyond two blocks' worth are kept for those who fetch late: the steps in flight."""
+
+
+class StandingRows:
+    """Who stands, what falls due at which tick, and the tokens of recent ticks.
+
+    `last_step`: the number of the last step planned in which the rows advanced.
+    """
+
+    def __init__(self, block_tokens: int) -> None:
+        self.clock = TickClock()
+        self.count = 0
+        self.last_step = NEVER
+        self._block_tokens = block_tokens
+        self._kept_ticks = 2 * block_tokens + SLACK_TICKS
+        self._crossings: dict[int, list[Sequence]] = {}
+        self._endings: dict[int, list[Sequence]] = {}
+        self._history: list[SequenceOf[int]] = []
+        self._history_start = 0
+
+    def join(self, sequence: Sequence) -> None:
+        """From the next tick on the sequence takes part; its known tokens are one ahead of the computed."""
+        assert sequence.num_missing == 1 and sequence.num_remaining_tokens > 0
+        tick, computed = self.clock.tick, sequence.base_computed
+        sequence.stands = True
+        sequence.join_tick = sequence.collected_tick = tick
+        sequence.ending_tick = tick + sequence.num_remaining_tokens - 1
+        self._endings.setdefault(sequence.ending_tick, []).append(sequence)
+        self._await_crossing(sequence, tick + -computed % self._block_tokens)
+        self.count += 1
+
+    def leave(self, sequence: Sequence) -> None:
+        """From the next tick on the sequence takes no part."""
+        ticks = self.clock.tick - sequence.join_tick
+        sequence.base_known += ticks
+        sequence.base_computed += ticks
+        sequence.stands = False
+        sequence.leave_tick = self.clock.tick
+        sequence.last_step = max(sequence.last_step, self.last_step)
+        sequence.crossing_tick = sequence.ending_tick = NEVER
+        self.count -= 1
+
+    def _await_crossing(self, sequence: Sequence, tick: int) -> None:
+        sequence.crossing_tick = tick
+        crossings = self._crossings.get(tick)
+        if crossings is None:
+            self._crossings[tick] = [sequence]
+        else:
+            crossings.append(sequence)
+
+    def take_crossings(self) -> list[Sequence]:
+        """Those whose next unit is the first of a block. Each must be given a block or leave."""
+        tick = self.clock.tick
+        due = []
+        for sequence in self._crossings.pop(tick, ()):
+            if sequence.crossing_tick == tick:
+                self._await_crossing(sequence, tick + self._block_tokens)
+                due.append(sequence)
+        return due
+
+    def advance(self) -> list[Sequence]:
+        """Plan a tick; return those for whom it is the last because their output reaches its limit."""
+        tick = self.clock.tick
+        self.clock.tick = tick + 1
+        return [sequence for sequence in self._endings.pop(tick, ()) if sequence.ending_tick == tick]
+
+    def resolve(self, tokens: SequenceOf[int]) -> None:
+        """The oldest planned tick has returned these tokens, by row."""
+        self._history.append(tokens)
+        self.clock.resolved += 1
+        if len(self._history) > 2 * self._kept_ticks:
+            self._history_start += len(self._history) - self._kept_ticks
+            del self._history[: -self._kept_ticks]
+
+    def collect(self, sequence: Sequence) -> None:
+        """Append to the sequence's output what it has emitted while standing, as far as returned."""
+        end = self.clock.resolved
+        if not sequence.stands and sequence.leave_tick < end:
+            end = sequence.leave_tick
+        first = sequence.collected_tick
+        if first < end:
+            row, start = sequence.row, self._history_start
+            assert first >= start
+            sequence.output.extend([tokens[row] for tokens in self._history[first - start : end - start]])
+            sequence.collected_tick = end
+
+    def num_resolved_units(self, sequence: Sequence) -> int:
+        """Units of a standing sequence whose state is computed by steps that have returned."""
+        return sequence.base_computed + max(0, self.clock.resolved - sequence.join_tick)

@@ -1,0 +1,1 @@
+"""Decisions: who runs next, how a step's tokens are shared, who gives way, what stays cached."""
