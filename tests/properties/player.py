@@ -1,0 +1,199 @@
+"""Plays an engine against a fake device, in any order of returns, and checks every promise on the way.
+
+The player is the other half of a sans-IO engine: it executes steps in order (when it is told to), moves
+state when it is told to, fails what it is told to fail, and at the end compares every text with that of the
+request alone.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from weft.contracts.errors import InvariantViolation, PolicyError, RequestRejected
+from weft.contracts.events import RequestEnded, Status, Transition
+from weft.contracts.requests import Request
+from weft.contracts.steps import Step
+from weft.contracts.transfers import Transfer
+from weft.engine.config import EngineConfig
+from weft.engine.engine import Engine
+from weft.observation.event_log import EventLog
+from weft.observation.legality import LegalityChecker
+from weft.simulator.fake_device import FakeDevice
+from weft.simulator.fake_model import FakeModelSpec
+from weft.simulator.fake_reference import reference_beams, reference_output
+
+
+@dataclass
+class Told:
+    """What the engine told of one output."""
+
+    tokens: list[int] = field(default_factory=list)
+    status: Status | None = None
+
+
+class Player:
+    """One engine and one fake device. Time advances by a microsecond per action."""
+
+    def __init__(self, spec: FakeModelSpec, config: EngineConfig) -> None:
+        self.spec = spec
+        self.log = EventLog(1 << 20)
+        self.legality = LegalityChecker()
+        self.log.subscribe(self.legality)
+        self.engine = Engine(config, self.log)
+        self.device = FakeDevice(spec, config.num_blocks, config.num_host_blocks, config.max_step_tokens)
+        self.steps: deque[Step] = deque()
+        self.transfers: list[Transfer] = []
+        self.requests: dict[str, Request] = {}
+        self.told: dict[tuple[str, int], Told] = {}
+        self.ended: dict[str, Status] = {}
+        self.spans_versions: dict[str, None] = {}
+        self.versions: dict[str, int] = {}
+        self.version = 0
+        self.now_s = 0.0
+        self.owners: dict[int, str] = {}
+        self.log.subscribe(self._note_end, RequestEnded)
+        self.log.subscribe(self._note_owner, Transition)
+
+    def _note_end(self, event: RequestEnded) -> None:
+        self.ended[event.request_id] = event.status
+
+    def _note_owner(self, event: Transition) -> None:
+        self.owners[event.sequence_number] = event.request_id
+
+    def tick(self) -> float:
+        """The time of the next action."""
+        self.now_s += 1e-6
+        return self.now_s
+
+    def submit(self, request: Request, *, stream: bool = False) -> None:
+        """Ask for something; a refusal is an end like others."""
+        self.requests[request.request_id] = request
+        self.versions[request.request_id] = self.version
+        try:
+            self.engine.submit(request, self.tick(), stream=stream)
+        except RequestRejected:
+            self._require_end(request, Status.REJECTED)
+        except PolicyError:
+            self._require_end(request, Status.FAILED)
+        self._listen()
+
+    def _require_end(self, request: Request, status: Status) -> None:
+        if self.ended.get(request.request_id) is not status:
+            raise InvariantViolation(
+                "ends_once", f"{request.request_id} was refused, and did not end {status}"
+            )
+
+    def cancel(self, request_id: str) -> None:
+        """Give up a request."""
+        self.engine.cancel(request_id, self.tick())
+        self._listen()
+
+    def fail(self, request_id: str) -> None:
+        """Something outside the engine goes wrong for a request."""
+        self.engine.fail(request_id, "made to fail", self.tick())
+        self._listen()
+
+    def plan(self) -> bool:
+        """Let the engine plan one more step; whether it did. What a policy spoils fails, as when driven."""
+        try:
+            step = self.engine.schedule(self.tick())
+        except PolicyError as error:
+            live = self.engine.live_requests()
+            for request_id in live if error.request_id is None else [error.request_id]:
+                self.engine.fail(request_id, str(error), self.tick())
+            self._listen()
+            return bool(live)
+        self._listen()
+        if step is None:
+            return False
+        self.steps.append(step)
+        return True
+
+    def execute(self, error: str | None = None) -> bool:
+        """Execute the oldest step in flight, or let it and all after it fail; whether there was one."""
+        if not self.steps:
+            return False
+        if error is None:
+            self.engine.update(self.device.execute(self.steps.popleft()), self.tick())
+            self._listen()
+            return True
+        while self.steps:
+            step = self.steps.popleft()
+            self.device.lose(step)
+            self.engine.step_failed(step.number, error, self.tick())
+            self._listen()
+        return True
+
+    def move(self, which: int = 0, error: str | None = None) -> bool:
+        """Let one of the transfers under way arrive or fail; whether there was one."""
+        if not self.transfers:
+            return False
+        transfer = self.transfers.pop(which % len(self.transfers))
+        result = self.device.move(transfer) if error is None else self.device.fail_move(transfer, error)
+        self.engine.transfer_ended(result, self.tick())
+        self._listen()
+        return True
+
+    def update_weights(self) -> None:
+        """The model changes between two steps."""
+        while self.steps:
+            self.execute()
+        self.version += 1
+        self.device.update_weights(self.version)
+        for request_id in self.engine.live_requests():
+            self.spans_versions[request_id] = None
+        self.engine.update_weights(self.version, self.tick())
+
+    def _listen(self) -> None:
+        self.transfers += self.engine.take_transfers()
+        for output in self.engine.take_outputs():
+            told = self.told.setdefault((output.request_id, output.sample_index), Told())
+            if told.status is not None:
+                raise InvariantViolation("ends_once", f"{output.request_id} was told more after its end")
+            told.tokens += output.tokens
+            told.status = output.status
+
+    def settle(self, max_actions: int = 200_000) -> None:
+        """Let everything under way and everything that waits come to its end."""
+        for _ in range(max_actions):
+            if not self.plan() and not self.execute() and not self.move():
+                break
+        self.engine.check_integrity()
+        if self.engine.live_requests():
+            raise InvariantViolation("progress", f"stuck with {self.engine.live_requests()}")
+        self.legality.finish()
+        self.check_texts()
+
+    def check_texts(self) -> None:
+        """Every output is what the request yields alone; what was cut short is a beginning of it."""
+        for request_id, request in self.requests.items():
+            if request_id not in self.ended:
+                raise InvariantViolation("ends_once", f"{request_id} never ended")
+            if request_id in self.spans_versions:
+                continue
+            if self.ended[request_id] is Status.FINISHED:
+                self._check_whole(request)
+            else:
+                self._check_beginnings(request)
+
+    def _expected(self, request: Request, sample: int) -> list[int]:
+        version = self.versions[request.request_id]
+        if request.sampling.beam_width > 1:
+            return list(reference_beams(self.spec, request, version))
+        return list(reference_output(self.spec, request, sample, version))
+
+    def _check_whole(self, request: Request) -> None:
+        for sample in range(request.sampling.num_samples):
+            told = self.told.get((request.request_id, sample), Told())
+            self._compare(request, sample, told.tokens, self._expected(request, sample))
+
+    def _check_beginnings(self, request: Request) -> None:
+        for sample in range(request.sampling.num_samples):
+            told = self.told.get((request.request_id, sample), Told())
+            expected = self._expected(request, sample)
+            self._compare(request, sample, told.tokens, expected[: len(told.tokens)])
+
+    def _compare(self, request: Request, sample: int, tokens: list[int], expected: list[int]) -> None:
+        if tokens != expected:
+            raise InvariantViolation(
+                "same_text", f"{request.request_id} sample {sample}: {tokens}, alone it is {expected}"
+            )

@@ -1,0 +1,193 @@
+"""Random worlds and random histories: what the property suite plays.
+
+Everything follows from one seed, so that a failure is replayed by `play(seed)` and a run is the same in
+every process.
+"""
+
+from functools import partial
+from random import Random
+
+from tests.properties.player import Player
+from weft.contracts.events import Event, RequestEnded
+from weft.contracts.policies import EVERY_STEP, OrderPolicy, Rank, SequenceView
+from weft.contracts.prompts import HashPrompt, LengthPrompt, MediaItem, Prompt, TokenPrompt
+from weft.contracts.requests import Request, SamplingParams
+from weft.contracts.state import ConstantGroup, EncoderGroup, PagedGroup, StateGroup, StateLayout
+from weft.engine.config import EngineConfig, Reservation
+from weft.policies.registry import PolicyChoice
+from weft.simulator.fake_drafter import FakeDrafter
+from weft.simulator.fake_model import FakeModelSpec
+
+STOP_TOKEN = 5
+VOCABULARY = 97
+BLOCK_TOKENS = 4
+COMMON_TEXT = tuple(Random(0).randrange(VOCABULARY) for _ in range(40))
+
+LAYOUTS: dict[str, tuple[StateGroup, ...]] = {
+    "paged": (PagedGroup("kv", 8),),
+    "windowed": (PagedGroup("kv", 8), PagedGroup("local", 8, window_tokens=6)),
+    "recurrent": (ConstantGroup("ssm", 64, snapshot_blocks=2),),
+    "hybrid": (PagedGroup("kv", 8), ConstantGroup("ssm", 64)),
+    "media": (PagedGroup("kv", 8), EncoderGroup("vision", 8)),
+}
+
+
+class LastFirst(OrderPolicy):
+    """Serves the latest arrival first and may change its mind at every step."""
+
+    rerank = EVERY_STEP
+
+    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+        return (-sequence.arrival_s,)
+
+
+class FairTurns(OrderPolicy):
+    """Serves the tenant first that has had the fewest requests done: ranks change by events."""
+
+    observes = (RequestEnded,)
+
+    def __init__(self) -> None:
+        self._ended: dict[str, int] = {}
+
+    def observe(self, event: Event) -> None:
+        assert isinstance(event, RequestEnded)
+        tenant = event.request_id.partition("/")[0]
+        self._ended[tenant] = self._ended.get(tenant, 0) + 1
+        self.revision += 1
+
+    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+        return (self._ended.get(sequence.request.tenant, 0), sequence.arrival_s)
+
+
+ORDERS: tuple[PolicyChoice, ...] = ("fcfs", "priority", LastFirst, FairTurns)
+
+
+class World:
+    """Draws a model, an engine to serve it, requests, and what happens to them."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.layout_name = self.random.choice(sorted(LAYOUTS))
+        self.layout = StateLayout(LAYOUTS[self.layout_name], BLOCK_TOKENS)
+        self.spec = FakeModelSpec(self.layout, VOCABULARY, stop_bias=self.random.choice([0.0, 0.05, 0.2]))
+        self.player = Player(self.spec, self.config())
+        self.num_requests = 0
+
+    def config(self) -> EngineConfig:
+        """An engine, often with too few blocks, rows or tokens for comfort."""
+        choice = self.random.choice
+        num_blocks = choice([12, 16, 24, 64])
+        names = [group.name for group in self.layout.groups]
+        host = choice([0, 8, 40, 40])
+        pairs = [(name, host) for name in names if name != "vision"] if host else []
+        return EngineConfig(
+            self.layout,
+            num_blocks=dict.fromkeys(names, num_blocks),
+            num_host_blocks=dict(pairs),
+            max_step_tokens=choice([8, 16, 32]),
+            max_running=choice([2, 4, 8]),
+            depth=choice([1, 2, 2, 3]),
+            max_queued_tokens=choice([100, 10_000]),
+            prefix_caching=choice([True, True, True, False]),
+            reservation=choice([Reservation.PAGED] * 5 + [Reservation.WORST_CASE]),
+            order=choice(ORDERS),
+            budget=choice(["decode_first", "decode_first", "prefill_first", "request_level"]),
+            preempt=choice(["latest_first", "latest_first_swap", "latest_first_swap", "cheapest_to_restore"]),
+            draft=self._drafter(),
+            numeric_fingerprint=self.spec.fingerprint,
+        )
+
+    def _drafter(self) -> PolicyChoice | None:
+        if self.random.random() < 0.7:
+            return None
+        return partial(FakeDrafter, self.spec, self.seed, 2, 0.6, self.random.random() < 0.3)
+
+    def prompt(self) -> Prompt:
+        """A prompt that often begins like others, of one of the kinds."""
+        draw, length = self.random.random, self.random.randrange(1, 26)
+        kind = draw()
+        if kind < 0.1:
+            return LengthPrompt(length)
+        if kind < 0.25:
+            hashes = tuple(self.random.randrange(2) for _ in range(-(-length // 8)))
+            return HashPrompt(length, hashes, 8)
+        shared = self.random.randrange(length + 1)
+        own = (self.random.randrange(VOCABULARY) for _ in range(length - shared))
+        return TokenPrompt((*COMMON_TEXT[:shared], *own), self._media(length))
+
+    def _media(self, length: int) -> tuple[MediaItem, ...]:
+        if self.layout_name != "media" or length < 6 or self.random.random() < 0.3:
+            return ()
+        picture = self.random.randrange(3)
+        items = [MediaItem(b"picture %d" % picture, 1, 2 + picture)]
+        if length > 14 and self.random.random() < 0.5:
+            items.append(MediaItem(b"clip", 7, 6))
+        return tuple(items)
+
+    def sampling(self) -> SamplingParams:
+        """One output, several, or a search."""
+        choice, max_tokens = self.random.choice, self.random.randrange(1, 14)
+        if self.random.random() < 0.02:
+            max_tokens = 300
+        num_samples, beam_width = choice([(1, 1)] * 6 + [(3, 1), (1, 2), (1, 4)])
+        return SamplingParams(
+            max_tokens=max_tokens,
+            min_tokens=self.random.randrange(max_tokens + 1) if self.random.random() < 0.2 else 0,
+            stop_token_ids=(STOP_TOKEN,),
+            temperature=choice([0.0, 1.0]),
+            seed=choice([None, 3]),
+            num_samples=num_samples,
+            beam_width=beam_width,
+        )
+
+    def submit(self) -> None:
+        """One more request."""
+        tenant = self.random.choice("ab")
+        request = Request(
+            f"{tenant}/{self.num_requests}",
+            self.prompt(),
+            self.sampling(),
+            tenant=tenant,
+            priority=self.random.randrange(3),
+            cache_salt=self.random.choice([None, None, "common"]),
+            adapter=self.random.choice([None, None, None, "tuned"]),
+        )
+        self.num_requests += 1
+        self.player.submit(request, stream=self.random.random() < 0.5)
+
+    def act(self) -> None:
+        """Something happens: mostly progress, sometimes trouble."""
+        player, draw = self.player, self.random.random()
+        if draw < 0.45:
+            player.plan()
+        elif draw < 0.84:
+            player.execute()
+        elif draw < 0.92:
+            player.move(self.random.randrange(9), "lost" if self.random.random() < 0.2 else None)
+        elif draw < 0.965:
+            player.cancel(self._somebody())
+        elif draw < 0.975:
+            player.fail(self._somebody())
+        elif draw < 0.985:
+            player.execute("device error")
+        elif draw < 0.99:
+            player.update_weights()
+
+    def _somebody(self) -> str:
+        live = self.player.engine.live_requests()
+        if self.player.transfers and self.random.random() < 0.5:
+            return self.player.owners[self.player.transfers[0].sequence_number]
+        return self.random.choice(live) if live else "nobody"
+
+
+def play(seed: int, num_requests: int = 12) -> Player:
+    """Play a whole history and check every promise; raises `InvariantViolation` where one is broken."""
+    world = World(seed)
+    for _ in range(num_requests):
+        world.submit()
+        for _ in range(world.random.randrange(9)):
+            world.act()
+        world.player.engine.check_integrity()
+    world.player.settle()
+    return world.player

@@ -1,0 +1,1 @@
+"""Measuring Weft: benchmarks, calibration, validation, evaluation."""
