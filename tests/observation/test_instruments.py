@@ -59,12 +59,13 @@ def test_quantiles_rise(bounds: list[int], values: list[tuple[int, int]]) -> Non
 
 
 def test_a_quantile_interpolates() -> None:
-    histogram = Histogram([1.0, 2.0, 4.0])
+    histogram = Histogram([1.0, 2.0, 4.0, 8.0])
     histogram.observe(1.5, 10)
     histogram.observe(3.0, 10)
     assert histogram.quantile(0.25) == pytest.approx(1.5)
     assert histogram.quantile(0.5) == pytest.approx(2.0)
     assert histogram.quantile(0.75) == pytest.approx(3.0)
+    assert histogram.quantile(1.0) == pytest.approx(4.0)
 
 
 @pytest.mark.parametrize("bounds", [[], [1, 1], [2, 1], [0, 1], [-1, 1], [1, inf], [1, float("nan"), 3]])
@@ -81,6 +82,7 @@ def test_a_quantile_is_a_fraction(fraction: float) -> None:
 
 def test_counter_and_gauge() -> None:
     counter, gauge = Counter(), Gauge()
+    assert (counter.value, gauge.value) == (0, 0)
     counter.inc()
     counter.inc(4)
     gauge.set(7)

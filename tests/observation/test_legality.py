@@ -137,8 +137,9 @@ def test_nothing_happens_after_a_sequences_end(late: Event) -> None:
 
 
 def test_all_sequences_end_before_the_request() -> None:
-    assert violation([*LIFE, move(None, RUNNING, number=2), end()]) == "ends_once"
-    check([*LIFE, move(None, RUNNING, number=2), move(RUNNING, FINISHED, number=2), end()]).finish()
+    assert violation([*LIFE, move(None, WAITING, number=2), end()]) == "ends_once"
+    second = (move(each.before, each.after, number=2) for each in LIFE if isinstance(each, Transition))
+    check([*LIFE, *second, end()]).finish()
 
 
 def test_a_request_ends_by_an_end() -> None:

@@ -116,7 +116,7 @@ ENDS = ("request_success", "requests_rejected", "requests_failed", "requests_can
 
 def test_a_step_sets_gauges_and_counts_tokens() -> None:
     entries = (ComputedUnits(1, 0, 8, True, True), ComputedUnits(2, 0, 8, False, False))
-    metrics = fold(arrive(), StepRecord(2.0, 0, 1.75, 20, 4, entries, (), 6, 7, 8))
+    metrics = fold(arrive(), move(0.0, None, RUNNING), StepRecord(2.0, 0, 1.75, 20, 4, entries, (), 6, 7, 8))
     assert metrics.generation_tokens.value == 5
     assert metrics.step_seconds.sum == 0.25
     gauges = metrics.num_requests_running, metrics.num_requests_waiting, metrics.kv_cache_blocks_used

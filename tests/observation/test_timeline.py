@@ -119,6 +119,13 @@ def test_what_a_step_brought_after_the_end_is_discarded() -> None:
     assert [token.time_s for token in story.token_times] == [1.0, 2.0]
 
 
+def test_a_step_that_fails_brings_no_token() -> None:
+    joins = ComputedUnits(1, 0, 8, True, True)
+    events: list[Event] = [move(0.0, None, RUNNING), step(1, joins), step(2, standing=1)]
+    failed = move(2.0, RUNNING, Status.FAILED, "the device broke")
+    assert [token.time_s for token in timeline([*events, failed], "a").token_times] == [1.0]
+
+
 def test_accepted_drafts_are_tokens() -> None:
     units = ComputedUnits(1, 7, 4, True, False)
     story = timeline([move(0.0, None, RUNNING), DraftVerified(1.0, "a", 1, 3, 2), step(1, units)], "a")

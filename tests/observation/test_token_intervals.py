@@ -138,9 +138,75 @@ def test_the_first_token_of_a_fork_is_no_interval() -> None:
     assert observed(events) == {1.0: 1}
 
 
+def tokens_brought(events: Iterable[Event]) -> list[int]:
+    """To how many sequences each step brought a token."""
+    token_intervals, brought = TokenIntervals(ExactHistogram()), list[int]()
+    for event in events:
+        if isinstance(event, Transition):
+            token_intervals.on_transition(event)
+        elif isinstance(event, StepRecord):
+            brought.append(token_intervals.on_step(event))
+    return brought
+
+
+def ends(number: int, time_s: float, after: Status = FINISHED) -> Transition:
+    return Transition(time_s, "a", number, RUNNING, after, "reason")
+
+
+BEGUN: tuple[Event, ...] = (begin(1), begin(2), step(1.0, joins(1), joins(2)), step(2.0, standing=2))
+
+
+def test_what_is_under_way_at_an_end_reaches_nobody() -> None:
+    events: list[Event] = [
+        *(*BEGUN, ends(1, 3.0), step(3.0, standing=2), step(4.0, standing=2)),
+        *(step(5.0, standing=1, left=(1,)), step(6.0, standing=1)),
+    ]
+    assert tokens_brought(events) == [2, 2, 2, 1, 1, 1]
+    assert observed(events) == {1.0: 2 + 2 + 1 + 1 + 1}
+
+
+def test_a_cancelled_sequence_does_not_get_the_step_under_way() -> None:
+    events: list[Event] = [
+        *BEGUN,
+        ends(1, 2.5, Status.CANCELLED),
+        step(3.0, standing=2),
+        step(4.0, standing=1, left=(1,)),
+    ]
+    assert tokens_brought(events) == [2, 2, 1, 1]
+    assert observed(events) == {1.0: 2 + 1 + 1}
+
+
+def test_one_that_ends_as_it_joins_gets_nothing_more() -> None:
+    events: list[Event] = [
+        *(begin(1), begin(2), step(1.0, joins(2)), step(2.0, standing=1)),
+        *(
+            ends(1, 3.0),
+            step(3.0, joins(1), standing=1),
+            step(5.0, standing=2),
+            step(6.0, standing=1, left=(1,)),
+        ),
+    ]
+    assert tokens_brought(events) == [1, 1, 2, 1, 1]
+    assert observed(events) == {1.0: 1 + 1 + 1, 2.0: 1}
+
+
+def test_an_explicit_entry_under_way_at_an_end_reaches_nobody() -> None:
+    drafts = part(1, emits=True)
+    events: list[Event] = [begin(1), step(1.0, drafts), ends(1, 2.0), step(2.0, drafts), step(3.0, drafts)]
+    assert tokens_brought(events) == [1, 1, 0]
+    assert observed(events) == {1.0: 1}
+
+
+def test_a_step_that_fails_brings_no_token() -> None:
+    failed = [ends(number, 3.0, Status.FAILED) for number in (1, 2)]
+    events: list[Event] = [*BEGUN, *failed, step(3.0, standing=2)]
+    assert tokens_brought(events) == [2, 2, 0]
+    assert observed(events) == {1.0: 2}
+
+
 @pytest.mark.parametrize("record_comes_last", [False, True])
 def test_the_last_token_counts_whichever_is_recorded_first(record_comes_last: bool) -> None:
-    final: list[Event] = [step(3.0, part(1, emits=True)), begin(1, RUNNING, FINISHED)]
+    final: list[Event] = [step(3.0, part(1, emits=True)), ends(1, 3.0)]
     if record_comes_last:
         final.reverse()
     assert observed([begin(1), step(1.0, part(1, emits=True)), *final]) == {2.0: 1}
@@ -164,4 +230,6 @@ def test_nothing_is_kept_of_sequences_that_have_ended() -> None:
             token_intervals.on_transition(event)
         elif isinstance(event, StepRecord):
             token_intervals.on_step(event)
+    assert token_intervals.num_followed == 1
+    token_intervals.on_step(step(8.0, left=(4,)))
     assert token_intervals.num_followed == 0

@@ -20,7 +20,10 @@ REUSED = sometimes("pool: idle cached blocks were taken up again")
 
 
 class BlockPool:
-    """A fixed number of blocks with owners, reference counts and an index by content key."""
+    """A fixed number of blocks with owners, reference counts and an index by content key.
+
+    `num_available`: how many an allocation could have, the free and the idle ones.
+    """
 
     def __init__(self, num_blocks: int, retain: RetainPolicy) -> None:
         self.num_blocks = num_blocks
@@ -29,33 +32,30 @@ class BlockPool:
         self.keys: list[bytes | None] = [None] * num_blocks
         self._index: dict[bytes, int] = {}
         self._free = list(range(num_blocks - 1, -1, -1))
-        self._num_idle = 0
+        self.num_available = num_blocks
         self._retain = retain
 
     @property
-    def num_available(self) -> int:
-        """Blocks that an allocation could have: free and idle ones."""
-        return len(self._free) + self._num_idle
-
-    @property
     def num_held(self) -> int:
-        return self.num_blocks - len(self._free) - self._num_idle
+        """Blocks that somebody holds."""
+        return self.num_blocks - self.num_available
 
     def allocate(self, owner: Owner, count: int) -> list[int] | None:
         """`count` blocks with one reference each, or None where there is no room."""
+        return self.allocate_each([owner] * count)
+
+    def allocate_each(self, owners: Sequence[Owner]) -> list[int] | None:
+        """A block with one reference for each owner, or None where there is no room for all."""
         fault(ALLOCATE)
-        if not count:
-            return []
-        missing = count - len(self._free)
-        if missing > 0:
-            if missing > self._num_idle:
-                return None
-            self._evict(missing)
-        free = self._free
-        blocks = free[-count:]
-        del free[-count:]
-        blocks.reverse()
-        return self._take(blocks, owner)
+        count, free = len(owners), self._free
+        if count > self.num_available:
+            return None
+        if count > len(free):
+            self._evict(count - len(free))
+        first = len(free) - count
+        blocks = free[first:]
+        del free[first:]
+        return self._take(blocks, owners)
 
     def allocate_run(self, owner: Owner, count: int) -> list[int] | None:
         """`count` blocks with consecutive numbers, first fit, or None: how servers before paging reserved."""
@@ -65,7 +65,7 @@ class BlockPool:
             run = [*run, block] if run and block == run[-1] + 1 else [block]
             if len(run) == count:
                 self._free = [other for other in self._free if not run[0] <= other <= block]
-                return self._take(run, owner)
+                return self._take(run, [owner] * count)
         return None
 
     def longest_run(self) -> int:
@@ -77,11 +77,12 @@ class BlockPool:
             before, longest = block, max(longest, length)
         return longest
 
-    def _take(self, blocks: list[int], owner: Owner) -> list[int]:
-        references, owners = self.references, self.owners
-        for block in blocks:
+    def _take(self, blocks: list[int], owners: Sequence[Owner]) -> list[int]:
+        self.num_available -= len(blocks)
+        references, owner_of = self.references, self.owners
+        for block, owner in zip(blocks, owners, strict=True):
             references[block] = 1
-            owners[block] = owner
+            owner_of[block] = owner
         return blocks
 
     def _evict(self, count: int) -> None:
@@ -98,7 +99,6 @@ class BlockPool:
             raise self._blame(f"gave up block {block}, which is not idle")
         del self._index[key]
         self.keys[block] = None
-        self._num_idle -= 1
         self._free.append(block)
 
     def _blame(self, problem: str) -> PolicyError:
@@ -110,7 +110,7 @@ class BlockPool:
         for block in blocks:
             self.references[block] += 1
         if idle:
-            self._num_idle -= len(idle)
+            self.num_available -= len(idle)
             self._retain.observe(BlocksReused(idle))
             REUSED.hit()
 
@@ -125,13 +125,13 @@ class BlockPool:
                         "blocks_conserved", f"block {block} was released more often than held"
                     )
                 continue
+            self.num_available += 1
             self.owners[block] = None
             if self.keys[block] is None:
                 self._free.append(block)
             else:
                 idle.append(block)
         if idle:
-            self._num_idle += len(idle)
             self._retain.observe(BlocksIdled(idle))
 
     def publish(self, block: int, key: bytes) -> None:
@@ -167,5 +167,7 @@ class BlockPool:
             raise InvariantViolation("blocks_conserved", "the free list repeats a block or holds one in use")
         if len(free) + len(idle) + sum(count > 0 for count in self.references) != self.num_blocks:
             raise InvariantViolation("blocks_conserved", "free, idle and held blocks do not add up")
-        if len(idle) != self._num_idle or any(self._index.get(self.keys[b] or b"") != b for b in idle):
+        if len(idle) + len(free) != self.num_available or any(
+            self._index.get(self.keys[b] or b"") != b for b in idle
+        ):
             raise InvariantViolation("index_consistent", "the prefix index and the idle blocks disagree")

@@ -1,6 +1,6 @@
 """How sequences and requests change status and end: every transition is made and recorded here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
 from weft.contracts.errors import InvariantViolation, WeftError
@@ -136,6 +136,19 @@ class Lifecycle:
         del replica.requests[request_id]
         replica.log.record(RequestEnded(replica.now_s, request_id, status, reason, record.num_output_tokens))
 
+    def contain_each(self, sequences: Iterable[Sequence], action: Callable[[Sequence], None]) -> None:
+        """Do something for each sequence, as `contain` does."""
+        remaining = iter(sequences)
+        while True:
+            try:
+                for sequence in remaining:
+                    action(sequence)
+                return
+            except InvariantViolation:
+                raise
+            except Exception as error:
+                self._doom(sequence, error)
+
     def contain(
         self,
         sequence: Sequence,
@@ -149,14 +162,14 @@ class Lifecycle:
         except InvariantViolation:
             raise
         except Exception as error:
-            CONTAINED.hit()
-            reason = str(error) if isinstance(error, WeftError) else f"{type(error).__name__}: {error}"
-            self._doom(sequence, reason)
+            self._doom(sequence, error)
             return None
 
-    def _doom(self, sequence: Sequence, reason: str) -> None:
+    def _doom(self, sequence: Sequence, error: Exception) -> None:
         """End a sequence now, and the others of its request once the step being planned is sealed: it may
         count on them already."""
+        CONTAINED.hit()
+        reason = str(error) if isinstance(error, WeftError) else f"{type(error).__name__}: {error}"
         record = self._replica.requests.get(sequence.request.request_id)
         if record is None:
             return

@@ -4,7 +4,8 @@ from collections.abc import Sequence as SequenceOf
 
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.requests import Request
-from weft.contracts.steps import HOLE
+from weft.contracts.state import Owner
+from weft.contracts.steps import HOLE, TableChange
 from weft.engine.block_pool import BlockPool
 from weft.engine.deferred import Deferred
 from weft.engine.group_state import GroupState
@@ -100,6 +101,17 @@ class PagedState(GroupState):
             table += blocks
             plan.change_table(sequence, self.index, length, blocks)
 
+    def extend_each(self, sequences: SequenceOf[Sequence], owners: SequenceOf[Owner], plan: StepPlan) -> None:
+        """One more block for each; there is room for all."""
+        blocks = self.pool.allocate_each(owners)
+        if blocks is None:
+            raise InvariantViolation("room_checked", f"{len(owners)} blocks were promised and are not there")
+        index, changes = self.index, plan.tables
+        for sequence, block in zip(sequences, blocks, strict=True):
+            table = sequence.tables[index]
+            changes.append(TableChange(sequence.row, index, len(table), (block,)))
+            table.append(block)
+
     def _allocate(self, sequence: Sequence, count: int) -> list[int]:
         blocks = self.pool.allocate(sequence.owner, count)
         if blocks is None:
@@ -182,3 +194,6 @@ class ReservedState(PagedState):
     def fork(self, parent: Sequence, child: Sequence, plan: StepPlan) -> bool:
         """Reservations cannot be shared: the child computes its own state."""
         return False
+
+    def extend_each(self, sequences: SequenceOf[Sequence], owners: SequenceOf[Owner], plan: StepPlan) -> None:
+        """The reservation holds already what they need."""

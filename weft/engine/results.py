@@ -127,19 +127,20 @@ class Results:
 
     def _publish(self, flight: FlightRecord) -> None:
         replica = self._replica
-        for sequence in flight.plan.crossed.values():
-            if not sequence.has_ended:
-                self._lifecycle.contain(sequence, self._publish_standing, sequence)
+        self._lifecycle.contain_each(flight.plan.crossed.values(), self._fetch_standing)
         for snapshot in flight.plan.snapshots:
             self._lifecycle.contain(snapshot.sequence, replica.store.publish_snapshot, snapshot)
         for sequence, pool, block, key in flight.plan.media:
             self._lifecycle.contain(sequence, pool.publish, block, key)
 
-    def _publish_standing(self, sequence: Sequence) -> None:
-        replica = self._replica
-        replica.standing.collect(sequence)
-        if sequence.stands:
-            replica.store.publish(sequence, replica.standing.num_resolved_units(sequence))
+    def _fetch_standing(self, sequence: Sequence) -> None:
+        """Fetch some blocks' worth of tokens. The blocks are published when the sequence ends or gives way:
+        nobody else goes on from the middle of an output, unless its state leaves a window before then."""
+        standing, store = self._replica.standing, self._replica.store
+        if sequence.stands and (store.loses_state_early or standing.is_behind(sequence)):
+            standing.collect(sequence)
+            if store.loses_state_early:
+                store.publish(sequence, standing.num_resolved_units(sequence))
 
     def _finish(self, flight: FlightRecord, result: StepResult) -> None:
         for row in result.finished:

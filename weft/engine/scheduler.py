@@ -81,18 +81,22 @@ class Scheduler:
         for sequence in list(replica.active.values()):
             if sequence.decodes:
                 self._lifecycle.contain(sequence, self._entries.plan_decode, sequence)
-        for sequence in replica.standing.take_crossings():
-            if sequence.stands:
-                self._lifecycle.contain(sequence, self._cross, sequence)
+        due = replica.standing.take_crossings()
+        if due and not self._lifecycle.contain(due[0], replica.store.extend_each, due, replica.plan):
+            self._lifecycle.contain_each(due, self._cross)
+        else:
+            replica.plan.crossed.update((sequence.number, sequence) for sequence in due)
 
     def _cross(self, sequence: Sequence) -> None:
         """A standing sequence reaches a new block: give it one, or take it out of this step."""
+        if not sequence.stands:
+            return
         replica, plan = self._replica, self._replica.plan
         start = sequence.num_computed
         if self._reclaim.make_room(sequence, start, start + 1):
             replica.store.take_snapshots(sequence, start, plan)
             plan.crossed[sequence.number] = sequence
-        elif sequence.stands:
+        elif sequence.stands:  # it was not preempted to make room for itself
             STALLED.hit()
             replica.stop_standing(sequence)
             replica.deferred.settle(sequence, self._resume)

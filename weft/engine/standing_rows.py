@@ -3,15 +3,18 @@
 A step in which nothing else happens must not cost time per sequence. So nothing is stored per sequence and
 step: the rows share a tick clock, calendars say at which tick whose state reaches a new block or whose
 output its limit, and the token arrays of recent steps are kept until everyone has fetched theirs, which
-happens at each block boundary at the latest.
+happens at every few block boundaries.
 """
 
 from collections.abc import Sequence as SequenceOf
 
 from weft.engine.sequence import NEVER, Sequence, TickClock
 
+FETCH_BLOCKS = 4
+"""Tokens are fetched at every so many block boundaries."""
+
 SLACK_TICKS = 64
-"""How many ticks beyond two blocks' worth are kept for those who fetch late: the steps in flight."""
+"""How many ticks beyond that are kept for those who fetch late: the steps in flight."""
 
 
 class StandingRows:
@@ -25,7 +28,7 @@ class StandingRows:
         self.count = 0
         self.last_step = NEVER
         self._block_tokens = block_tokens
-        self._kept_ticks = 2 * block_tokens + SLACK_TICKS
+        self._kept_ticks = (FETCH_BLOCKS + 1) * block_tokens + SLACK_TICKS
         self._crossings: dict[int, list[Sequence]] = {}
         self._endings: dict[int, list[Sequence]] = {}
         self._history: list[SequenceOf[int]] = []
@@ -39,7 +42,8 @@ class StandingRows:
         sequence.join_tick = sequence.collected_tick = tick
         sequence.ending_tick = tick + sequence.num_remaining_tokens - 1
         self._endings.setdefault(sequence.ending_tick, []).append(sequence)
-        self._await_crossing(sequence, tick + -computed % self._block_tokens)
+        sequence.crossing_tick = tick + -computed % self._block_tokens
+        self._crossings.setdefault(sequence.crossing_tick, []).append(sequence)
         self.count += 1
 
     def leave(self, sequence: Sequence) -> None:
@@ -53,22 +57,18 @@ class StandingRows:
         sequence.crossing_tick = sequence.ending_tick = NEVER
         self.count -= 1
 
-    def _await_crossing(self, sequence: Sequence, tick: int) -> None:
-        sequence.crossing_tick = tick
-        crossings = self._crossings.get(tick)
-        if crossings is None:
-            self._crossings[tick] = [sequence]
-        else:
-            crossings.append(sequence)
-
     def take_crossings(self) -> list[Sequence]:
         """Those whose next unit is the first of a block. Each must be given a block or leave."""
         tick = self.clock.tick
-        due = []
-        for sequence in self._crossings.pop(tick, ()):
+        crossings = self._crossings.pop(tick, None)
+        if crossings is None:
+            return []
+        next_tick, due = tick + self._block_tokens, []
+        for sequence in crossings:
             if sequence.crossing_tick == tick:
-                self._await_crossing(sequence, tick + self._block_tokens)
+                sequence.crossing_tick = next_tick
                 due.append(sequence)
+        self._crossings.setdefault(next_tick, []).extend(due)
         return due
 
     def advance(self) -> list[Sequence]:
@@ -96,6 +96,10 @@ class StandingRows:
             assert first >= start
             sequence.output.extend([tokens[row] for tokens in self._history[first - start : end - start]])
             sequence.collected_tick = end
+
+    def is_behind(self, sequence: Sequence) -> bool:
+        """Whether it is time to collect."""
+        return self.clock.resolved - sequence.collected_tick >= (FETCH_BLOCKS - 1) * self._block_tokens
 
     def num_resolved_units(self, sequence: Sequence) -> int:
         """Units of a standing sequence whose state is computed by steps that have returned."""

@@ -8,20 +8,18 @@ from collections.abc import Sequence as SequenceOf
 from itertools import chain
 
 from weft.contracts.errors import InvariantViolation
-from weft.contracts.state import ConstantGroup, EncoderGroup, PagedGroup, StateGroup
 from weft.contracts.steps import HOLE
-from weft.engine.block_pool import BlockPool
 from weft.engine.config import EngineConfig, Reservation
 from weft.engine.constant_state import ConstantState
 from weft.engine.deferred import Deferred
 from weft.engine.encoder_state import EncoderState
 from weft.engine.group_state import GroupState
-from weft.engine.paged_state import PagedState, ReservedState
+from weft.engine.make_groups import make_groups
+from weft.engine.paged_state import PagedState
 from weft.engine.prefix_keys import PrefixKeys
 from weft.engine.sequence import Sequence
 from weft.engine.step_plan import Snapshot, StepPlan
 from weft.observation.conditions import sometimes
-from weft.policies.registry import make_retain_policy
 
 FULL = sometimes("pool: a running sequence found no room")
 
@@ -37,27 +35,14 @@ class StateStore:
         self.layout = config.layout
         self.block_tokens = config.layout.block_tokens
         self.keys = PrefixKeys(config.numeric_fingerprint, self.block_tokens)
-        self._config = config
         self._deferred = deferred
         self.caches_prefixes = config.prefix_caching and config.reservation is Reservation.PAGED
-        self.groups = [self._group(index, group) for index, group in enumerate(config.layout.groups)]
+        self.groups = make_groups(config, self.keys, deferred)
         self._unlimited = [g for g in self.groups if isinstance(g, PagedState) and g.window_tokens is None]
         self._others = [g for g in self.groups if g not in self._unlimited]
+        self.loses_state_early = bool(self._others)
         self.constant = [g for g in self.groups if isinstance(g, ConstantState)]
         self.encoders = [g for g in self.groups if isinstance(g, EncoderState)]
-
-    def _group(self, index: int, group: StateGroup) -> GroupState:
-        pool = BlockPool(self._config.num_blocks[group.name], make_retain_policy(self._config.retain))
-        common = (index, pool, self.block_tokens, self._deferred)
-        match group:
-            case PagedGroup():
-                paged = self._config.reservation is Reservation.PAGED
-                kind = PagedState if paged else ReservedState
-                return kind(*common, group.window_tokens if paged else None, self._config.max_step_tokens)
-            case ConstantGroup():
-                return ConstantState(*common, group.snapshot_blocks)
-            case EncoderGroup():
-                return EncoderState(*common, self.keys)
 
     def prepare(self, sequence: Sequence) -> None:
         """Give a sequence without state its empty tables."""
@@ -132,6 +117,19 @@ class StateStore:
             return False
         for group in self.groups:
             group.grow(sequence, start, end, plan)
+        return True
+
+    def extend_each(self, sequences: SequenceOf[Sequence], plan: StepPlan) -> bool:
+        """Give each of these standing sequences, all about to begin a new block, that block.
+
+        False, changing nothing, where that takes more than a block each or there is no room for all: then
+        `grow` decides for each alone.
+        """
+        owners = [sequence.owner for sequence in sequences]
+        if self._others or any(group.pool.num_available < len(owners) for group in self._unlimited):
+            return False
+        for group in self._unlimited:
+            group.extend_each(sequences, owners, plan)
         return True
 
     def trim(self, sequence: Sequence, start: int) -> None:

@@ -70,7 +70,7 @@ class _Load:
     def __init__(self, num_running: int, longest_tokens: int, *, mixed: bool) -> None:
         self.log = EventLog()
         self.metrics = EngineMetrics(self.log)
-        self.engine = Engine(_config(num_running, longest_tokens), self.log)
+        self.engine = Engine(_config(num_running, longest_tokens, mixed=mixed), self.log)
         self.driver = EngineDriver(self.engine, NullExecutor(depth=1))
         self.intervals: list[_Interval] = []
         self.num_finished = 0
@@ -104,14 +104,17 @@ class _Load:
             asyncio.get_running_loop().call_soon(self.submit, PROMPT_TOKENS, OUTPUT_TOKENS)
 
 
-def _config(num_running: int, longest_tokens: int) -> EngineConfig:
+def _config(num_running: int, longest_tokens: int, *, mixed: bool) -> EngineConfig:
+    # Prompts computed in one step let all sequences reach their blocks' ends at once, and leave plain steps
+    # between; in the mixed phase their ends are spread by the lengths of the first prompts.
+    prefill_tokens = 2048 + num_running if mixed else num_running * PROMPT_TOKENS
     layout = StateLayout((PagedGroup("kv", bytes_per_token=1),))
     per_sequence = longest_tokens // layout.block_tokens + 2
     return EngineConfig(
         layout,
         num_blocks={"kv": num_running * per_sequence + 1024},
         max_running=num_running,
-        max_step_tokens=2048 + 2 * num_running,
+        max_step_tokens=prefill_tokens + num_running,
         max_queued_tokens=2**40,
         depth=1,
     )

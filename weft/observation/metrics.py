@@ -63,8 +63,9 @@ class EngineMetrics:
     Gauges tell of sequences as of the last step, and 0 once no request is unfinished;
     `kv_cache_blocks_used` is as of the last step.
 
-    `prompt_tokens` counts a prompt when its first output token is known. `generation_tokens` counts tokens
-    when they are computed, those that are discarded because their sequence has ended meanwhile included.
+    `prompt_tokens` counts a prompt when its first output token is known. `generation_tokens` counts output
+    tokens as steps bring them; what was under way for a sequence that has ended is not counted, while in a
+    search each step of each hypothesis is.
     `prefix_cache_queries` and `prefix_cache_hits` are tokens. Labels: `num_preemptions`,
     `requests_rejected`, `requests_failed`, `requests_cancelled` by reason, `request_success` by finish
     reason, `transfers` (ended ones) and `transfers_failed` by kind.
@@ -132,11 +133,7 @@ class EngineMetrics:
 
     def _on_step(self, record: StepRecord) -> None:
         self.step_seconds.observe(record.time_s - record.planned_s)
-        self._intervals.on_step(record)
-        num_tokens = record.num_standing
-        for units in record.explicit:
-            num_tokens += units.emits
-        self.generation_tokens.value += num_tokens
+        self.generation_tokens.value += self._intervals.on_step(record)
         self.num_requests_running.value = record.num_running
         self.num_requests_waiting.value = record.num_waiting
         self.kv_cache_blocks_used.value = record.used_blocks

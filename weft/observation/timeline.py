@@ -112,8 +112,7 @@ def timeline(events: Iterable[Event], request_id: str) -> RequestTimeline:
     transitions = [event for event in own if isinstance(event, Transition)]
     ends = tuple(event for event in transitions if event.after in ENDS)
     drafts = tuple(event for event in own if isinstance(event, DraftVerified))
-    ended_s = {event.sequence_number: event.time_s for event in ends}
-    steps = _computed_steps(log, tuple(numbers), ended_s)
+    steps = _computed_steps(log, tuple(numbers), {event.sequence_number: event for event in ends})
     return RequestTimeline(
         request_id,
         next((event for event in own if isinstance(event, RequestArrived)), None),
@@ -176,9 +175,9 @@ def _end_last_wait(waits: tuple[Wait, ...], time_s: float) -> tuple[Wait, ...]:
 
 
 def _computed_steps(
-    log: Iterable[Event], numbers: Sequence[int], ended_s: dict[int, float]
+    log: Iterable[Event], numbers: Sequence[int], ends: dict[int, Transition]
 ) -> list[ComputedStep]:
-    """Steps whose results the sequences got: what was under way when a sequence ended is discarded."""
+    """The sequences' steps; what was under way when a sequence ended is discarded."""
     steps: list[ComputedStep] = []
     standing: dict[int, None] = {}
     for record in log:
@@ -186,8 +185,15 @@ def _computed_steps(
             for number in record.left:
                 standing.pop(number, None)
             own = _parts_of_step(record, numbers, standing)
-            steps += [step for step in own if step.time_s <= ended_s.get(step.sequence_number, step.time_s)]
+            steps += [step for step in own if _is_received(step, ends.get(step.sequence_number))]
     return steps
+
+
+def _is_received(step: ComputedStep, end: Transition | None) -> bool:
+    """A step may bring the end of its sequence; where that is a failure, it brought nothing else."""
+    if end is None or step.time_s < end.time_s:
+        return True
+    return step.time_s == end.time_s and end.after is not Status.FAILED
 
 
 def _parts_of_step(

@@ -15,11 +15,12 @@ class Lru(RetainPolicy):
         self._idle: OrderedDict[int, None] = OrderedDict()
 
     def observe(self, event: BlocksIdled | BlocksReused | BlocksEvicted) -> None:
-        if isinstance(event, BlocksIdled):
-            self._idle.update(dict.fromkeys(event.blocks))
-            return
-        for block in event.blocks:
-            del self._idle[block]
+        idle = self._idle
+        if type(event) is BlocksIdled:
+            idle.update(dict.fromkeys(event.blocks))
+        else:
+            for block in event.blocks:
+                del idle[block]
 
     def decide(self, count: int) -> Sequence[int]:
         return list(islice(self._idle, count))

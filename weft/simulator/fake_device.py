@@ -13,7 +13,7 @@ from weft.contracts.steps import Candidate, Step, StepEntry, StepResult, Verific
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.simulator.fake_compute import FakeCompute
 from weft.simulator.fake_drafts import DraftTree, check_draft, claim_draft
-from weft.simulator.fake_model import MASK, FakeModelSpec, choose_token, ends, likeliest_candidates
+from weft.simulator.fake_model import MASK, FakeModelSpec, choose_token, likeliest_candidates, stops
 from weft.simulator.fake_row import Row
 from weft.simulator.fake_rows import FakeRows
 from weft.simulator.fake_state import BlockStore, WriteClaims
@@ -182,7 +182,7 @@ class FakeDevice:
 
     def _report(self, row: Row, token: int, outcome: _Outcome) -> None:
         outcome.tokens[row.number] = token
-        if ends(row.request, token, len(row.outputs)):
+        if stops(row.request, token, len(row.outputs)):
             outcome.finished.append(row.number)
 
     def move(self, transfer: Transfer) -> TransferResult:

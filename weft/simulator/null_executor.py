@@ -18,27 +18,8 @@ NULL_TOKEN = 7
 """The only token that a `NullExecutor` emits."""
 
 
-class ConstantTokens(Sequence[int]):
-    """The same token at every index, without storing any."""
-
-    __slots__ = ("_token",)
-
-    def __init__(self, token: int) -> None:
-        self._token = token
-
-    @overload
-    def __getitem__(self, index: int) -> int: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[int]: ...
-    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
-        return self if isinstance(index, slice) else self._token
-
-    def __len__(self) -> int:
-        """Longer than any batch; a row is looked up, the whole is never walked."""
-        return sys.maxsize
-
-
-_TOKENS = ConstantTokens(NULL_TOKEN)
+_TOKENS = bytes([NULL_TOKEN]) * 2**16
+"""One token for each row of the largest batch; bytes, because looking one up must cost next to nothing."""
 _NO_VERIFICATION: Mapping[int, Verification] = {}
 _NO_CANDIDATES: Mapping[int, tuple[Candidate, ...]] = {}
 
