@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all format lint types mutants structure bench clean
+.PHONY: help setup test test-all format lint types mutants conditions structure bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -52,6 +52,9 @@ types: $(STAMP)  ## mypy --strict
 
 mutants: $(STAMP)  ## put known bugs back in; the property suite must find each
 	$(BIN)/python tools/mutants.py $(ARGS)
+
+conditions: $(STAMP)  ## how often random histories reach each situation
+	$(BIN)/python -m tests.properties.report $(ARGS)
 
 structure: $(STAMP)  ## sizes of rooms, files and functions
 	$(BIN)/python tools/structure.py $(ARGS)

@@ -120,6 +120,14 @@ def test_a_preemption_counts_in_full() -> None:
     assert observed(events) == {1.0: 1, 8.0: 1, 2.0: 1}
 
 
+def test_leaving_twice_is_leaving_once() -> None:
+    events: list[Event] = [
+        *(begin(1), begin(2), step(1.0, joins(1), joins(2)), step(2.0, standing=2)),
+        *(step(3.0, standing=1, left=(1,)), step(4.0, standing=1, left=(1,)), step(9.0, joins(1))),
+    ]
+    assert observed(events) == {1.0: 2 + 1 + 1, 7.0: 1}
+
+
 def test_one_that_resumes_without_a_token_counts_from_its_last() -> None:
     events: list[Event] = [
         *(begin(1), step(1.0, joins(1)), step(2.0, standing=1)),
@@ -195,6 +203,15 @@ def test_an_explicit_entry_under_way_at_an_end_reaches_nobody() -> None:
     events: list[Event] = [begin(1), step(1.0, drafts), ends(1, 2.0), step(2.0, drafts), step(3.0, drafts)]
     assert tokens_brought(events) == [1, 1, 0]
     assert observed(events) == {1.0: 1}
+
+
+def test_one_that_has_ended_when_its_joining_returns_gets_nothing() -> None:
+    events: list[Event] = [
+        *(begin(1), begin(2), step(1.0, joins(1)), ends(2, 1.5, Status.CANCELLED), step(2.0, standing=1)),
+        *(step(3.0, joins(2), standing=1), step(4.0, standing=2), step(5.0, standing=1, left=(2,))),
+    ]
+    assert tokens_brought(events) == [1, 1, 1, 1, 1]
+    assert observed(events) == {1.0: 4}
 
 
 def test_a_step_that_fails_brings_no_token() -> None:

@@ -68,6 +68,8 @@ class World:
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.random = Random(seed)
+        # Long outputs in few blocks: the pool stays full for the whole history, and state moves all the time.
+        self.is_pinned = self.random.random() < 0.35
         self.layout_name = self.random.choice(sorted(LAYOUTS))
         self.layout = StateLayout(LAYOUTS[self.layout_name], BLOCK_TOKENS)
         self.spec = FakeModelSpec(self.layout, VOCABULARY, stop_bias=self.random.choice([0.0, 0.05, 0.2]))
@@ -77,18 +79,18 @@ class World:
     def config(self) -> EngineConfig:
         """An engine, often with too few blocks, rows or tokens for comfort."""
         choice = self.random.choice
-        num_blocks = choice([12, 16, 24, 64])
+        num_blocks = choice([14, 16, 20] if self.is_pinned else [12, 16, 24, 64])
         names = [group.name for group in self.layout.groups]
-        host = choice([0, 8, 40, 40])
+        host = 40 if self.is_pinned else choice([0, 8, 40, 40])
         pairs = [(name, host) for name in names if name != "vision"] if host else []
         return EngineConfig(
             self.layout,
             num_blocks=dict.fromkeys(names, num_blocks),
             num_host_blocks=dict(pairs),
             max_step_tokens=choice([8, 16, 32]),
-            max_running=choice([2, 4, 8]),
+            max_running=8 if self.is_pinned else choice([2, 4, 8]),
             depth=choice([1, 2, 2, 3]),
-            max_queued_tokens=choice([100, 10_000]),
+            max_queued_tokens=10_000 if self.is_pinned else choice([100, 10_000]),
             prefix_caching=choice([True, True, True, False]),
             reservation=choice([Reservation.PAGED] * 5 + [Reservation.WORST_CASE]),
             order=choice(ORDERS),
@@ -105,7 +107,7 @@ class World:
 
     def prompt(self) -> Prompt:
         """A prompt that often begins like others, of one of the kinds."""
-        draw, length = self.random.random, self.random.randrange(1, 26)
+        draw, length = self.random.random, self.random.randrange(1, 10 if self.is_pinned else 26)
         kind = draw()
         if kind < 0.1:
             return LengthPrompt(length)
@@ -128,6 +130,9 @@ class World:
     def sampling(self) -> SamplingParams:
         """One output, several, or a search."""
         choice, max_tokens = self.random.choice, self.random.randrange(1, 14)
+        if self.is_pinned:
+            stops = choice([(), (), (STOP_TOKEN,)])
+            return SamplingParams(max_tokens=max_tokens + 14, stop_token_ids=stops, temperature=0.0)
         if self.random.random() < 0.02:
             max_tokens = 300
         num_samples, beam_width = choice([(1, 1)] * 6 + [(3, 1), (1, 2), (1, 4)])

@@ -65,7 +65,7 @@ class Transition(NamedTuple):
 
 
 class WaitReason(NamedTuple):
-    """What keeps a waiting or preempted sequence from running; recorded when it changes."""
+    """What keeps a sequence from running, or a running one from going on; recorded when it changes."""
 
     time_s: float
     request_id: str

@@ -34,6 +34,7 @@ class BlockPool:
         self._free = list(range(num_blocks - 1, -1, -1))
         self.num_available = num_blocks
         self._retain = retain
+        self._retain_failure: PolicyError | None = None
 
     @property
     def num_held(self) -> int:
@@ -47,6 +48,8 @@ class BlockPool:
     def allocate_each(self, owners: Sequence[Owner]) -> list[int] | None:
         """A block with one reference for each owner, or None where there is no room for all."""
         fault(ALLOCATE)
+        if self._retain_failure is not None:
+            raise self._retain_failure
         count, free = len(owners), self._free
         if count > self.num_available:
             return None
@@ -86,12 +89,15 @@ class BlockPool:
         return blocks
 
     def _evict(self, count: int) -> None:
-        victims = self._retain.decide(count)
+        try:
+            victims = self._retain.decide(count)
+        except Exception as error:
+            raise self._blame(f"raised {type(error).__name__}: {error}") from error
         for block in victims:
             self._give_up(block)
         if len(victims) != count:
             raise self._blame(f"was asked for {count} idle blocks and gave {len(victims)}")
-        self._retain.observe(BlocksEvicted(victims))
+        self._tell(BlocksEvicted(victims))
         EVICTED.hit()
 
     def _give_up(self, block: int) -> None:
@@ -100,6 +106,13 @@ class BlockPool:
         del self._index[key]
         self.keys[block] = None
         self._free.append(block)
+
+    def _tell(self, event: BlocksIdled | BlocksReused | BlocksEvicted) -> None:
+        """Let the policy know. If it fails, blocks still change hands as they must, and allocations say why not."""
+        try:
+            self._retain.observe(event)
+        except Exception as error:
+            self._retain_failure = self._blame(f"observe raised {type(error).__name__}: {error}")
 
     def _blame(self, problem: str) -> PolicyError:
         return PolicyError(type(self._retain).__name__, problem)
@@ -111,7 +124,7 @@ class BlockPool:
             self.references[block] += 1
         if idle:
             self.num_available -= len(idle)
-            self._retain.observe(BlocksReused(idle))
+            self._tell(BlocksReused(idle))
             REUSED.hit()
 
     def release(self, blocks: Iterable[int]) -> None:
@@ -132,7 +145,7 @@ class BlockPool:
             else:
                 idle.append(block)
         if idle:
-            self._retain.observe(BlocksIdled(idle))
+            self._tell(BlocksIdled(idle))
 
     def publish(self, block: int, key: bytes) -> None:
         """Let `key` find the block. Where another block already has the key, this one stays private."""

@@ -2,7 +2,7 @@
 
 from weft.contracts.errors import PolicyError
 from weft.contracts.events import Status
-from weft.contracts.policies import StepBudget
+from weft.contracts.policies import DraftPolicy, StepBudget
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.steps import Draft, StepEntry
 from weft.engine.lifecycle import Lifecycle
@@ -21,6 +21,11 @@ DRAFT_WITHOUT_ROOM = sometimes("schedule: a draft was left out for lack of block
 def _is_free(sequence: Sequence) -> bool:
     """Whether nothing but tokens and blocks keeps a sequence with a row from going on."""
     return sequence.status is Status.RUNNING and not sequence.is_awaited and not sequence.is_held
+
+
+def _is_tree(draft: Draft) -> bool:
+    in_order = all(-1 <= parent < node for node, parent in enumerate(draft.parents))
+    return 0 < len(draft.tokens) == len(draft.parents) and in_order
 
 
 class Entries:
@@ -121,20 +126,21 @@ class Entries:
         record = self._replica.requests[sequence.request.request_id]
         if policy is None or limit < 1 or sequence.num_output_tokens == 0 or not record.tells_each:
             return None
+        draft = self._guess(policy, sequence)
+        return draft and Draft(draft.tokens[:limit], draft.parents[:limit])
+
+    def _guess(self, policy: DraftPolicy, sequence: Sequence) -> Draft | None:
         prompt = sequence.request.prompt
         known = prompt.tokens if isinstance(prompt, TokenPrompt) else ()
         name, request_id = type(policy).__name__, sequence.request.request_id
         try:
             fault(DRAFT)
-            draft = policy.decide(sequence, (*known, *sequence.output), self._replica.now_s)
+            draft: object = policy.decide(sequence, (*known, *sequence.output), self._replica.now_s)
         except Exception as error:
             raise PolicyError(name, f"raised {type(error).__name__}: {error}", request_id) from error
-        if draft is None:
-            return None
-        is_tree = all(-1 <= parent < node for node, parent in enumerate(draft.parents))
-        if not draft.tokens or len(draft.tokens) != len(draft.parents) or not is_tree:
-            raise PolicyError(name, f"gave {draft!r}, which is not a tree of tokens", request_id)
-        return Draft(draft.tokens[:limit], draft.parents[:limit])
+        if draft is None or (isinstance(draft, Draft) and _is_tree(draft)):
+            return draft
+        raise PolicyError(name, f"gave {draft!r}, which is not a tree of tokens", request_id)
 
     def _commit(self, sequence: Sequence, start: int, count: int, draft: Draft | None) -> None:
         plan, store = self._replica.plan, self._replica.store

@@ -2,9 +2,12 @@
 
 from collections import deque
 from collections.abc import Sequence as SequenceOf
+from functools import partial
 from typing import NamedTuple
 
-from weft.contracts.events import Status
+from weft.contracts.errors import PolicyError
+from weft.contracts.events import Event, Status
+from weft.contracts.policies import Policy
 from weft.contracts.requests import Request
 from weft.contracts.state import EncoderGroup
 from weft.contracts.transfers import Transfer
@@ -106,9 +109,18 @@ class Replica:
         self.streaming: dict[int, Sequence] = {}
         self.outputs: list[Output] = []
         self.next_sequence_number = 0
+        self.failed_policy: PolicyError | None = None
         for policy in (self.order, self.budget, self.preempt, self.draft):
             if policy is not None and policy.observes:
-                log.subscribe(policy.observe, *policy.observes)
+                log.subscribe(partial(self._let_observe, policy), *policy.observes)
+
+    def _let_observe(self, policy: Policy, event: Event) -> None:
+        """What an event finds half done must be finished, so a policy that raises here is blamed at the next step."""
+        try:
+            policy.observe(event)
+        except Exception as error:
+            problem = f"observe raised {type(error).__name__}: {error}"
+            self.failed_policy = PolicyError(type(policy).__name__, problem)
 
     def swap_counts(self, sequence: Sequence) -> SequenceOf[int]:
         """Host blocks per group that the state of a sequence would take."""

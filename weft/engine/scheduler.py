@@ -43,6 +43,9 @@ class Scheduler:
         replica = self._replica
         if len(replica.in_flight) >= replica.config.depth:
             return None
+        if replica.failed_policy is not None:
+            failure, replica.failed_policy = replica.failed_policy, None
+            raise failure
         replica.queue.rerank(replica.now_s)
         budget = self._ask_budget()
         if budget.mix:
@@ -64,15 +67,13 @@ class Scheduler:
         name = type(policy).__name__
         try:
             fault(BUDGET)
-            budget = policy.decide(self._view, self._replica.now_s)
+            budget: object = policy.decide(self._view, self._replica.now_s)
         except Exception as error:
             raise PolicyError(name, f"raised {type(error).__name__}: {error}") from error
-        if not 0 <= budget.prefill_tokens <= self._view.max_step_tokens:
-            raise PolicyError(
-                name,
-                f"gave {budget!r}; a StepBudget with 0 to {self._view.max_step_tokens} prefill_tokens is wanted",
-            )
-        return budget
+        most = self._view.max_step_tokens
+        if isinstance(budget, StepBudget) and 0 <= budget.prefill_tokens <= most:
+            return budget
+        raise PolicyError(name, f"gave {budget!r}; a StepBudget with 0 to {most} prefill_tokens is wanted")
 
     def _decode(self) -> None:
         """Everybody who has one unit to compute: first those with an entry of their own, then all who stand."""

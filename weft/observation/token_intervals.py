@@ -15,8 +15,8 @@ class TokenIntervals:
 
     What is approximate: the tokens of one verified draft come at once and count as one interval, as in
     vLLM; in a search each step of each hypothesis counts as a token; a sequence that fails in the step of a
-    token does not count as having got it. Tokens of sequences whose beginning was not seen count only while
-    they stand, as if each had had one in the last record that advanced.
+    token does not count as having got it. It must see the events from the beginning: a sequence whose
+    beginning it has not seen counts only if it stood already, else like one that has ended.
 
     Memory is bounded by the sequences that have not ended or whose end no step has taken in yet.
     """
@@ -64,6 +64,8 @@ class TokenIntervals:
                 if units.stands:
                     self._fresh[number] = last_s
                     self._standing[number] = None
+            elif units.stands:
+                self._ghosts[number] = None
         if self._ended:
             self._retire(record.time_s, is_recorded=True)
         return num_tokens
@@ -71,10 +73,9 @@ class TokenIntervals:
     def _leave(self, left: tuple[int, ...]) -> None:
         for number in left:
             self._ghosts.pop(number, None)
-            self._standing.pop(number, None)
-            last_s = self._fresh.pop(number, self._advanced_s)
-            if number in self._last_token_s:
-                self._last_token_s[number] = last_s
+            if number in self._standing:
+                del self._standing[number]
+                self._last_token_s[number] = self._fresh.pop(number, self._advanced_s)
 
     def _advance(self, record: StepRecord) -> int:
         num_tokens = num_settled = record.num_standing - len(self._ghosts)
