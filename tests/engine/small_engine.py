@@ -8,6 +8,7 @@ from tests.simulator.fake_driver import BLOCK_TOKENS, LAYOUTS
 from weft.contracts.events import Event, RequestEnded, Status, Transition, WaitReason
 from weft.contracts.prompts import MediaItem, Prompt, TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
+from weft.contracts.state import StateLayout
 from weft.contracts.steps import Step
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.engine.block_pool import BlockPool
@@ -59,7 +60,7 @@ class SmallEngine:
 
     def __init__(
         self,
-        layout: str = "paged",
+        layout: str | StateLayout = "paged",
         num_blocks: int | dict[str, int] = 64,
         num_host_blocks: int = 0,
         *,
@@ -67,7 +68,8 @@ class SmallEngine:
         stop_bias: float = 0.0,
         **config: Any,
     ) -> None:
-        self.spec = FakeModelSpec(LAYOUTS[layout], stop_bias=stop_bias)
+        layout = LAYOUTS[layout] if isinstance(layout, str) else layout
+        self.spec = FakeModelSpec(layout, stop_bias=stop_bias)
         names = [group.name for group in self.spec.layout.groups]
         sizes = num_blocks if isinstance(num_blocks, dict) else dict.fromkeys(names, num_blocks)
         host = dict.fromkeys(names, num_host_blocks) if num_host_blocks else {}

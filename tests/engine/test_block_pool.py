@@ -223,9 +223,6 @@ class Raising(Lru):
         raise ValueError("no idea")
 
 
-@pytest.mark.xfail(
-    strict=True, raises=ValueError, reason="what a retain policy raises is not made a PolicyError"
-)
 def test_a_retain_policy_that_raises_is_named() -> None:
     pool = BlockPool(1, Raising())
     cache(pool, b"a")

@@ -147,7 +147,7 @@ class History:
             self.time_s,
             number,
             planned_s,
-            len(standing) + sum(units.count for units in explicit),
+            len(standing) + sum(units.num_units for units in explicit),
             len(standing),
             tuple(explicit),
             left,

@@ -148,9 +148,14 @@ def test_a_request_ends_by_an_end() -> None:
 
 def test_a_request_arrives_once_and_first() -> None:
     assert violation([arrive(), arrive()]) == "arrives_once"
-    assert violation([*LIFE, end(), arrive(time_s=2.0)]) == "arrives_once"
     for early in (move(None, WAITING), FirstToken(1.0, "a"), end(), WaitReason(1.0, "a", 1, "reason")):
         assert violation([early]) == "arrives_once"
+
+
+def test_an_id_may_be_used_again_after_the_end() -> None:
+    check([*LIFE, end(), arrive(time_s=1.0), end(status=REJECTED)]).finish()
+    with pytest.raises(InvariantViolation, match="ends_once"):
+        check([*LIFE, end(), arrive(time_s=1.0)]).finish()
 
 
 def test_a_rejected_request_needs_no_sequence() -> None:

@@ -119,11 +119,21 @@ def test_what_a_step_brought_after_the_end_is_discarded() -> None:
     assert [token.time_s for token in story.token_times] == [1.0, 2.0]
 
 
+@pytest.mark.parametrize("record_comes_last", [False, True])
+def test_of_steps_at_the_time_of_an_end_only_the_first_counts(record_comes_last: bool) -> None:
+    joins = ComputedUnits(1, 0, 8, True, True)
+    last: list[Event] = [step(2, standing=1), move(2.0, RUNNING, FINISHED, "stop")]
+    if record_comes_last:
+        last = [*reversed(last), step(2, standing=1)]
+    story = timeline([move(0.0, None, RUNNING), step(1, joins), *last, step(3, standing=1)], "a")
+    assert [token.time_s for token in story.token_times] == [1.0, 2.0]
+
+
 def test_a_step_that_fails_brings_no_token() -> None:
     joins = ComputedUnits(1, 0, 8, True, True)
     events: list[Event] = [move(0.0, None, RUNNING), step(1, joins), step(2, standing=1)]
     failed = move(2.0, RUNNING, Status.FAILED, "the device broke")
-    assert [token.time_s for token in timeline([*events, failed], "a").token_times] == [1.0]
+    assert [token.time_s for token in timeline([*events[:2], failed, events[2]], "a").token_times] == [1.0]
 
 
 def test_accepted_drafts_are_tokens() -> None:

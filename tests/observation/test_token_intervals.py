@@ -28,16 +28,26 @@ class ExactHistogram(Histogram):
         self.values[value] += count
 
 
-def observed(events: Iterable[Event]) -> Tally[float]:
-    """The observed intervals in seconds, with how often each was."""
-    histogram = ExactHistogram()
-    token_intervals = TokenIntervals(histogram)
+def follow(token_intervals: TokenIntervals, events: Iterable[Event]) -> list[int]:
+    brought: list[int] = []
     for event in events:
         if isinstance(event, Transition):
             token_intervals.on_transition(event)
         elif isinstance(event, StepRecord):
-            token_intervals.on_step(event)
+            brought.append(token_intervals.on_step(event))
+    return brought
+
+
+def observed(events: Iterable[Event]) -> Tally[float]:
+    """The observed intervals in seconds, with how often each was."""
+    histogram = ExactHistogram()
+    follow(TokenIntervals(histogram), events)
     return histogram.values
+
+
+def tokens_brought(events: Iterable[Event]) -> list[int]:
+    """To how many sequences each step brought a token."""
+    return follow(TokenIntervals(ExactHistogram()), events)
 
 
 def begin(number: int, before: Status | None = None, after: Status = RUNNING) -> Transition:
@@ -146,17 +156,6 @@ def test_the_first_token_of_a_fork_is_no_interval() -> None:
     assert observed(events) == {1.0: 1}
 
 
-def tokens_brought(events: Iterable[Event]) -> list[int]:
-    """To how many sequences each step brought a token."""
-    token_intervals, brought = TokenIntervals(ExactHistogram()), list[int]()
-    for event in events:
-        if isinstance(event, Transition):
-            token_intervals.on_transition(event)
-        elif isinstance(event, StepRecord):
-            brought.append(token_intervals.on_step(event))
-    return brought
-
-
 def ends(number: int, time_s: float, after: Status = FINISHED) -> Transition:
     return Transition(time_s, "a", number, RUNNING, after, "reason")
 
@@ -171,6 +170,11 @@ def test_what_is_under_way_at_an_end_reaches_nobody() -> None:
     ]
     assert tokens_brought(events) == [2, 2, 2, 1, 1, 1]
     assert observed(events) == {1.0: 2 + 2 + 1 + 1 + 1}
+
+
+def test_of_steps_at_the_time_of_an_end_only_the_first_counts() -> None:
+    events: list[Event] = [*BEGUN, ends(1, 3.0), step(3.0, standing=2), step(3.0, standing=2)]
+    assert tokens_brought(events) == [2, 2, 2, 1]
 
 
 def test_a_cancelled_sequence_does_not_get_the_step_under_way() -> None:
@@ -237,16 +241,13 @@ def test_events_from_the_midst_of_a_run_make_no_intervals_up() -> None:
 
 def test_nothing_is_kept_of_sequences_that_have_ended() -> None:
     token_intervals = TokenIntervals(ExactHistogram())
-    for event in [
+    events: list[Event] = [
         *(begin(1), begin(2), begin(3), step(1.0, joins(1), joins(2), part(3)), step(2.0, standing=2)),
-        *(begin(number, RUNNING, FINISHED) for number in (1, 2, 3)),
-        *(step(3.0, standing=2, left=()), step(4.0, part(3, True), left=(1, 2)), step(5.0)),
-        *(begin(4), step(6.0, joins(4)), begin(4, RUNNING, FINISHED), step(7.0)),
-    ]:
-        if isinstance(event, Transition):
-            token_intervals.on_transition(event)
-        elif isinstance(event, StepRecord):
-            token_intervals.on_step(event)
+        *(ends(number, 2.0) for number in (1, 2, 3)),
+        *(step(3.0, standing=2), step(4.0, part(3, True), left=(1, 2)), step(5.0)),
+        *(begin(4), step(6.0, joins(4)), ends(4, 6.0), step(7.0)),
+    ]
+    follow(token_intervals, events)
     assert token_intervals.num_followed == 1
-    token_intervals.on_step(step(8.0, left=(4,)))
+    follow(token_intervals, [step(8.0, left=(4,))])
     assert token_intervals.num_followed == 0

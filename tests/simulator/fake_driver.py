@@ -117,7 +117,9 @@ class Driver:
         items = [self._requests[entry.row].prompt.media[entry.item] for entry in step.encodes]
         media = sum(item.num_tokens for item in items)
         drafted = sum(len(entry.draft.tokens) for entry in entries if entry.draft)
-        counted = sum(entry.count for entry in entries) + drafted + media + (len(standing) if advances else 0)
+        counted = (
+            sum(entry.num_units for entry in entries) + drafted + media + (len(standing) if advances else 0)
+        )
         return step._replace(num_tokens=counted if num_tokens is None else num_tokens)
 
     def step(self, *entries: StepEntry, **parts: object) -> StepResult:

@@ -91,11 +91,11 @@ class FirstToken(NamedTuple):
 
 
 class ComputedUnits(NamedTuple):
-    """Explicit work in a step: `count` units of a sequence from `start`; `stands`: one per step from then on."""
+    """Explicit work in a step: `num_units` units of a sequence from `start`; `stands`: one per step from then on."""
 
     sequence_number: int
     start: int
-    count: int
+    num_units: int
     emits: bool
     stands: bool
 

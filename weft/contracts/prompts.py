@@ -65,9 +65,17 @@ def encode_tokens(tokens: Sequence[int]) -> bytes:
     return array("i", tokens).tobytes()
 
 
-def _positive(num_tokens: int) -> None:
+def _check(num_tokens: int, media: tuple[MediaItem, ...]) -> None:
     if num_tokens < 1:
         raise InvalidRequest(f"a prompt has {num_tokens} tokens; it needs at least 1")
+    end = 0
+    for item in media:
+        if item.num_tokens < 1 or item.start < end or item.start + item.num_tokens > num_tokens:
+            raise InvalidRequest(
+                f"media item at position {item.start} with {item.num_tokens} tokens overlaps another item "
+                f"or leaves the prompt of {num_tokens} tokens; give items in order, inside the prompt"
+            )
+        end = item.start + item.num_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +91,7 @@ class TokenPrompt:
     sharing: Sharing = Sharing.TOKENS
 
     def __post_init__(self) -> None:
-        _positive(len(self.tokens))
-        end = 0
-        for item in self.media:
-            if item.num_tokens < 1 or item.start < end or item.start + item.num_tokens > len(self.tokens):
-                raise InvalidRequest(
-                    f"media item at position {item.start} with {item.num_tokens} tokens overlaps another item "
-                    f"or leaves the prompt of {len(self.tokens)} tokens; give items in order, inside the prompt"
-                )
-            end = item.start + item.num_tokens
+        _check(len(self.tokens), self.media)
         low, high = min(self.tokens), max(self.tokens)
         if low < 0 or high >= 2**31:
             raise InvalidRequest(f"token id {low if low < 0 else high} is outside 0 to 2^31 - 1")
@@ -118,7 +118,7 @@ class LengthPrompt:
     sharing: Sharing = Sharing.NOTHING
 
     def __post_init__(self) -> None:
-        _positive(self.num_tokens)
+        _check(self.num_tokens, self.media)
 
     def content_key(self, block: int, block_tokens: int, output: Sequence[int] = ()) -> bytes:
         return b"%d/%d" % (block, block_tokens)
@@ -139,7 +139,9 @@ class HashPrompt:
     sharing: Sharing = Sharing.PROMPT
 
     def __post_init__(self) -> None:
-        _positive(self.num_tokens)
+        _check(self.num_tokens, self.media)
+        if self.hash_tokens < 1:
+            raise InvalidRequest(f"hash_tokens is {self.hash_tokens}; a prompt hash covers at least 1 token")
         expected = -(-self.num_tokens // self.hash_tokens)
         if len(self.hashes) != expected:
             raise InvalidRequest(

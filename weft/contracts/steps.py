@@ -77,7 +77,7 @@ class Draft(NamedTuple):
 class StepEntry(NamedTuple):
     """Work on one row that does not stand.
 
-    Computes units `start` to `start + count` (exclusive). `emits`: the last unit's output is sampled, or,
+    Computes units `start` to `start + num_units` (exclusive). `emits`: the last unit's output is sampled, or,
     where `num_candidates` is above 0, that many most likely next tokens are reported instead. `stands`:
     from the next step on the row stands. `chosen`: tokens at positions from `start` that a client chose.
     With a `draft` its nodes occupy the slots after the last unit, in node order; the executor verifies
@@ -86,7 +86,7 @@ class StepEntry(NamedTuple):
 
     row: int
     start: int
-    count: int
+    num_units: int
     emits: bool
     stands: bool = False
     num_candidates: int = 0
@@ -128,7 +128,8 @@ class StepResult(NamedTuple):
     """What a step produced.
 
     `tokens[row]` is the token that the row emitted; other rows' values mean nothing. `finished`: rows whose
-    (last) token ended the sequence. `verified`: per row that had a draft. `candidates`: per row that asked.
+    (last) token is one that ends the sequence; the engine knows the length limits itself. `verified`: per row
+    that had a draft. `candidates`: per row that asked.
     """
 
     number: int

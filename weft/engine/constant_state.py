@@ -27,16 +27,16 @@ class ConstantState(GroupState):
         self._snapshot_blocks = snapshot_blocks
 
     def peak_blocks(self, total_tokens: int, request: Request) -> int:
-        return 2
+        return 1
 
     def has_prefix(self, sequence: Sequence, keys: SequenceOf[bytes], num_blocks: int) -> bool:
         if num_blocks == 0:
             return True
         return num_blocks % self._snapshot_blocks == 0 and self.pool.lookup(keys[num_blocks - 1]) is not None
 
-    def num_idle_in_prefix(self, keys: SequenceOf[bytes], num_blocks: int) -> int:
-        block = self.pool.lookup(keys[num_blocks - 1]) if num_blocks else None
-        return 0 if block is None else self.pool.num_idle_of([block])
+    def admission_blocks(self, sequence: Sequence, num_blocks: int) -> int:
+        snapshot = self.pool.lookup(sequence.keys[num_blocks - 1]) if num_blocks else None
+        return 1 if snapshot is None else 1 + self.pool.num_idle_of([snapshot])
 
     def adopt(self, sequence: Sequence, num_blocks: int, plan: StepPlan) -> None:
         if num_blocks == 0:

@@ -71,8 +71,8 @@ class EncoderState(GroupState):
     def has_prefix(self, sequence: Sequence, keys: SequenceOf[bytes], num_blocks: int) -> bool:
         return True
 
-    def num_idle_in_prefix(self, keys: SequenceOf[bytes], num_blocks: int) -> int:
-        return 0
+    def admission_blocks(self, sequence: Sequence, num_blocks: int) -> int:
+        return self.peak_blocks(sequence.num_known, sequence.request)
 
     def adopt(self, sequence: Sequence, num_blocks: int, plan: StepPlan) -> None:
         """Nothing: items are looked up when the first unit that reads them is computed."""
@@ -95,15 +95,19 @@ class EncoderState(GroupState):
     def grow(self, sequence: Sequence, start: int, end: int, plan: StepPlan) -> None:
         if not sequence.tables[self.index]:
             sequence.tables[self.index] = [HOLE] * self.peak_blocks(0, sequence.request)
-        for number, item, first, last in list(self._needed(sequence, start, end)):
-            blocks = self._find(sequence, item, last - first)
-            if blocks is None:
-                blocks = self._encode(sequence, number, item, last - first, plan)
-            else:
-                self.pool.share(blocks)
+        # What is found is held before anything is allocated, which might evict it.
+        for _, item, first, last in list(self._needed(sequence, start, end)):
+            found = self._find(sequence, item, last - first)
+            if found is not None:
+                self.pool.share(found)
+                self._hold(sequence, first, found, plan)
                 ENCODING_SHARED.hit()
-            sequence.tables[self.index][first:last] = blocks
-            plan.change_table(sequence, self.index, first, blocks)
+        for number, item, first, last in list(self._needed(sequence, start, end)):
+            self._hold(sequence, first, self._encode(sequence, number, item, last - first, plan), plan)
+
+    def _hold(self, sequence: Sequence, first: int, blocks: list[int], plan: StepPlan) -> None:
+        sequence.tables[self.index][first : first + len(blocks)] = blocks
+        plan.change_table(sequence, self.index, first, blocks)
 
     def _encode(
         self, sequence: Sequence, number: int, item: MediaItem, count: int, plan: StepPlan

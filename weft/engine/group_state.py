@@ -32,8 +32,9 @@ class GroupState(ABC):
         """Whether cached state lets a sequence go on after its first `num_blocks` blocks."""
 
     @abstractmethod
-    def num_idle_in_prefix(self, keys: SequenceOf[bytes], num_blocks: int) -> int:
-        """How many idle blocks taking up a cached prefix makes unavailable."""
+    def admission_blocks(self, sequence: Sequence, num_blocks: int) -> int:
+        """How many available blocks it takes to compute all known tokens behind a cached prefix of `num_blocks`,
+        idle ones of the prefix included."""
 
     @abstractmethod
     def adopt(self, sequence: Sequence, num_blocks: int, plan: StepPlan) -> None:

@@ -69,8 +69,10 @@ class PagedState(GroupState):
         found = [self.pool.lookup(key) for key in keys[first:num_blocks]]
         return [HOLE] * first + [block for block in found if block is not None]
 
-    def num_idle_in_prefix(self, keys: SequenceOf[bytes], num_blocks: int) -> int:
-        return self.pool.num_idle_of(block for block in self._found(keys, num_blocks) if block != HOLE)
+    def admission_blocks(self, sequence: Sequence, num_blocks: int) -> int:
+        adopted = [block for block in self._found(sequence.keys, num_blocks) if block != HOLE]
+        total = self.peak_blocks(sequence.num_known, sequence.request)
+        return max(0, total - len(adopted)) + self.pool.num_idle_of(adopted)
 
     def adopt(self, sequence: Sequence, num_blocks: int, plan: StepPlan) -> None:
         table = self._found(sequence.keys, num_blocks)

@@ -79,7 +79,7 @@ class Results:
     ) -> None:
         if entry.emits:
             sequence.is_awaited = False
-        num_units = entry.start + entry.count
+        num_units = entry.start + entry.num_units
         if entry.draft is not None:
             num_units = self._verify(sequence, entry, result.verified[entry.row])
             if sequence.num_remaining_tokens == 0:
@@ -109,7 +109,7 @@ class Results:
         self._settle_states(sequence, entry, accepted)
         self._lifecycle.emit(sequence, tokens)
         sequence.base_known += len(tokens)
-        sequence.base_computed = entry.start + entry.count + len(accepted)
+        sequence.base_computed = entry.start + entry.num_units + len(accepted)
         self._replica.store.truncate(sequence, sequence.base_computed)
         drafted = len(entry.draft.tokens)
         (DRAFT_ACCEPTED if len(accepted) == drafted else DRAFT_REJECTED).hit()
@@ -143,29 +143,31 @@ class Results:
                 store.publish(sequence, standing.num_resolved_units(sequence))
 
     def _finish(self, flight: FlightRecord, result: StepResult) -> None:
+        """End the sequences that the executor reports, and those that the engine knew would reach their limit."""
+        ended = list(flight.ending)
         for row in result.finished:
             sequence = flight.former.get(row) or self._replica.rows[row]
             if sequence is None:
                 raise InvariantViolation("rows_consistent", f"row {row} finished, but nobody held it")
+            ended.append(sequence)
+        for sequence in ended:
             if not sequence.has_ended:
-                self._stop(sequence)
-        for sequence in flight.ending:
-            if not sequence.has_ended:
-                LIMITED.hit()
-                self._lifecycle.contain(sequence, self._lifecycle.finish, sequence, "length")
+                self._lifecycle.contain(sequence, self._end, sequence)
 
-    def _stop(self, sequence: Sequence) -> None:
-        STOPPED.hit()
+    def _end(self, sequence: Sequence) -> None:
+        self._replica.standing.collect(sequence)
+        stopped = sequence.output[-1] in sequence.request.sampling.stop_token_ids
+        (STOPPED if stopped else LIMITED).hit()
         if sequence.stands and len(self._replica.in_flight) > 1:
             STOPPED_IN_FLIGHT.hit()
         if sequence.status is Status.PREEMPTED:
             FINISHED_PREEMPTED.hit()
-        self._lifecycle.contain(sequence, self._lifecycle.finish, sequence, "stop")
+        self._lifecycle.finish(sequence, "stop" if stopped else "length")
 
     def _record(self, flight: FlightRecord) -> None:
         replica, plan, step = self._replica, flight.plan, flight.step
         explicit = tuple(
-            ComputedUnits(number, entry.start, entry.count, entry.emits, entry.stands)
+            ComputedUnits(number, entry.start, entry.num_units, entry.emits, entry.stands)
             for number, entry in zip(plan.explicit, plan.entries, strict=True)
         )
         replica.log.record(

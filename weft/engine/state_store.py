@@ -65,10 +65,7 @@ class StateStore:
     def can_admit(self, sequence: Sequence, num_blocks: int, *, others_run: bool) -> bool:
         """Whether all known tokens of a waiting sequence fit behind a cached prefix of `num_blocks`."""
         for group in self.groups:
-            needed = group.peak_blocks(sequence.num_known, sequence.request) - num_blocks * (
-                group in self._unlimited
-            )
-            needed += group.num_idle_in_prefix(sequence.keys, num_blocks)
+            needed = group.admission_blocks(sequence, num_blocks)
             if needed + self._spare(group, others_run=others_run) > group.pool.num_available:
                 return False
         return all(group.has_run(sequence) for group in self.groups)

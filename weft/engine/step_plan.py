@@ -116,7 +116,7 @@ class StepPlan:
         """The sequence computes explicit units in this step."""
         self.entries.append(entry)
         self.explicit[sequence.number] = sequence
-        self.num_tokens += entry.count + (len(entry.draft.tokens) if entry.draft else 0)
+        self.num_tokens += entry.num_units + (len(entry.draft.tokens) if entry.draft else 0)
 
     def announce(self, sequence: Sequence, layout: StateLayout) -> None:
         """Tell the executor of a sequence that has taken a row."""

@@ -44,7 +44,7 @@ class WaitingQueue:
         except Exception as error:
             problem = f"raised {type(error).__name__}: {error}"
             raise PolicyError(name, problem, sequence.request.request_id) from error
-        if not isinstance(rank, tuple) or any(part != part for part in rank):
+        if not isinstance(rank, tuple) or not all(isinstance(p, int | float) and p == p for p in rank):
             problem = f"gave rank {rank!r}; a rank is a tuple of numbers, none of them NaN"
             raise PolicyError(name, problem, sequence.request.request_id)
         return rank
@@ -77,13 +77,14 @@ class WaitingQueue:
         order = self.order
         if now_s < order.rerank.at_s and order.revision == self._revision:
             return
-        self._revision = order.revision
+        revision = order.revision
         waiting = [entry[2] for entry in self._heap if entry[2].is_queued]
         ranks = [self._rank(sequence, now_s) for sequence in waiting]
         for sequence, rank in zip(waiting, ranks, strict=True):
             sequence.rank = rank
         self._heap = [(sequence.rank, sequence.number, sequence) for sequence in waiting]
         heapify(self._heap)
+        self._revision = revision
         RERANKED.hit()
 
     def sequences(self) -> list[Sequence]:

@@ -34,7 +34,7 @@ class LegalityChecker:
     """A handler of all events that raises InvariantViolation at the first that cannot be.
 
     The violations' names: `time_forward` (an event before its predecessor), `step_order` (a step's number is
-    not one above the last), `arrives_once` (a request arrives again, or something happens to one that never
+    not one above the last), `arrives_once` (a request arrives again before it has ended, or something happens to one that never
     arrived), `legal_transition` (a status change that is not in the contract's table, does not start where
     the sequence was, or moves a sequence of another request), `ends_once` (something happens after the end,
     or a request ends while a sequence of it has not).
@@ -79,8 +79,9 @@ class LegalityChecker:
             raise InvariantViolation("ends_once", f"{len(names)} requests never ended: {named}{more}")
 
     def _on_arrival(self, event: RequestArrived) -> None:
-        if event.request_id in self._unfinished or event.request_id in self._ended:
-            raise InvariantViolation("arrives_once", f"{event}: it arrived before")
+        if event.request_id in self._unfinished:
+            raise InvariantViolation("arrives_once", f"{event}: it arrived before and has not ended")
+        self._ended.pop(event.request_id, None)
         self._unfinished[event.request_id] = []
 
     def _require_unfinished(

@@ -112,7 +112,7 @@ def timeline(events: Iterable[Event], request_id: str) -> RequestTimeline:
     transitions = [event for event in own if isinstance(event, Transition)]
     ends = tuple(event for event in transitions if event.after in ENDS)
     drafts = tuple(event for event in own if isinstance(event, DraftVerified))
-    steps = _computed_steps(log, tuple(numbers), {event.sequence_number: event for event in ends})
+    steps = _computed_steps(log, tuple(numbers))
     return RequestTimeline(
         request_id,
         next((event for event in own if isinstance(event, RequestArrived)), None),
@@ -174,26 +174,30 @@ def _end_last_wait(waits: tuple[Wait, ...], time_s: float) -> tuple[Wait, ...]:
     return (*waits[:-1], waits[-1]._replace(to_s=time_s)) if waits else ()
 
 
-def _computed_steps(
-    log: Iterable[Event], numbers: Sequence[int], ends: dict[int, Transition]
-) -> list[ComputedStep]:
+def _computed_steps(log: Iterable[Event], numbers: Sequence[int]) -> list[ComputedStep]:
     """The sequences' steps; what was under way when a sequence ended is discarded."""
     steps: list[ComputedStep] = []
     standing: dict[int, None] = {}
-    for record in log:
-        if isinstance(record, StepRecord):
-            for number in record.left:
+    ends: dict[int, Transition] = {}
+    gone: dict[int, Transition] = {}
+    for event in log:
+        if isinstance(event, Transition) and event.after in ENDS and event.sequence_number in numbers:
+            ends[event.sequence_number] = event
+        elif isinstance(event, StepRecord):
+            for number in event.left:
                 standing.pop(number, None)
-            own = _parts_of_step(record, numbers, standing)
-            steps += [step for step in own if _is_received(step, ends.get(step.sequence_number))]
+            for step in _parts_of_step(event, numbers, standing):
+                number = step.sequence_number
+                if number not in gone and _is_received(step, ends.get(number)):
+                    steps.append(step)
+            gone |= ends
+            ends = {}
     return steps
 
 
 def _is_received(step: ComputedStep, end: Transition | None) -> bool:
-    """A step may bring the end of its sequence; where that is a failure, it brought nothing else."""
-    if end is None or step.time_s < end.time_s:
-        return True
-    return step.time_s == end.time_s and end.after is not Status.FAILED
+    """A step may bring the end of its sequence, told before the step; a failed one brought nothing else."""
+    return end is None or (step.time_s == end.time_s and end.after is not Status.FAILED)
 
 
 def _parts_of_step(
@@ -206,7 +210,7 @@ def _parts_of_step(
         number = units.sequence_number
         if number in numbers:
             parts.append(
-                ComputedStep(record.number, record.time_s, number, units.start, units.count, units.emits)
+                ComputedStep(record.number, record.time_s, number, units.start, units.num_units, units.emits)
             )
             if units.stands:
                 standing[number] = None

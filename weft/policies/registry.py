@@ -51,12 +51,13 @@ def _load(kind: str, name: str) -> Callable[[], object]:
     target = name if ":" in name else POLICIES[kind].get(name)
     if target is None:
         close = get_close_matches(name, POLICIES[kind], n=1)
-        advice = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(POLICIES[kind])}"
+        known = f"known are {', '.join(POLICIES[kind])}" if POLICIES[kind] else "none ships"
+        advice = f"did you mean {close[0]!r}?" if close else known
         raise ConfigurationError(f"no {kind} policy is named {name!r}; {advice} (or give module:Class)")
     module, _, attribute = target.partition(":")
     try:
         return cast(Callable[[], object], getattr(import_module(module), attribute))
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigurationError(f"{kind} policy {name!r} cannot be loaded: {error}") from None
 
 

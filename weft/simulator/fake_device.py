@@ -13,7 +13,7 @@ from weft.contracts.steps import Candidate, Step, StepEntry, StepResult, Verific
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.simulator.fake_compute import FakeCompute
 from weft.simulator.fake_drafts import DraftTree, check_draft, claim_draft
-from weft.simulator.fake_model import MASK, FakeModelSpec, choose_token, likeliest_candidates, stops
+from weft.simulator.fake_model import MASK, FakeModelSpec, choose_token, ends, likeliest_candidates
 from weft.simulator.fake_row import Row
 from weft.simulator.fake_rows import FakeRows
 from weft.simulator.fake_state import BlockStore, WriteClaims
@@ -130,7 +130,7 @@ class FakeDevice:
         for row in standing:
             self._compute.claim_units(claims, row, row.computed, row.computed + 1)
         for row, entry in entries:
-            end = entry.start + entry.count
+            end = entry.start + entry.num_units
             if entry.draft is not None:
                 check_draft(self._compute, row, entry.draft)
                 claim_draft(self._compute, claims, row, entry.draft)
@@ -143,7 +143,7 @@ class FakeDevice:
 
     def _check_budget(self, step: Step, num_standing: int, num_encoded: int) -> None:
         drafted = sum(len(entry.draft.tokens) for entry in step.entries if entry.draft is not None)
-        counted = num_standing + num_encoded + drafted + sum(entry.count for entry in step.entries)
+        counted = num_standing + num_encoded + drafted + sum(entry.num_units for entry in step.entries)
         if counted != step.num_tokens:
             detail = f"step {step.number} says {step.num_tokens} units and has {counted}"
             raise InvariantViolation("budget", detail)
@@ -153,7 +153,7 @@ class FakeDevice:
 
     def _run_entry(self, row: Row, entry: StepEntry, outcome: _Outcome) -> None:
         row.choose(entry.start, entry.chosen)
-        views = self._compute.units(row, entry.count)
+        views = self._compute.units(row, entry.num_units)
         if entry.draft is not None:
             self._verify(row, entry, views, outcome)
         elif entry.emits and entry.num_candidates:
@@ -182,7 +182,7 @@ class FakeDevice:
 
     def _report(self, row: Row, token: int, outcome: _Outcome) -> None:
         outcome.tokens[row.number] = token
-        if stops(row.request, token, len(row.outputs)):
+        if ends(row.request, token, len(row.outputs)):
             outcome.finished.append(row.number)
 
     def move(self, transfer: Transfer) -> TransferResult:

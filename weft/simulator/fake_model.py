@@ -154,15 +154,11 @@ def likeliest_candidates(
     return tuple(found)
 
 
-def stops(request: Request, token: int, num_outputs: int) -> bool:
-    """Whether `token`, the `num_outputs`-th output token (from 1), is one that ends the sequence."""
-    sampling = request.sampling
-    return token in sampling.stop_token_ids and num_outputs > sampling.min_tokens
-
-
 def ends(request: Request, token: int, num_outputs: int) -> bool:
-    """Whether the sequence is over with `token`: by itself, or because it may not be longer."""
-    return stops(request, token, num_outputs) or num_outputs >= request.sampling.max_tokens
+    """Whether `token`, the `num_outputs`-th output token (from 1), ends the sequence."""
+    sampling = request.sampling
+    stops = token in sampling.stop_token_ids and num_outputs > sampling.min_tokens
+    return stops or num_outputs >= sampling.max_tokens
 
 
 def _output_key(request: Request, position: int, views: Sequence[int], noise: int) -> int:

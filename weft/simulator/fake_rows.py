@@ -57,8 +57,8 @@ class FakeRows:
                 raise row.violation("row_stands", "has an entry while it stands; pause it first")
             if entry.row in matched:
                 raise row.violation("row_repeated", "has two entries in one step")
-            if entry.start != row.computed or entry.count < 1:
-                detail = f"{entry.count} units from {entry.start}; {row.computed} are computed"
+            if entry.start != row.computed or entry.num_units < 1:
+                detail = f"{entry.num_units} units from {entry.start}; {row.computed} are computed"
                 raise row.violation("position_gap", detail)
             matched[entry.row] = (row, entry)
         return list(matched.values())

@@ -4,9 +4,8 @@ It exists to measure everything around execution: what remains of a step is the 
 """
 
 import asyncio
-import sys
-from collections.abc import Mapping, Sequence
-from typing import TypeVar, overload
+from collections.abc import Mapping
+from typing import TypeVar
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.steps import Candidate, Step, StepEntry, StepResult, Verification
