@@ -10,7 +10,7 @@ from weft.observation.faults import FailWith, armed, fault_points
 
 
 def main() -> None:
-    """Play the seeds; every tenth one with failures injected at every fault point."""
+    """Play the seeds; every fifth one with failures injected at every fault point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000)
     num_seeds = parser.parse_args().seeds
@@ -18,7 +18,7 @@ def main() -> None:
     injected = Counter[str]()
     conditions.reset()
     for seed in range(num_seeds):
-        chance = 0.01 if seed % 10 == 0 else 0.0
+        chance = 0.03 if seed % 5 == 0 else 0.0
         with armed(FailWith(dict.fromkeys(fault_points(), chance), seed)) as plan:
             transitions.update(play(seed).legality.transition_counts)
         injected.update(plan.injected)

@@ -8,7 +8,7 @@ from tests.properties.worlds import play
 from weft.contracts.events import LEGAL_TRANSITIONS
 from weft.observation import conditions
 
-NUM_SEEDS = 240
+NUM_SEEDS = 600
 SITUATIONS = (
     "pool:",
     "state:",
@@ -32,6 +32,12 @@ def test_every_promise_holds_and_every_situation_is_reached() -> None:
     assert not unreached
     legal = [(before, after) for before, afters in LEGAL_TRANSITIONS.items() for after in afters]
     assert [pair for pair in legal if not transitions[pair]] == []
+
+
+@pytest.mark.parametrize("chunk", range(12))
+def test_more_histories(chunk: int) -> None:
+    for seed in range(10_000 + 100 * chunk, 10_100 + 100 * chunk):
+        play(seed)
 
 
 @pytest.mark.nightly

@@ -164,7 +164,9 @@ class World:
     def act(self) -> None:
         """Something happens: mostly progress, sometimes trouble."""
         player, draw = self.player, self.random.random()
-        if draw < 0.45:
+        if player.transfers and self.random.random() < 0.3:
+            self.disturb_transfer()
+        elif draw < 0.45:
             player.plan()
         elif draw < 0.84:
             player.execute()
@@ -179,10 +181,22 @@ class World:
         elif draw < 0.99:
             player.update_weights()
 
+    def disturb_transfer(self) -> None:
+        """Something happens to a transfer under way, or to the request it belongs to."""
+        player, which = self.player, self.random.randrange(9)
+        owner = player.owners[player.transfers[which % len(player.transfers)].sequence_number]
+        match self.random.randrange(4):
+            case 0:
+                player.move(which)
+            case 1:
+                player.move(which, "lost")
+            case 2:
+                player.cancel(owner)
+            case 3:
+                player.fail(owner)
+
     def _somebody(self) -> str:
         live = self.player.engine.live_requests()
-        if self.player.transfers and self.random.random() < 0.5:
-            return self.player.owners[self.player.transfers[0].sequence_number]
         return self.random.choice(live) if live else "nobody"
 
 
