@@ -29,7 +29,7 @@ def cache(pool: BlockPool, *keys: bytes) -> list[int]:
     """Publish a block under each key and let go of them, the first key's block first."""
     blocks = take(pool, len(keys))
     for block, key in zip(blocks, keys, strict=True):
-        pool.publish(block, key)
+        pool.publish([block], [key])
     pool.release(blocks)
     return blocks
 
@@ -84,7 +84,7 @@ def test_a_published_block_is_found_while_held_and_while_idle() -> None:
     pool = BlockPool(2, Lru())
     (block,) = take(pool, 1)
     assert pool.lookup(b"a") is None
-    pool.publish(block, b"a")
+    pool.publish([block], [b"a"])
     assert pool.lookup(b"a") == block
     pool.release([block])
     assert (pool.lookup(b"a"), pool.num_available, pool.num_held) == (block, 2, 0)
@@ -97,8 +97,8 @@ def test_a_published_block_is_found_while_held_and_while_idle() -> None:
 def test_the_first_to_publish_a_key_keeps_it() -> None:
     pool = BlockPool(2, Lru())
     first, second = take(pool, 2)
-    pool.publish(first, b"a")
-    pool.publish(second, b"a")
+    pool.publish([first], [b"a"])
+    pool.publish([second], [b"a"])
     assert pool.lookup(b"a") == first
     pool.release([second, first])
     assert pool.keys[second] is None
@@ -205,7 +205,7 @@ def test_a_retain_policy_hears_what_happens_to_cached_blocks_and_of_no_others() 
     retain = Listening()
     pool = BlockPool(2, retain)
     first, second = take(pool, 2)
-    pool.publish(first, b"a")
+    pool.publish([first], [b"a"])
     pool.release([second, first])
     pool.share([first])
     pool.release([first])

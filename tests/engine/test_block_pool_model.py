@@ -77,7 +77,7 @@ class PoolAgainstModel(RuleBasedStateMachine):
         block = data.draw(st.sampled_from([block for hold in self.holds for block in hold]))
         if block in self.cached.values():
             return
-        self.pool.publish(block, key)
+        self.pool.publish([block], [key])
         self.cached.setdefault(key, block)
 
     @rule(wanted=st.lists(keys, min_size=1, max_size=3, unique=True))

@@ -7,7 +7,6 @@ import pytest
 from tests.engine.small_engine import ask
 from weft.contracts.steps import Candidate
 from weft.engine.search import (
-    Action,
     Append,
     BeamSearch,
     Conclude,
@@ -138,8 +137,3 @@ def test_a_request_gets_the_client_that_its_parameters_call_for(
     """A prompt of one token has nothing that samples could share."""
     client = search_client(ask("a", prompt, **sampling))
     assert type(client) is (type(None) if kind is None else kind)
-
-
-def test_actions_are_plain_values() -> None:
-    actions: list[Action] = [Fork(1), Append(1, 2), Release(1), Prune(1)]
-    assert actions == [(1,), (1, 2), (1,), (1,)]

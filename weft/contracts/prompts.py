@@ -102,7 +102,8 @@ class TokenPrompt:
 
     def content_key(self, block: int, block_tokens: int, output: Sequence[int] = ()) -> bytes:
         start, end = block * block_tokens, (block + 1) * block_tokens
-        key = encode_tokens((*self.tokens[start:end], *output))
+        tokens = self.tokens[start:end]
+        key = encode_tokens((*tokens, *output) if output else tokens)
         for item in self.media:
             if item.start < end and item.start + item.num_tokens > start:
                 key += b"|media|%d/%d|" % (start - item.start, item.num_tokens) + item.content_hash

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from weft.contracts.errors import InvariantViolation, PolicyError
 from weft.contracts.policies import BlocksEvicted, BlocksIdled, BlocksReused, RetainPolicy
 from weft.contracts.state import Owner
+from weft.contracts.steps import HOLE
 from weft.observation.conditions import sometimes
 from weft.observation.faults import declare_fault_point, fault
 
@@ -147,12 +148,14 @@ class BlockPool:
         if idle:
             self._tell(BlocksIdled(idle))
 
-    def publish(self, block: int, key: bytes) -> None:
-        """Let `key` find the block. Where another block already has the key, this one stays private."""
+    def publish(self, blocks: Iterable[int], keys: Iterable[bytes]) -> None:
+        """Let each key find its block. Where another block already has the key, this one stays private."""
         fault(PUBLISH)
-        if key not in self._index:
-            self._index[key] = block
-            self.keys[block] = key
+        index, key_of = self._index, self.keys
+        for block, key in zip(blocks, keys, strict=True):
+            if block != HOLE and key not in index:
+                index[key] = block
+                key_of[block] = key
 
     def lookup(self, key: bytes) -> int | None:
         """The block with the content of `key`, held or idle; None where there is none."""

@@ -145,10 +145,8 @@ class PagedState(GroupState):
             LEFT_WINDOW.hit()
 
     def publish(self, sequence: Sequence, first: int, last: int) -> None:
-        table, pool, keys = sequence.tables[self.index], self.pool, sequence.keys
-        for index in range(first, last):
-            if table[index] != HOLE:
-                pool.publish(table[index], keys[index])
+        table = sequence.tables[self.index]
+        self.pool.publish(table[first:last], sequence.keys[first:last])
 
     def truncate(self, sequence: Sequence, num_units: int) -> None:
         table = sequence.tables[self.index]

@@ -46,11 +46,10 @@ class PrefixKeys:
         start, end = block * size, (block + 1) * size
         if end <= length:
             return prompt.content_key(block, size)
-        if prompt.sharing is Sharing.TOKENS:
-            if start >= length:
-                return sequence.output[start - length : end - length].tobytes()
-            return prompt.content_key(block, size, sequence.output[max(0, start - length) : end - length])
-        return b"output of sequence %d" % sequence.number
+        if prompt.sharing is not Sharing.TOKENS:
+            return b"output of sequence %d" % sequence.number
+        output = sequence.output[max(0, start - length) : end - length]
+        return output.tobytes() if start >= length else prompt.content_key(block, size, output)
 
     def _extend_private(self, sequence: Sequence, num_blocks: int) -> None:
         """Keys of content that nobody else can have need no hash: version, who, and where."""

@@ -106,11 +106,14 @@ class StepPlan:
     def forget(self, sequence: Sequence) -> None:
         """A sequence gives up its row before the step is sealed: nothing planned for it may reach the next holder."""
         row, media = sequence.row, sequence.request.prompt.media
-        self.paused = [other for other in self.paused if other != row]
-        self.tables = [change for change in self.tables if change.row != row]
-        self.num_tokens -= sum(media[encode.item].num_tokens for encode in self.encodes if encode.row == row)
-        self.encodes = [encode for encode in self.encodes if encode.row != row]
-        self.media = [item for item in self.media if item[0] is not sequence]
+        if self.paused:
+            self.paused = [other for other in self.paused if other != row]
+        if self.tables:
+            self.tables = [change for change in self.tables if change.row != row]
+        if self.encodes:
+            self.num_tokens -= sum(media[each.item].num_tokens for each in self.encodes if each.row == row)
+            self.encodes = [encode for encode in self.encodes if encode.row != row]
+            self.media = [item for item in self.media if item[0] is not sequence]
 
     def add_entry(self, sequence: Sequence, entry: StepEntry) -> None:
         """The sequence computes explicit units in this step."""
