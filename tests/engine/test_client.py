@@ -85,9 +85,6 @@ def test_leaving_a_stream_early_cancels_the_request_and_the_others_go_on() -> No
     ]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="`stream` does not close the generator inside it; the collector does, later"
-)
 def test_closing_a_stream_cancels_the_request_at_once() -> None:
     """Not when the garbage collector finds what the stream was made of."""
 
@@ -147,9 +144,6 @@ def test_an_id_that_is_in_use_is_refused_and_its_owner_hears_nothing_of_it() -> 
     play(scenario)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="ends wait for the next step to be delivered, to whoever has the id then"
-)
 def test_a_request_that_was_too_large_may_come_back_smaller_under_its_id() -> None:
     """It must hear of its own end, not of the refusal before."""
 

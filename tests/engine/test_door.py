@@ -62,7 +62,7 @@ def test_a_media_item_must_leave_room_for_a_token_in_its_step(num_tokens: int, f
         engine.expect(request)
         return
     reason = (
-        "a media item of 10 tokens does not fit a step of max_step_tokens (10); send it smaller, "
+        "encoding a media item takes 10 tokens and does not fit a step of max_step_tokens (10); send it smaller, "
         "or raise max_step_tokens"
     )
     with pytest.raises(RequestRejected, match=re.escape(reason)):

@@ -265,7 +265,6 @@ class Confused(NullExecutor):
         return StepResult(work.number + 1, [0])
 
 
-@pytest.mark.xfail(strict=True, raises=TimeoutError, reason="a driver that has stopped still takes requests")
 def test_after_a_defect_nobody_is_left_waiting() -> None:
     async def main() -> None:
         driver = EngineDriver(DrivenEngine(depth=1).engine, Confused(depth=1))

@@ -3,9 +3,11 @@
 import pytest
 
 from tests.engine.small_engine import SmallEngine, ask, words
+from weft.contracts.errors import RequestRejected
 from weft.contracts.events import Status
 from weft.contracts.prompts import MediaItem
 from weft.contracts.requests import Request
+from weft.contracts.state import EncoderGroup, PagedGroup, StateLayout
 from weft.contracts.steps import EncodeEntry, Step
 
 ENCODER = 0
@@ -127,3 +129,27 @@ def test_a_step_stays_within_its_budget_where_encoding_evicts_another_item() -> 
     engine.submit(request)
     engine.run()
     engine.expect(request)
+
+
+def test_of_two_items_in_a_later_chunk_the_first_may_be_new_and_the_second_known() -> None:
+    """A change replaces a table *from its index on*, so changes must come in the order of the table."""
+    engine = SmallEngine("encoder", max_step_tokens=16)
+    first = ask("a", 6, media=(MediaItem(b"dog", 0, 5),))
+    second = ask("b", 24, media=(MediaItem(b"cat", 12, 5), MediaItem(b"dog", 18, 5)))
+    for request in (first, second):
+        engine.submit(request)
+        engine.run()
+    engine.expect(first, second)
+
+
+def test_an_item_that_two_encoders_read_must_fit_a_step_with_both() -> None:
+    layout = StateLayout((EncoderGroup("eyes", 8), EncoderGroup("ears", 8), PagedGroup("full", 8)), 4)
+    fits, too_large = (
+        ask(name, 9, media=(MediaItem(b"cat", 1, size),)) for name, size in (("a", 3), ("b", 4))
+    )
+    engine = SmallEngine(layout, max_step_tokens=8)
+    engine.submit(fits)
+    engine.run()
+    engine.expect(fits)
+    with pytest.raises(RequestRejected, match="does not fit a step"):
+        engine.submit(too_large)

@@ -4,9 +4,10 @@ import pytest
 
 from tests.engine.small_engine import SmallEngine, ask
 from weft.contracts.errors import InvariantViolation
-from weft.contracts.events import FirstToken, RequestEnded, Status
+from weft.contracts.events import FirstToken, PrefixLookup, RequestEnded, Status
 from weft.contracts.prompts import HashPrompt, LengthPrompt
 from weft.contracts.requests import Request
+from weft.contracts.steps import StepResult
 from weft.engine.replica import Output
 from weft.observation.faults import FailNth, armed
 from weft.simulator.fake_reference import reference_output
@@ -139,9 +140,6 @@ def test_a_step_that_did_not_happen_fails_those_it_touched_and_gives_their_block
     engine.expect(requests[2])
 
 
-@pytest.mark.xfail(
-    strict=True, reason="a failed step fails all who run, also those admitted after it was planned"
-)
 def test_a_step_aborted_behind_a_failed_one_takes_nobody_along_who_was_not_in_it() -> None:
     """Between the two failures the next request is admitted, into a step that does happen."""
     engine, innocent = SmallEngine(max_running=1, depth=2), ask("innocent", 5, 3)
@@ -154,6 +152,31 @@ def test_a_step_aborted_behind_a_failed_one_takes_nobody_along_who_was_not_in_it
     engine.run()
     assert engine.ends["a"].status is Status.FAILED
     engine.expect(innocent)
+
+
+def test_a_snapshot_of_a_step_that_did_not_happen_is_not_to_be_found() -> None:
+    engine, prompt = SmallEngine("recurrent"), tuple(range(9))
+    engine.submit(ask("a", prompt, 4))
+    engine.step()
+    step = engine.plan()
+    assert step is not None
+    assert len(step.copies) == 1
+    engine.break_off()
+    engine.check()
+    again = ask("b", prompt, 4)
+    engine.submit(again)
+    engine.run()
+    engine.expect(again)
+    assert engine.events(PrefixLookup)[-1].hit_tokens == 0
+
+
+def test_a_row_that_nobody_holds_cannot_finish() -> None:
+    engine = SmallEngine()
+    engine.submit(ask("a"))
+    step = engine.plan()
+    assert step is not None
+    with pytest.raises(InvariantViolation, match="row 3 finished, but nobody held it"):
+        engine.engine.update(StepResult(step.number, [0] * 4, (3,)), 1.0)
 
 
 def test_steps_must_fail_in_order_too() -> None:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.engine.small_engine import SmallEngine, ask, words
-from weft.contracts.errors import InvariantViolation, PolicyError
+from weft.contracts.errors import PolicyError
 from weft.contracts.events import Event, RequestEnded, Status
 from weft.contracts.policies import (
     EVERY_STEP,
@@ -116,9 +116,6 @@ def test_a_policy_may_let_nobody_in_while_others_run() -> None:
     engine.expect(*requests)
 
 
-@pytest.mark.xfail(
-    strict=True, raises=InvariantViolation, reason="taken for a defect of the engine, which stops the driver"
-)
 def test_a_policy_that_starves_one_that_runs_is_named() -> None:
     engine = SmallEngine(
         budget=lambda: OddBudget(lambda view: OPEN._replace(prefill_tokens=4 * (not view.num_running)))
@@ -267,6 +264,17 @@ def test_a_draft_of_another_type_is_the_policys_fault() -> None:
     engine.submit(ask("odd"))
     engine.run()
     assert engine.ends["odd"].reason.startswith("policy 'OddDraft' (request 'odd'): ")
+
+
+@pytest.mark.parametrize("sampling", [{"num_samples": 3}, {"num_samples": 3, "stop_token_ids": (1,)}])
+def test_what_fails_for_one_sample_fails_all_of_its_request(sampling: dict[str, Any]) -> None:
+    engine, other = SmallEngine(draft=lambda: OddDraft(failing)), ask("other", 5, 6)
+    engine.submit(ask("odd", 6, 5, temperature=1.0, **sampling), other)
+    engine.run()
+    engine.expect(other)
+    assert engine.ends["odd"].status is Status.FAILED
+    statuses = [status for status, _ in engine.moves("odd")]
+    assert statuses.count(Status.FAILED) == 3
 
 
 class GivesUpTwice(Lru):

@@ -3,7 +3,9 @@
 import pytest
 
 from tests.engine.small_engine import SmallEngine, ask
+from tests.simulator.fake_driver import LAYOUTS
 from weft.contracts.events import PrefixLookup, Status, TransferEnded, TransferStarted
+from weft.contracts.prompts import MediaItem
 from weft.contracts.state import Tier
 from weft.contracts.transfers import TransferKind
 from weft.engine.scheduler import STALLED
@@ -181,21 +183,40 @@ def test_a_sequence_that_stalls_for_blocks_under_way_resumes_when_they_are_there
     assert engine.moves("first")[1:] == [(Status.RUNNING, "admitted"), (Status.FINISHED, "length")]
 
 
+def test_one_that_is_moved_in_the_middle_of_its_prompt_goes_on_where_it_was() -> None:
+    engine = SmallEngine(
+        num_blocks=9, num_host_blocks=8, holds_transfers=True, preempt="latest_first_swap", max_step_tokens=8
+    )
+    first, last = ask("first", 14, 10), ask("last", 20, 4)
+    engine.submit(first)
+    for _ in range(3):
+        engine.step()
+    engine.submit(last)
+    until_blocked(engine)
+    (sequence,) = engine.sequences("last")
+    assert 0 < sequence.num_computed < 20
+    engine.land()
+    until_blocked(engine)
+    engine.step()
+    engine.run()
+    engine.expect(first, last)
+    assert engine.moves("last") == SWAPPED
+
+
 @pytest.mark.parametrize("layout", ["paged", "windowed", "mixed", "everything"])
 @pytest.mark.parametrize("num_host_blocks", [0, 40])
 def test_every_kind_of_state_survives_preemption(layout: str, num_host_blocks: int) -> None:
     sizes = {"full": 9, "window": 12, "state": 12, "encoder": 4}
-    engine = SmallEngine(layout, 1)
-    names = [group.name for group in engine.spec.layout.groups]
+    media = (MediaItem(b"cat", 2, 6),) if layout == "everything" else ()
     engine = SmallEngine(
         layout,
-        {name: sizes[name] for name in names},
+        {group.name: sizes[group.name] for group in LAYOUTS[layout].groups},
         num_host_blocks,
         preempt="latest_first_swap",
         max_step_tokens=16,
         depth=2,
     )
-    requests = [ask(f"r{i}", 5 + i, 16) for i in range(4)]
+    requests = [ask(f"r{i}", 8 + i, 14, media=media) for i in range(4)]
     engine.submit(*requests)
     engine.run()
     engine.expect(*requests)

@@ -97,11 +97,9 @@ class Player:
         try:
             step = self.engine.schedule(self.tick())
         except PolicyError as error:
-            live = self.engine.live_requests()
-            for request_id in live if error.request_id is None else [error.request_id]:
-                self.engine.fail(request_id, str(error), self.tick())
+            gave_up = self.engine.give_up(error, self.tick())
             self._listen()
-            return bool(live)
+            return gave_up
         self._listen()
         if step is None:
             return False
@@ -116,11 +114,12 @@ class Player:
             self.engine.update(self.device.execute(self.steps.popleft()), self.tick())
             self._listen()
             return True
-        while self.steps:
+        for _ in range(len(self.steps)):
             step = self.steps.popleft()
             self.device.lose(step)
             self.engine.step_failed(step.number, error, self.tick())
             self._listen()
+            self.plan()
         return True
 
     def move(self, which: int = 0, error: str | None = None) -> bool:

@@ -21,6 +21,7 @@ def log_hash() -> str:
 
 
 def test_two_processes_with_different_hash_seeds_write_the_same_log() -> None:
+    expected = log_hash()
     hashes = [
         subprocess.run(
             [
@@ -35,4 +36,4 @@ def test_two_processes_with_different_hash_seeds_write_the_same_log() -> None:
         ).stdout
         for hash_seed in ("1", "2")
     ]
-    assert hashes[0] == hashes[1] == log_hash() + "\n"
+    assert hashes == [expected + "\n"] * 2

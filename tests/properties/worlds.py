@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 
 from tests.properties.player import Player
-from weft.contracts.events import Event, RequestEnded
+from weft.contracts.events import Event, RequestEnded, Status
 from weft.contracts.policies import EVERY_STEP, OrderPolicy, Rank, SequenceView
 from weft.contracts.prompts import HashPrompt, LengthPrompt, MediaItem, Prompt, TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
@@ -114,9 +114,21 @@ class World:
         if kind < 0.25:
             hashes = tuple(self.random.randrange(2) for _ in range(-(-length // 8)))
             return HashPrompt(length, hashes, 8)
+        if kind < 0.5 and (before := self._conversation()):
+            return TokenPrompt((*before, *COMMON_TEXT[: self.random.randrange(1, 4)]))
         shared = self.random.randrange(length + 1)
         own = (self.random.randrange(VOCABULARY) for _ in range(length - shared))
         return TokenPrompt((*COMMON_TEXT[:shared], *own), self._media(length))
+
+    def _conversation(self) -> tuple[int, ...]:
+        """Prompt and output of a request that has finished, for another turn; empty where there is none."""
+        player = self.player
+        turns = [
+            (*request.prompt.tokens, *player.told[request_id, 0].tokens)
+            for request_id, request in player.requests.items()
+            if player.ended.get(request_id) is Status.FINISHED and isinstance(request.prompt, TokenPrompt)
+        ]
+        return self.random.choice([turn for turn in turns if len(turn) < 30] or [()])
 
     def _media(self, length: int) -> tuple[MediaItem, ...]:
         if self.layout_name != "media" or length < 6 or self.random.random() < 0.3:

@@ -24,7 +24,10 @@ class Executor(Protocol[Work, Result]):
         """The most pieces of work that may be in flight, at least 1."""
 
     def submit(self, work: Work) -> Awaitable[Result]:
-        """Queue a piece of work; the awaitable yields its result or raises what went wrong."""
+        """Queue a piece of work; the awaitable yields its result or raises what went wrong.
+
+        Where one piece fails, those submitted before that is known fail with it.
+        """
 
 
 class StateMover(Protocol):

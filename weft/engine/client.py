@@ -1,6 +1,7 @@
 """Asking a driven engine for output."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import NamedTuple
 
 from weft.contracts.events import RequestEnded, Status
@@ -18,13 +19,14 @@ class Completion(NamedTuple):
     outputs: tuple[tuple[int, ...], ...]
 
 
-async def stream(driver: EngineDriver, request: Request) -> AsyncIterator[Output | RequestEnded]:
+async def stream(driver: EngineDriver, request: Request) -> AsyncGenerator[Output | RequestEnded, None]:
     """Outputs as they come, then how the request ended. Leaving early cancels the request.
 
     Raises what `Engine.submit` raises.
     """
-    async for news in _follow(driver, request, stream=True):
-        yield news
+    async with aclosing(_follow(driver, request, stream=True)) as all_news:
+        async for news in all_news:
+            yield news
 
 
 async def generate(driver: EngineDriver, request: Request) -> Completion:
@@ -33,17 +35,18 @@ async def generate(driver: EngineDriver, request: Request) -> Completion:
     Raises what `Engine.submit` raises.
     """
     outputs: dict[int, tuple[int, ...]] = {}
-    async for news in _follow(driver, request, stream=False):
-        if isinstance(news, RequestEnded):
-            ordered = tuple(outputs[sample] for sample in sorted(outputs))
-            return Completion(request.request_id, news.status, news.reason, ordered)
-        outputs[news.sample_index] = outputs.get(news.sample_index, ()) + news.tokens
+    async with aclosing(_follow(driver, request, stream=False)) as all_news:
+        async for news in all_news:
+            if isinstance(news, RequestEnded):
+                ordered = tuple(outputs[sample] for sample in sorted(outputs))
+                return Completion(request.request_id, news.status, news.reason, ordered)
+            outputs[news.sample_index] = outputs.get(news.sample_index, ()) + news.tokens
     raise AssertionError("a request's news end with its end")
 
 
 async def _follow(
     driver: EngineDriver, request: Request, *, stream: bool
-) -> AsyncIterator[Output | RequestEnded]:
+) -> AsyncGenerator[Output | RequestEnded, None]:
     news = driver.submit(request, stream=stream)
     is_over = False
     try:

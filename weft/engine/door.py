@@ -40,13 +40,15 @@ class Door:
                     f"prompt and output of up to {total} tokens need {needed} blocks of state {spec.name!r}, and there "
                     f"are {there} of {store.block_tokens} tokens; shorten the prompt or lower max_tokens",
                 )
-        largest = max((item.num_tokens for item in request.prompt.media), default=0)
+        largest = max((item.num_tokens for item in request.prompt.media), default=0) * max(
+            1, len(store.encoders)
+        )
         if largest and not store.encoders:
             self._refuse_size(request, "it carries media and the model has no encoder; send text only")
         if largest >= self._replica.config.max_step_tokens:
             self._refuse_size(
                 request,
-                f"a media item of {largest} tokens does not fit a step of max_step_tokens "
+                f"encoding a media item takes {largest} tokens and does not fit a step of max_step_tokens "
                 f"({self._replica.config.max_step_tokens}); send it smaller, or raise max_step_tokens",
             )
 

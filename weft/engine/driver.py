@@ -20,15 +20,18 @@ class EngineDriver:
     """Runs an engine on the current event loop."""
 
     def __init__(self, engine: Engine, executor: ServingExecutor) -> None:
-        self._engine = engine
-        self._executor = executor
+        self._engine, self._executor = engine, executor
         self._loop = asyncio.get_running_loop()
         self._news: dict[str, News] = {}
         self._ended: list[RequestEnded] = []
+        self._defect: Exception | None = None
         engine.log.subscribe(self._ended.append, RequestEnded)
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
-        """Hand a request to the engine; raises what `Engine.submit` raises."""
+        """Hand a request to the engine; raises what `Engine.submit` raises, or the defect that stopped it."""
+        if self._defect:
+            raise self._defect
+        self._deliver()  # what has ended so far had this id before
         self._engine.submit(request, self._loop.time(), stream=stream)
         news = self._news[request.request_id] = News()
         self._loop.call_soon(self._pump)  # so that what arrives together runs together
@@ -58,15 +61,12 @@ class EngineDriver:
         self._deliver()
 
     def _plan(self) -> Step | None:
-        """The next step. A policy that fails takes the request with it that it fails on, or else everybody."""
         while True:
             try:
                 return self._engine.schedule(self._loop.time())
             except PolicyError as error:
-                if not (live := self._engine.live_requests()):
+                if not self._engine.give_up(error, self._loop.time()):
                     return None
-                for request_id in live if error.request_id is None else [error.request_id]:
-                    self._engine.fail(request_id, str(error), self._loop.time())
 
     def _step_ended(self, number: int, ended: asyncio.Future[StepResult]) -> None:
         try:
@@ -93,7 +93,7 @@ class EngineDriver:
 
     def _stop(self, defect: Exception) -> None:
         """Nothing the engine says can be trusted any more: everybody who waits is told."""
-        for news in self._news.values():
-            news.put_nowait(defect)
-        self._news.clear()
+        self._defect = defect
+        while self._news:
+            self._news.popitem()[1].put_nowait(defect)
         raise defect

@@ -95,19 +95,24 @@ class EncoderState(GroupState):
     def grow(self, sequence: Sequence, start: int, end: int, plan: StepPlan) -> None:
         if not sequence.tables[self.index]:
             sequence.tables[self.index] = [HOLE] * self.peak_blocks(0, sequence.request)
-        # What is found is held before anything is allocated, which might evict it.
-        for _, item, first, last in list(self._needed(sequence, start, end)):
+        needed = list(self._needed(sequence, start, end))
+        if not needed:
+            return
+        table = sequence.tables[self.index]
+        missing = []
+        for span in needed:  # what is found is held before anything is allocated, which might evict it
+            _, item, first, last = span
             found = self._find(sequence, item, last - first)
-            if found is not None:
-                self.pool.share(found)
-                self._hold(sequence, first, found, plan)
-                ENCODING_SHARED.hit()
-        for number, item, first, last in list(self._needed(sequence, start, end)):
-            self._hold(sequence, first, self._encode(sequence, number, item, last - first, plan), plan)
-
-    def _hold(self, sequence: Sequence, first: int, blocks: list[int], plan: StepPlan) -> None:
-        sequence.tables[self.index][first : first + len(blocks)] = blocks
-        plan.change_table(sequence, self.index, first, blocks)
+            if found is None:
+                missing.append(span)
+                continue
+            self.pool.share(found)
+            table[first:last] = found
+            ENCODING_SHARED.hit()
+        for number, item, first, last in missing:
+            table[first:last] = self._encode(sequence, number, item, last - first, plan)
+        changed = needed[0][2]
+        plan.change_table(sequence, self.index, changed, table[changed:])
 
     def _encode(
         self, sequence: Sequence, number: int, item: MediaItem, count: int, plan: StepPlan

@@ -5,7 +5,7 @@ wants what, `schedule` says what the executor should do next, `update` takes in 
 is the loop that connects it with an executor; a test or a simulator may be another.
 """
 
-from weft.contracts.errors import InvalidRequest, RequestRejected, WeftError
+from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected, WeftError
 from weft.contracts.events import RequestArrived, RequestEnded, Status, Transition, WeightsUpdated
 from weft.contracts.requests import Request
 from weft.contracts.steps import Step, StepResult
@@ -95,6 +95,12 @@ class Engine:
         """End a request that cannot go on, naming the reason; False where no such request is live."""
         return self._end(request_id, now_s, Status.FAILED, reason)
 
+    def give_up(self, error: PolicyError, now_s: float) -> bool:
+        """End the request that a failing policy stumbled over, or all where it names none; whether there was one."""
+        named = self.live_requests() if error.request_id is None else [error.request_id]
+        failed = [self.fail(request_id, str(error), now_s) for request_id in named]
+        return any(failed)
+
     def _end(self, request_id: str, now_s: float, status: Status, reason: str) -> bool:
         self._replica.now_s = now_s
         record = self._replica.requests.get(request_id)
@@ -106,7 +112,7 @@ class Engine:
         """The next step for the executor, or None where there is none until something else happens.
 
         At most `depth` steps are in flight. Raises `PolicyError` where a policy fails; nothing has changed
-        then, and the call may be repeated (after `fail`, where the error names a request).
+        then, and the call may be repeated after `give_up`.
         """
         self._replica.now_s = now_s
         try:

@@ -109,6 +109,7 @@ class Replica:
         self.streaming: dict[int, Sequence] = {}
         self.outputs: list[Output] = []
         self.next_sequence_number = 0
+        self.awaits_aborts = False
         self.failed_policy: PolicyError | None = None
         for policy in (self.order, self.budget, self.preempt, self.draft):
             if policy is not None and policy.observes:

@@ -48,7 +48,8 @@ class Results:
         return flight
 
     def fail(self, number: int, reason: str) -> FlightRecord:
-        """A step did not happen. Whose state it would have touched cannot be trusted: those requests fail."""
+        """A step did not happen, and those in flight behind it will not either. The state of all who run cannot
+        be trusted: their requests fail, and nothing is planned until the last of those steps has been given up."""
         replica = self._replica
         flight = replica.in_flight.popleft()
         if flight.step.number != number:
@@ -63,6 +64,7 @@ class Results:
             self._settle_states(sequence, entry, ())
         for snapshot in flight.plan.snapshots:
             snapshot.pool.release([snapshot.block])
+        replica.awaits_aborts = bool(replica.in_flight)
         replica.deferred.resolve(number)
         self._record(flight)
         return flight

@@ -41,7 +41,7 @@ class Scheduler:
         """The next step, or None where there is nothing to do until a step or transfer returns or a request
         arrives. Raises `PolicyError` where a policy keeps admissible work from running."""
         replica = self._replica
-        if len(replica.in_flight) >= replica.config.depth:
+        if len(replica.in_flight) >= replica.config.depth or replica.awaits_aborts:
             return None
         if replica.failed_policy is not None:
             failure, replica.failed_policy = replica.failed_policy, None
@@ -152,19 +152,21 @@ class Scheduler:
         head = replica.queue.head()
         if replica.in_flight or replica.transfers:
             return False
-        idle = [s for s in replica.active.values() if not s.is_held]
-        if idle or replica.standing.count:
-            raise InvariantViolation(
-                "progress", f"nothing was planned although {idle} and the standing could go on"
-            )
-        if head is None:
-            return False
-        held = [sequence for sequence in replica.active.values() if sequence.status is Status.RUNNING]
-        if held:
+        held = [sequence for sequence in replica.active.values() if sequence.is_held]
+        able = [sequence for sequence in replica.active.values() if not sequence.is_held]
+        if not able and head is not None and held:
             HELD_GAVE_WAY.hit()
             self._reclaim.preempt(held[-1], PreemptionMethod.RECOMPUTE)
             return True
-        if budget.admit and budget.prefill_tokens:
-            raise InvariantViolation("progress", f"{head} waits ({head.wait_reason}) though nothing runs")
-        name, request_id = type(replica.budget).__name__, head.request.request_id
+        kept = able[0] if able else head
+        if kept is not None or replica.standing.count:
+            self._blame(budget, kept)
+        return False
+
+    def _blame(self, budget: StepBudget, kept: Sequence | None) -> None:
+        """Work could go on and nothing is under way: the budget's doing, or a defect of ours."""
+        restricts = not budget.admit or budget.prefill_tokens < self._view.max_step_tokens
+        if kept is None or not restricts:
+            raise InvariantViolation("progress", f"nothing was planned although {kept} could go on")
+        name, request_id = type(self._replica.budget).__name__, kept.request.request_id
         raise PolicyError(name, f"gave {budget!r} while nothing runs and work waits", request_id)

@@ -34,9 +34,10 @@ class LegalityChecker:
     """A handler of all events that raises InvariantViolation at the first that cannot be.
 
     The violations' names: `time_forward` (an event before its predecessor), `step_order` (a step's number is
-    not one above the last), `arrives_once` (a request arrives again before it has ended, or something happens to one that never
-    arrived), `legal_transition` (a status change that is not in the contract's table, does not start where
-    the sequence was, or moves a sequence of another request), `ends_once` (something happens after the end,
+    not one above the last), `arrives_once` (a request arrives again before it has ended, or something
+    happens to one that never arrived), `legal_transition` (a status change that is not in the contract's
+    table, does not start where the sequence was, or moves a sequence of another request), `ends_once`
+    (something happens after the end,
     or a request ends while a sequence of it has not).
 
     `transition_counts` counts every (before, after) seen, 0 for the others. Everything that ever arrived is
