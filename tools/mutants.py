@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
-COPIED = ("weft", "tests", "tools", "pyproject.toml")
+COPIED = ("weft", "tests", "tools", "docs", "README.md", "CONTRIBUTING.md", "pyproject.toml")
 PYTEST = ("-m", "pytest", "-x", "-q", "-m", "not nightly", "--color=no", "-p", "no:cacheprovider")
 PROPERTIES = (*PYTEST, "tests/properties")
 EXAMPLES = (*PYTEST, "tests", "--ignore=tests/properties", "--ignore=tests/architecture")
@@ -141,9 +141,9 @@ def judge_unchanged(settings: Settings) -> str:
 
 
 def copy_tree(root: Path, target: Path) -> Path:
-    """Copy what the suites need into an empty folder."""
+    """Copy what the suites need, as far as it is there, into an empty folder."""
     ignored = shutil.ignore_patterns("__pycache__", ".hypothesis", "*.pyc")
-    for name in COPIED:
+    for name in filter(lambda each: (root / each).exists(), COPIED):
         if (root / name).is_dir():
             shutil.copytree(root / name, target / name, ignore=ignored)
         else:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tests.properties.worlds import World
-from weft.contracts.errors import RequestRejected
+from weft.contracts.errors import InvariantViolation, RequestRejected
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request
 from weft.contracts.transfers import Transfer
@@ -20,6 +20,12 @@ from weft.observation.legality import LegalityChecker
 from weft.simulator.fake_executor import FakeExecutor
 from weft.simulator.fake_reference import reference_beams, reference_output
 from weft.simulator.virtual_time import run
+
+
+def require_same(request: Request, told: object, expected: object) -> None:
+    """What a client was told is what the request yields alone."""
+    if told != expected:
+        raise InvariantViolation("same_text", f"{request.request_id}: {told}, alone it is {expected}")
 
 
 class DrivenWorld:
@@ -84,7 +90,7 @@ class DrivenWorld:
         self.ends.append(completion.status)
         if completion.status is Status.FINISHED:
             expected = tuple(self._expected(request, s) for s in range(request.sampling.num_samples))
-            assert completion.outputs == expected
+            require_same(request, completion.outputs, expected)
 
     async def _follow(self, driver: EngineDriver, request: Request) -> None:
         told: dict[int, tuple[int, ...]] = {}
@@ -93,7 +99,8 @@ class DrivenWorld:
                 self.ends.append(news.status)
                 continue
             so_far = told[news.sample_index] = told.get(news.sample_index, ()) + news.tokens
-            assert so_far == self._expected(request, news.sample_index)[: len(so_far)]
+            expected = self._expected(request, news.sample_index)[: len(so_far)]
+            require_same(request, so_far, expected)
 
 
 def log_of(seed: int, num_clients: int) -> list[str]:
