@@ -72,6 +72,11 @@ def test_a_media_item_enters_the_keys_of_the_blocks_it_touches_and_no_others() -
     assert [one == other for one, other in zip(cat, dog, strict=True)] == [False, False, True]
 
 
+def test_an_item_that_ends_where_a_block_does_leaves_the_next_alone() -> None:
+    plain, cat = media_keys(), media_keys(MediaItem(b"cat", 5, 3))
+    assert [one == other for one, other in zip(cat, plain, strict=True)] == [True, False, True]
+
+
 def test_where_an_item_begins_and_how_long_it_is_enters_the_key() -> None:
     keys = [
         media_keys(item)[0]
@@ -102,7 +107,7 @@ def test_a_misplaced_media_item_is_refused_by_position(item: MediaItem) -> None:
 @pytest.mark.parametrize("token", [-1, 2**31])
 def test_a_token_that_does_not_fit_is_refused_with_its_value(token: int) -> None:
     with pytest.raises(InvalidRequest, match=f"token id {token} is outside 0 to"):
-        TokenPrompt((5, token))
+        TokenPrompt((0, token))
 
 
 @pytest.mark.parametrize(
@@ -124,6 +129,10 @@ def test_blocks_under_one_hash_differ_and_under_equal_hashes_agree() -> None:
     keys = [prompt.content_key(block, BLOCK) for block in range(4)]
     assert keys[:2] == keys[2:] == [other.content_key(block, BLOCK) for block in range(2)]
     assert keys[0] != keys[1]
+
+
+def test_a_hash_may_cover_a_single_token() -> None:
+    assert HashPrompt(2, (5, 6), hash_tokens=1).content_key(1, 1) == b"6+0"
 
 
 def test_the_last_hash_may_cover_fewer_tokens() -> None:

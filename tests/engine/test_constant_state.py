@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.small_engine import BLOCK_TOKENS, SmallEngine, ask, words
 from weft.contracts.events import PrefixLookup, StepRecord
-from weft.contracts.state import ConstantGroup, StateLayout
+from weft.contracts.state import ConstantGroup, PagedGroup, StateLayout
 from weft.contracts.steps import BlockCopy
 
 PREFIX = words("prefix", 8)
@@ -21,6 +21,7 @@ def test_a_sequence_holds_one_block_however_long_it_gets() -> None:
     engine.expect(request)
     assert [event.used_blocks for event in engine.events(StepRecord)] == [1] * 11 + [0]
     assert chunks(engine) == [(0, 10)]
+    assert not any(step.copies for step in engine.steps)
 
 
 def test_a_prompt_is_cut_at_its_last_boundary_so_that_a_snapshot_can_be_taken() -> None:
@@ -66,14 +67,16 @@ def test_decoding_leaves_a_snapshot_at_each_boundary() -> None:
 
 
 def test_snapshots_may_be_further_apart_than_blocks() -> None:
-    layout = StateLayout((ConstantGroup("state", 64, snapshot_blocks=3),), BLOCK_TOKENS)
+    layout = StateLayout((ConstantGroup("state", 64, snapshot_blocks=3), PagedGroup("full", 8)), BLOCK_TOKENS)
     engine, text = SmallEngine(layout), words("text", 30)
     engine.submit(ask("a", text, 1))
     engine.run()
     assert chunks(engine) == [(0, 24), (24, 6)]
-    engine.submit(ask("b", (*text[:20], 5), 1), ask("c", (*text[:25], 5), 1))
+    followers = [ask("b", (*text[:20], 5), 1), ask("c", (*text[:25], 5), 1), ask("d", (*text[:28], 5), 1)]
+    engine.submit(*followers)
     engine.run()
-    assert [event.hit_tokens for event in engine.events(PrefixLookup)] == [0, 0, 24]
+    engine.expect(*followers)
+    assert [event.hit_tokens for event in engine.events(PrefixLookup)] == [0, 0, 24, 24]
 
 
 @pytest.mark.parametrize(("num_blocks", "most"), [(3, 1), (4, 2)])

@@ -1,5 +1,6 @@
 """Guessed tokens are verified: they save steps, and change nothing that is said."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 
 from tests.engine.small_engine import SmallEngine, ask
 from tests.simulator.fake_driver import LAYOUTS
-from weft.contracts.events import DraftVerified
+from weft.contracts.events import DraftVerified, Event
+from weft.contracts.policies import DraftPolicy, SequenceView
+from weft.contracts.steps import Draft
 from weft.engine.entries import DRAFT_WITHOUT_ROOM
 from weft.simulator.fake_drafter import FakeDrafter
 from weft.simulator.fake_model import FakeModelSpec
@@ -43,6 +46,29 @@ def test_right_guesses_save_steps_and_wrong_ones_cost_none(accuracy: float, num_
     engine.expect(request)
     assert len(engine.steps) == num_steps
     assert {event.num_accepted for event in engine.events(DraftVerified)} <= {0, 2, 3}
+
+
+class Eager(DraftPolicy):
+    """Guesses ahead without end."""
+
+    def observe(self, event: Event) -> None:
+        """Hears nothing."""
+
+    def decide(self, sequence: SequenceView, tokens: Sequence[int], now_s: float) -> Draft | None:
+        return Draft((1,) * 50, tuple(range(-1, 49)))
+
+
+@pytest.mark.parametrize(("output", "most", "drafted"), [(5, 64, [3, 2, 1]), (8, 6, [5, 5, 4, 3, 2, 1])])
+def test_too_long_a_guess_is_cut_to_what_output_and_step_leave(
+    output: int, most: int, drafted: list[int]
+) -> None:
+    """The last token of an output need not be guessed: it comes with the one before it."""
+    engine, request = SmallEngine(draft=Eager, max_step_tokens=most, max_running=1), ask("a", 5, output)
+    engine.submit(request)
+    engine.run()
+    engine.expect(request)
+    assert 1 not in engine.text(request)
+    assert [event.num_drafted for event in engine.events(DraftVerified)] == drafted
 
 
 def test_no_guess_goes_beyond_the_limit_of_an_output() -> None:

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from weft.contracts.errors import InvariantViolation, PolicyError, RequestRejected
-from weft.contracts.events import RequestEnded, Status, Transition
+from weft.contracts.events import PrefixLookup, RequestEnded, Status, Transition
 from weft.contracts.requests import Request
 from weft.contracts.steps import Step
 from weft.contracts.transfers import Transfer
@@ -28,6 +28,17 @@ class Told:
 
     tokens: list[int] = field(default_factory=list)
     status: Status | None = None
+
+
+def may_share(source: Request, user: Request, block_tokens: int) -> bool:
+    """Whether cached state of one request may begin another: same client, salt and adapter, same first block."""
+    salts = [
+        (each.cache_salt is None, each.cache_salt or each.tenant, each.adapter) for each in (source, user)
+    ]
+    if source.prompt.num_tokens < block_tokens:
+        return salts[0] == salts[1]  # its output completes the block
+    begins = [each.prompt.content_key(0, block_tokens) for each in (source, user)]
+    return salts[0] == salts[1] and begins[0] == begins[1]
 
 
 class Player:
@@ -52,12 +63,25 @@ class Player:
         self.owners: dict[int, str] = {}
         self.log.subscribe(self._note_end, RequestEnded)
         self.log.subscribe(self._note_owner, Transition)
+        self.admitted: dict[str, None] = {}
+        self.log.subscribe(self._check_sharing, PrefixLookup)
 
     def _note_end(self, event: RequestEnded) -> None:
         self.ended[event.request_id] = event.status
 
     def _note_owner(self, event: Transition) -> None:
         self.owners[event.sequence_number] = event.request_id
+
+    def _check_sharing(self, event: PrefixLookup) -> None:
+        """What a request finds when it first runs was computed for one that it may share with."""
+        is_first, self.admitted[event.request_id] = event.request_id not in self.admitted, None
+        if not is_first or not event.hit_tokens:
+            return
+        request = self.requests[event.request_id]
+        peers = [each for each in self.requests.values() if each is not request]
+        if not any(may_share(each, request, self.spec.layout.block_tokens) for each in peers):
+            detail = f"{event.request_id} found {event.hit_tokens} tokens that none of its own kind computed"
+            raise InvariantViolation("clients_apart", detail)
 
     def tick(self) -> float:
         """The time of the next action."""
