@@ -93,16 +93,12 @@ class Results:
         if entry.draft is None and entry.emits:
             self._lifecycle.emit(sequence, (result.tokens[entry.row],))
         self._replica.store.publish(sequence, num_units)
-        if not entry.emits and self._is_ready(sequence):
+        if not entry.emits and self._is_ready(sequence, num_units):
             self._forks.ready(sequence, ())
 
-    def _is_ready(self, sequence: Sequence) -> bool:
-        record = self._replica.requests[sequence.request.request_id]
-        return (
-            record.client is not None
-            and sequence.num_missing == 0
-            and sequence.base_known < sequence.prompt_tokens
-        )
+    def _is_ready(self, sequence: Sequence, num_units: int) -> bool:
+        """Whether the part of the prompt that its client gave it is computed, by steps that have returned."""
+        return num_units == sequence.base_known < sequence.prompt_tokens
 
     def _verify(self, sequence: Sequence, entry: StepEntry, verification: Verification) -> int:
         """Keep what a draft got right, give up the rest; returns the number of computed units."""

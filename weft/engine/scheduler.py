@@ -94,6 +94,7 @@ class Scheduler:
             return
         replica, plan = self._replica, self._replica.plan
         start = sequence.num_computed
+        sequence.last_step = max(sequence.last_step, replica.standing.last_step)
         if self._reclaim.make_room(sequence, start, start + 1):
             replica.store.take_snapshots(sequence, start, plan)
             plan.crossed[sequence.number] = sequence
