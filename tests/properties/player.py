@@ -73,15 +73,13 @@ class Player:
         self.owners[event.sequence_number] = event.request_id
 
     def _check_sharing(self, event: PrefixLookup) -> None:
-        """What a request finds when it first runs was computed for one that it may share with."""
-        is_first, self.admitted[event.request_id] = event.request_id not in self.admitted, None
-        if not is_first or not event.hit_tokens:
-            return
-        request = self.requests[event.request_id]
-        peers = [each for each in self.requests.values() if each is not request]
-        if not any(may_share(each, request, self.spec.layout.block_tokens) for each in peers):
+        """What a request finds was computed for one that it may share with, since the weights last changed."""
+        request, block_tokens = self.requests[event.request_id], self.spec.layout.block_tokens
+        sources = [self.requests[each] for each in self.admitted]
+        if event.hit_tokens and not any(may_share(source, request, block_tokens) for source in sources):
             detail = f"{event.request_id} found {event.hit_tokens} tokens that none of its own kind computed"
             raise InvariantViolation("clients_apart", detail)
+        self.admitted[event.request_id] = None
 
     def tick(self) -> float:
         """The time of the next action."""
@@ -161,6 +159,7 @@ class Player:
         while self.steps:
             self.execute()
         self.version += 1
+        self.admitted.clear()
         self.device.update_weights(self.version)
         for request_id in self.engine.live_requests():
             self.spans_versions[request_id] = None

@@ -85,11 +85,11 @@ class World:
         pairs = [(name, host) for name in names if name != "vision"] if host else []
         return EngineConfig(
             self.layout,
-            num_blocks=dict.fromkeys(names, num_blocks),
+            num_blocks={name: choice([2, 3, 5, 16]) if name == "ssm" else num_blocks for name in names},
             num_host_blocks=dict(pairs),
             max_step_tokens=choice([8, 16, 32]),
             max_running=8 if self.is_pinned else choice([2, 4, 8]),
-            depth=choice([1, 2, 2, 3]),
+            depth=choice([1, 2, 2, 3, 4]),
             max_queued_tokens=10_000 if self.is_pinned else choice([100, 10_000]),
             prefix_caching=choice([True, True, True, False]),
             reservation=choice([Reservation.PAGED] * 5 + [Reservation.WORST_CASE]),
@@ -128,7 +128,8 @@ class World:
             for request_id, request in player.requests.items()
             if player.ended.get(request_id) is Status.FINISHED and isinstance(request.prompt, TokenPrompt)
         ]
-        return self.random.choice([turn for turn in turns if len(turn) < 30] or [()])
+        turn = self.random.choice(turns or [()])
+        return turn[: self.random.randrange(8, 26)]
 
     def _media(self, length: int) -> tuple[MediaItem, ...]:
         if self.layout_name != "media" or length < 6 or self.random.random() < 0.3:
@@ -197,7 +198,7 @@ class World:
         """Something happens to a transfer under way, or to the request it belongs to."""
         player, which = self.player, self.random.randrange(9)
         owner = player.owners[player.transfers[which % len(player.transfers)].sequence_number]
-        match self.random.randrange(4):
+        match self.random.randrange(5):
             case 0:
                 player.move(which)
             case 1:
@@ -206,6 +207,8 @@ class World:
                 player.cancel(owner)
             case 3:
                 player.fail(owner)
+            case 4:
+                player.update_weights()
 
     def _somebody(self) -> str:
         live = self.player.engine.live_requests()

@@ -22,6 +22,7 @@ def check_integrity(replica: Replica) -> None:
         group.pool.check(expected)
     _check_host(replica, sequences)
     _check_rows(replica)
+    _check_under_way(replica)
     if not replica.requests and not replica.in_flight and not replica.transfers:
         _check_nothing_left(replica)
 
@@ -65,6 +66,11 @@ def _check_rows(replica: Replica) -> None:
     running = {sequence.row: sequence for sequence in replica.running.values()}
     if occupied != running or sorted([*occupied, *replica.free_rows]) != list(range(len(replica.rows))):
         raise InvariantViolation("rows_consistent", f"rows hold {occupied}, running are {running}")
+    lost = [s for s in replica.active.values() if s.number not in replica.running or s.stands]
+    if lost:
+        raise InvariantViolation(
+            "rows_consistent", f"{lost} are to be planned without a row, or though they stand"
+        )
     standing = sum(sequence.stands for sequence in replica.running.values())
     if standing != replica.standing.count:
         raise InvariantViolation(
@@ -72,6 +78,19 @@ def _check_rows(replica: Replica) -> None:
         )
     if len(replica.queue) != len(replica.queue.sequences()):
         raise InvariantViolation("queue_consistent", "the queue's length is not the number of those who wait")
+
+
+def _check_under_way(replica: Replica) -> None:
+    """Steps know who took part in them, and transfers hold both ends of what they move."""
+    for flight in replica.in_flight:
+        for entry, sequence in zip(flight.plan.entries, flight.plan.explicit.values(), strict=True):
+            if (flight.former.get(entry.row) or replica.rows[entry.row]) is not sequence:
+                raise InvariantViolation("rows_consistent", f"step {flight.step.number} has lost {sequence}")
+    for transfer, sequence in replica.transfers.values():
+        if sequence.host_tables is None or not sequence.tables:
+            raise InvariantViolation(
+                "transfers_pinned", f"{sequence} gave up blocks that {transfer.kind} moves"
+            )
 
 
 def _check_nothing_left(replica: Replica) -> None:
