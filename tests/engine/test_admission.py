@@ -3,7 +3,9 @@
 from functools import partial
 from typing import Any
 
-from tests.engine.small_engine import SmallEngine, ask
+import pytest
+
+from tests.engine.small_engine import BLOCK_TOKENS, SmallEngine, ask
 from weft.contracts.events import Status, Transition, WaitReason
 from weft.contracts.prompts import HashPrompt
 from weft.policies.priority import Priority
@@ -59,6 +61,24 @@ def test_a_reason_for_waiting_is_recorded_when_it_changes_and_not_before() -> No
     engine.run()
     engine.expect(long, short, next_)
     assert engine.reasons("next") == ["no free row", "no free blocks"]
+
+
+@pytest.mark.parametrize(("running_tokens", "admitted"), [(1, True), (5, True), (9, False)])
+def test_a_hundredth_of_the_blocks_stays_free_while_others_run(running_tokens: int, admitted: bool) -> None:
+    """So that they can grow a little: of 200 blocks the newcomer takes 196, and two must be left."""
+    engine = SmallEngine(num_blocks=200, max_step_tokens=1000)
+    engine.submit(ask("running", running_tokens, 4))
+    engine.step()
+    engine.submit(ask("newcomer", 196 * BLOCK_TOKENS, 4))
+    engine.step()
+    assert ("newcomer" in engine.running()) == admitted
+
+
+def test_one_that_is_alone_may_take_all_blocks() -> None:
+    engine, request = SmallEngine(num_blocks=200, max_step_tokens=1000), ask("a", 199 * BLOCK_TOKENS, 4)
+    engine.submit(request)
+    engine.run()
+    engine.expect(request)
 
 
 def test_a_prompt_waits_for_tokens_of_a_later_step() -> None:

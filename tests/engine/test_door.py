@@ -122,6 +122,16 @@ def test_a_refusal_tells_when_to_come_back_once_speed_is_known() -> None:
     assert refusal(engine, "late", 14, 10).retry_after_s == pytest.approx(4 / 8)
 
 
+def test_the_speed_is_a_running_mean_that_follows_slowly() -> None:
+    """After a step of 8 tokens in a second, one of a single token moves the mean by a twentieth of the way."""
+    engine = full_queue()
+    engine.finish()
+    engine.plan()
+    engine.finish()
+    speed = 8 + 0.05 * (1 - 8)
+    assert refusal(engine, "late", 14, 10).retry_after_s == pytest.approx(4 / speed)
+
+
 def test_outputs_are_expected_to_be_as_long_as_those_seen() -> None:
     """Two hundred allowed tokens count as the two that requests have had so far."""
     engine = SmallEngine(max_running=1, max_queued_tokens=40)

@@ -229,6 +229,18 @@ def test_cancelling_somebody_unknown_does_nothing() -> None:
     play(scenario)
 
 
+def test_nothing_more_is_told_of_a_request_that_was_cancelled() -> None:
+    async def scenario(driven: DrivenEngine) -> None:
+        news = driven.driver.submit(ask("a", 5, 9), stream=True)
+        await asyncio.sleep(2.5)
+        told = news.qsize()
+        driven.driver.cancel("a")
+        await asyncio.sleep(LONG_S)
+        assert news.qsize() == told > 0
+
+    play(scenario)
+
+
 def test_an_idle_engine_costs_nothing_and_wakes_for_a_request() -> None:
     async def scenario(driven: DrivenEngine) -> None:
         await all_of(driven, "a")

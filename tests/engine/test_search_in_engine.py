@@ -32,6 +32,25 @@ def test_samples_of_a_prompt_say_what_each_would_say_alone(layout: str, depth: i
     assert len(dict.fromkeys(engine.text(request, sample) for sample in range(3))) == 3
 
 
+@pytest.mark.parametrize("sampling", [{"num_samples": 3}, {"beam_width": 3}], ids=["samples", "beams"])
+def test_what_an_encoder_made_is_shared_by_all_who_still_read_it(sampling: dict[str, int]) -> None:
+    """The prompt ends in the middle of an item, so its last token is computed by each for itself."""
+    engine = SmallEngine("encoder")
+    parameters = {"num_samples": 1, "beam_width": 1, **sampling}
+    num_samples, beam_width = parameters["num_samples"], parameters["beam_width"]
+    request = ask(
+        "a", 10, 6, media=(MediaItem(b"cat", 4, 6),), num_samples=num_samples, beam_width=beam_width
+    )
+    engine.submit(request)
+    while engine.step() is not None:
+        engine.check()
+    if num_samples > 1:
+        engine.expect(request)
+    else:
+        expect_beams(engine, request)
+    assert sum(len(step.encodes) for step in engine.steps) == 1
+
+
 def test_the_prompt_of_several_samples_is_computed_once() -> None:
     engine, request = SmallEngine(), ask("a", 30, 2, num_samples=4, temperature=1.0)
     engine.submit(request)

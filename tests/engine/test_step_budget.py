@@ -1,5 +1,6 @@
 """What a step computes: decoding and prompts share its tokens as the budget policy says."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,6 +57,15 @@ def test_those_who_decode_advance_without_being_mentioned() -> None:
         assert step is not None
         assert (step.entries, step.added, step.advances, step.num_tokens) == ((), (), True, 3)
     assert engine.plan() is None
+    engine.expect(*requests)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_output_may_be_long_without_anybody_looking_at_it(stream: bool) -> None:
+    engine = SmallEngine(num_blocks=300, depth=2)
+    requests = [ask("a", 5, 300), ask("b", 7, 290)]
+    engine.submit(*requests, stream=stream)
+    engine.run()
     engine.expect(*requests)
 
 

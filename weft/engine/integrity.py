@@ -20,6 +20,7 @@ def check_integrity(replica: Replica) -> None:
                 _count(expected, blocks)
         _count(expected, _in_flight_blocks(replica, group.index))
         group.pool.check(expected)
+    _check_keys(sequences)
     _check_host(replica, sequences)
     _check_rows(replica)
     _check_under_way(replica)
@@ -51,6 +52,15 @@ def _in_flight_blocks(replica: Replica, group: int) -> list[int]:
             if entry.draft is not None:
                 blocks += entry.draft.state_blocks[group]
     return blocks
+
+
+def _check_keys(sequences: list[Sequence]) -> None:
+    """State and the keys it was published under go together; an update of the weights separates neither."""
+    for sequence in sequences:
+        holds_state = sequence.tables or sequence.host_tables is not None
+        if holds_state and sequence.num_published > len(sequence.keys):
+            detail = f"{sequence} has published {sequence.num_published} blocks and knows {len(sequence.keys)} keys"
+            raise InvariantViolation("published_by_key", detail)
 
 
 def _check_host(replica: Replica, sequences: list[Sequence]) -> None:
