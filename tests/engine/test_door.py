@@ -141,6 +141,16 @@ def test_outputs_are_expected_to_be_as_long_as_those_seen() -> None:
     assert "about 30 tokens of work" in refusal(engine, "late", 30, 200).reason
 
 
+def test_the_expected_length_is_a_running_mean_that_follows_slowly() -> None:
+    """Two tokens at first, then ten: 2.4 are expected of the one that waits, beside its 8 of prompt."""
+    engine = SmallEngine(max_queued_tokens=40)
+    for name, output in (("a", 2), ("b", 10)):
+        engine.submit(ask(name, 8, output))
+        engine.run()
+    engine.submit(ask("waiting", 8, 200))
+    assert "about 10 tokens of work" in refusal(engine, "late", 35, 200).reason
+
+
 def test_an_id_names_one_live_request_at_a_time() -> None:
     engine = SmallEngine()
     engine.submit(ask("a"))

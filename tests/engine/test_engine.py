@@ -98,6 +98,31 @@ def test_a_request_can_be_cancelled_at_any_moment_and_keeps_what_was_said(steps:
     assert engine.ends["a"].output_tokens == len(engine.text(request)) == max(0, steps - 1)
 
 
+@pytest.mark.parametrize(
+    ("request_", "told"),
+    [
+        (ask("a", 5, 9), [0]),
+        (ask("a", 5, 9, num_samples=3, temperature=1.0), [0, 1, 2]),
+        (ask("a", 5, 9, beam_width=3), [0]),
+    ],
+    ids=["plain", "samples", "beams"],
+)
+def test_the_end_of_a_cancelled_request_is_told_once_for_each_output(
+    request_: Request, told: list[int]
+) -> None:
+    engine = SmallEngine()
+    engine.submit(request_)
+    for _ in range(3):
+        engine.step()
+    engine.engine.cancel("a", engine.now_s)
+    outputs = engine.engine.take_outputs()
+    assert [output.sample_index for output in outputs] == told
+    assert {(output.status, output.reason) for output in outputs} == {
+        (Status.CANCELLED, "cancelled by the client")
+    }
+    engine.run()
+
+
 def test_nobody_can_be_cancelled_who_is_not_there() -> None:
     engine = SmallEngine()
     assert not engine.cancel("a")

@@ -70,6 +70,18 @@ def test_more_samples_than_rows_take_turns() -> None:
     assert FORKED_BARE.hits == bare + 3
 
 
+def test_a_fork_that_finds_room_in_some_groups_of_state_only_takes_none() -> None:
+    """Here the paged group comes first and is shared, and then there is no block for the recurrent state."""
+    bare = FORKED_BARE.hits
+    sizes = {"full": 64, "encoder": 8, "state": 2, "window": 64}
+    engine, request = SmallEngine("everything", sizes), ask("a", 9, 4, num_samples=3, temperature=1.0)
+    engine.submit(request)
+    while engine.step() is not None:
+        engine.check()
+    engine.expect(request)
+    assert FORKED_BARE.hits > bare
+
+
 def test_samples_of_a_prompt_of_one_token_need_no_fork() -> None:
     shared = FORKED_SHARING.hits
     engine, request = SmallEngine(), ask("a", 1, 4, num_samples=3, temperature=1.0)

@@ -100,6 +100,22 @@ def test_what_is_no_policy_is_refused_by_the_method_it_lacks(choice: Any, method
         make_order_policy(choice)
 
 
+class Bare:
+    """Has both methods, and inherits none of the declarations that go with them."""
+
+    def observe(self, event: object) -> None:
+        """Hears all."""
+
+    def decide(self, sequence: object, now_s: float) -> tuple[float, ...]:
+        return ()
+
+
+@pytest.mark.parametrize(("kind", "lacking"), [("order", "rerank"), ("budget", "observes")])
+def test_what_lacks_a_declaration_is_refused_by_name(kind: str, lacking: str) -> None:
+    with pytest.raises(ConfigurationError, match=lacking):
+        MAKERS[kind](Bare)
+
+
 @pytest.mark.parametrize("ageing_s", [0.0, -1.0, float("nan")])
 def test_a_parameter_that_cannot_work_is_refused_with_its_value(ageing_s: float) -> None:
     with pytest.raises(ConfigurationError, match=f"ageing_s is {ageing_s}; it must be above 0 seconds"):

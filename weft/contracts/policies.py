@@ -88,6 +88,7 @@ class Policy(Protocol):
 
     def observe(self, event: Event) -> None:
         """Learn what happened; the only place where a policy's state changes."""
+        return
 
 
 class OrderPolicy(Policy, Protocol):

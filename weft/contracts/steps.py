@@ -36,7 +36,7 @@ class Admission(NamedTuple):
 
 
 class TableChange(NamedTuple):
-    """The table of `row` in state group `group` becomes `blocks` from index `first` on."""
+    """The table of `row` in state group `group` becomes `blocks` from index `first` on, and ends with them."""
 
     row: int
     group: int

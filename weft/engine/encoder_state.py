@@ -22,11 +22,8 @@ ENCODING_SHARED = sometimes("state: an encoder output was found by its content")
 
 
 class EncoderState(GroupState):
-    """The table holds the blocks of all media items in order, holes where an item's are not held.
-
-    Only an item's first block is published; the others are found through it (`_others`), because an item
-    is shared whole or not at all.
-    """
+    """The table holds the blocks of all media items in order, holes where an item's are not held. An item is
+    shared whole or not at all."""
 
     def __init__(
         self, index: int, pool: BlockPool, block_tokens: int, deferred: Deferred, keys: PrefixKeys

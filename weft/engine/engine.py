@@ -128,7 +128,7 @@ class Engine:
         self._door.note_step(flight.step.num_tokens, flight.planned_s, now_s)
 
     def step_failed(self, number: int, reason: str, now_s: float) -> None:
-        """The oldest step in flight did not happen: the requests whose state it touched fail."""
+        """The oldest step in flight did not happen: the requests that run fail, and none that waits."""
         self._replica.now_s = now_s
         self._results.fail(number, reason)
         self._lifecycle.end_doomed()

@@ -32,6 +32,15 @@ POLICIES: dict[str, dict[str, str]] = {
 }
 """Every policy that ships, by kind and name."""
 
+DECLARATIONS: dict[str, tuple[str, ...]] = {
+    "order": ("rerank", "revision", "observes"),
+    "budget": ("observes",),
+    "preempt": ("observes",),
+    "retain": (),
+    "draft": ("observes",),
+}
+"""What a policy of each kind declares beside its methods."""
+
 PolicyChoice = str | Callable[[], Any]
 """A name, `module:Class`, or a callable that makes the policy."""
 
@@ -43,6 +52,12 @@ def _make(kind: str, choice: PolicyChoice) -> object:
         if not callable(getattr(policy, method, None)):
             raise ConfigurationError(
                 f"{kind} policy {choice!r} has no method {method!r}; see weft.contracts.policies"
+            )
+    for declaration in DECLARATIONS[kind]:
+        if not hasattr(policy, declaration):
+            raise ConfigurationError(
+                f"{kind} policy {choice!r} declares no {declaration!r}; derive it from the kind's class in "
+                "weft.contracts.policies, which has a default"
             )
     return policy
 
