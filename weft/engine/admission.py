@@ -57,10 +57,8 @@ class Admissions:
 
     def _swap_in(self, sequence: Sequence) -> str | None:
         replica = self._replica
-        num_missing = sequence.num_missing
         if not self._reclaim.start_swap_in(sequence):
             return "no free blocks"
-        assert num_missing == sequence.num_missing
         replica.queue.remove(sequence)
         return None
 

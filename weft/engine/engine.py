@@ -56,7 +56,7 @@ class Engine:
         except RequestRejected as refusal:
             self._record_rejection(request, refusal.reason)
             raise
-        record = RequestRecord(request, now_s, search_client(request), streams=stream)
+        record = RequestRecord(request, search_client(request), streams=stream)
         replica.requests[request.request_id] = record
         self._begin(record)
 

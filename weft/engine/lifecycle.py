@@ -68,8 +68,8 @@ class Lifecycle:
         """Add output tokens of an explicit entry."""
         sequence.output.extend(tokens)
         record = self._replica.requests[sequence.request.request_id]
-        if record.first_token_s is None:
-            record.first_token_s = self._replica.now_s
+        if not record.has_output:
+            record.has_output = True
             self._replica.log.record(FirstToken(self._replica.now_s, sequence.request.request_id))
 
     def finish(self, sequence: Sequence, reason: str) -> None:

@@ -1,5 +1,7 @@
 """Getting blocks back: who gives way, and how its state is dropped, swapped out and brought back."""
 
+from functools import partial
+
 from weft.contracts.errors import PolicyError, WeftError
 from weft.contracts.events import Status, TransferEnded, TransferStarted
 from weft.contracts.policies import Preemption, PreemptionMethod
@@ -59,7 +61,7 @@ class Reclaim:
             for sequence in replica.running.values()
             if sequence.status is Status.RUNNING and not replica.plan.includes(sequence)
         ]
-        if candidates == [needy] and not self._others_hold_blocks(needy):
+        if candidates == [needy] and not self._others_hold_blocks():
             raise DoesNotFit(
                 f"{needy.num_known} tokens do not fit the device's blocks even alone; shorten the prompt or max_tokens"
             )
@@ -68,7 +70,7 @@ class Reclaim:
         assert isinstance(victim, Sequence)
         return victim, choice.method
 
-    def _others_hold_blocks(self, needy: Sequence) -> bool:
+    def _others_hold_blocks(self) -> bool:
         replica = self._replica
         return len(replica.running) > 1 or bool(replica.transfers) or not replica.deferred.is_empty
 
@@ -93,25 +95,22 @@ class Reclaim:
         self._lifecycle.move(victim, Status.PREEMPTED, method.value)
         if method is PreemptionMethod.SWAP:
             SWAPPED_OUT.hit()
-            self._replica.deferred.settle(victim, self._swap_out)
         else:
             RECOMPUTED.hit()
-            self._replica.deferred.settle(victim, self._drop)
+        settle = partial(self._settle, method)
+        self._replica.deferred.settle(victim, lambda each: self._lifecycle.contain(each, settle, each))
 
-    def _drop(self, victim: Sequence) -> None:
-        self._lifecycle.contain(victim, self._settle_dropped, victim)
-
-    def _settle_dropped(self, victim: Sequence) -> None:
+    def _settle(self, method: PreemptionMethod, victim: Sequence) -> None:
+        """All its steps have returned: what it emitted is known, what it computed can be found."""
         if victim.has_ended:
             return
-        self._settle(victim)
-        self.forget(victim)
-        self._lifecycle.enqueue(victim)
-
-    def _settle(self, victim: Sequence) -> None:
-        """All its steps have returned: what it emitted is known, what it computed can be found."""
         self._replica.standing.collect(victim)
         self._replica.store.publish(victim, victim.base_computed)
+        if method is PreemptionMethod.SWAP and self._view.can_swap(victim):
+            self._start_swap_out(victim)
+        else:
+            self.forget(victim)
+            self._lifecycle.enqueue(victim)
 
     def forget(self, sequence: Sequence) -> None:
         """Drop all state; the known tokens will be computed anew."""
@@ -123,19 +122,9 @@ class Reclaim:
             sequence.mixes_weights = False
             sequence.keys.clear()
 
-    def _swap_out(self, victim: Sequence) -> None:
-        self._lifecycle.contain(victim, self._start_swap_out, victim)
-
     def _start_swap_out(self, victim: Sequence) -> None:
-        if victim.has_ended:
-            return
-        self._settle(victim)
         fault(SWAP_OUT)
         replica = self._replica
-        if not self._view.can_swap(victim):
-            self.forget(victim)
-            self._lifecycle.enqueue(victim)
-            return
         tables = replica.store.swappable(victim)
         victim.host_tables = replica.host.take(tables)
         self._lifecycle.move(victim, Status.BLOCKED, TransferKind.SWAP_OUT.value)

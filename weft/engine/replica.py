@@ -43,9 +43,8 @@ class RequestRecord:
     """A request in the engine: its sequences, and what its client waits for."""
 
     __slots__ = (
-        "arrival_s",
         "client",
-        "first_token_s",
+        "has_output",
         "num_live",
         "num_output_tokens",
         "outcome",
@@ -54,17 +53,14 @@ class RequestRecord:
         "streams",
     )
 
-    def __init__(
-        self, request: Request, arrival_s: float, client: SearchClient | None, *, streams: bool
-    ) -> None:
+    def __init__(self, request: Request, client: SearchClient | None, *, streams: bool) -> None:
         self.request = request
-        self.arrival_s = arrival_s
         self.client = client
         self.streams = streams and self.tells_each
         self.sequences: list[Sequence] = []
         self.num_live = 0
         self.num_output_tokens = 0
-        self.first_token_s: float | None = None
+        self.has_output = False
         self.outcome: tuple[Status, str] | None = None
 
     @property
@@ -122,10 +118,6 @@ class Replica:
         except Exception as error:
             problem = f"observe raised {type(error).__name__}: {error}"
             self.failed_policy = PolicyError(type(policy).__name__, problem)
-
-    def swap_counts(self, sequence: Sequence) -> SequenceOf[int]:
-        """Host blocks per group that the state of a sequence would take."""
-        return self.store.count_swappable(sequence)
 
     def take_row(self, sequence: Sequence) -> None:
         """Give a sequence a free row."""
@@ -217,7 +209,7 @@ class PolicyView:
     def can_swap(self, sequence: object) -> bool:
         assert isinstance(sequence, Sequence)
         return bool(self._replica.config.num_host_blocks) and self._replica.host.has_room(
-            self._replica.swap_counts(sequence)
+            self._replica.store.count_swappable(sequence)
         )
 
 
