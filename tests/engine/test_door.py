@@ -100,6 +100,11 @@ def test_too_much_waiting_work_is_refused_by_what_it_amounts_to() -> None:
     assert list(engine.ends) == ["late", "running", "waiting", "small"]
 
 
+def test_a_short_newcomer_sees_what_those_before_it_may_emit() -> None:
+    engine = full_queue()
+    assert "about 20 tokens" in refusal(engine, "late", 20, 1).reason
+
+
 def test_an_empty_queue_takes_any_request_that_fits_the_device() -> None:
     engine, large = SmallEngine(max_queued_tokens=1), ask("large", 100, 50)
     engine.submit(large)

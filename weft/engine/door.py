@@ -60,8 +60,9 @@ class Door:
         queue, bound = self._replica.queue, self._replica.config.queue_bound_tokens
         if not queue:
             return
-        waiting = queue.num_tokens + len(queue) * self._expected_output(request)
-        own = request.prompt.num_tokens + self._expected_output(request)
+        waiting = queue.num_tokens + self._expected_output(len(queue), queue.num_output_tokens)
+        count = max(request.sampling.num_samples, request.sampling.beam_width)
+        own = request.prompt.num_tokens + self._expected_output(1, count * request.sampling.max_tokens)
         excess = waiting + own - bound
         if excess > 0:
             REFUSED_FULL.hit()
@@ -72,9 +73,10 @@ class Door:
                 retry_after_s,
             )
 
-    def _expected_output(self, request: Request) -> float:
-        limit = request.sampling.max_tokens * max(request.sampling.num_samples, request.sampling.beam_width)
-        return limit if self._mean_output_tokens is None else min(limit, self._mean_output_tokens)
+    def _expected_output(self, count: int, limit_tokens: int) -> float:
+        """Output tokens to expect of `count` sequences that may emit `limit_tokens` together."""
+        mean = self._mean_output_tokens
+        return limit_tokens if mean is None else min(limit_tokens, count * mean)
 
     def _note_end(self, event: RequestEnded) -> None:
         if event.status is Status.FINISHED:

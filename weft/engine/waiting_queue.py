@@ -14,11 +14,15 @@ RERANKED = sometimes("queue: ranks were asked anew")
 
 
 class WaitingQueue:
-    """A heap by (rank, number). Ranks are asked on entry, and again when the policy says they may change."""
+    """A heap by (rank, number). Ranks are asked on entry, and again when the policy says they may change.
+
+    `num_tokens`: known units that those who wait have still to compute; `num_output_tokens`: the most they may emit.
+    """
 
     def __init__(self, order: OrderPolicy) -> None:
         self.order = order
         self.num_tokens = 0
+        self.num_output_tokens = 0
         self._heap: list[tuple[Rank, int, Sequence]] = []
         self._by_arrival: list[tuple[int, Sequence]] = []
         self._length = 0
@@ -35,6 +39,7 @@ class WaitingQueue:
         heappush(self._by_arrival, (sequence.number, sequence))
         self._length += 1
         self.num_tokens += sequence.num_missing
+        self.num_output_tokens += sequence.num_remaining_tokens
 
     def _rank(self, sequence: Sequence, now_s: float) -> Rank:
         name = type(self.order).__name__
@@ -55,6 +60,7 @@ class WaitingQueue:
             sequence.is_queued = False
             self._length -= 1
             self.num_tokens -= sequence.num_missing
+            self.num_output_tokens -= sequence.num_remaining_tokens
             if self._heap[0][2] is sequence:
                 heappop(self._heap)
 
