@@ -23,13 +23,13 @@ from weft.contracts.requests import Request, SamplingParams
         ({"temperature": -0.5}, "temperature is -0.5; it must be a finite number, 0 or more"),
         ({"temperature": nan}, "temperature is nan; it must be a finite number, 0 or more"),
         ({"temperature": inf}, "temperature is inf; it must be a finite number, 0 or more"),
-        ({"num_samples": 0}, "num_samples is 0; it must be between 1 and 128"),
-        ({"num_samples": 129}, "num_samples is 129; it must be between 1 and 128"),
+        ({"n": 0}, "n is 0; it must be between 1 and 128"),
+        ({"n": 129}, "n is 129; it must be between 1 and 128"),
         ({"beam_width": 0}, "beam_width is 0; it must be between 1 and 128"),
         ({"beam_width": 129}, "beam_width is 129; it must be between 1 and 128"),
         (
-            {"beam_width": 2, "num_samples": 2},
-            "beam_width is 2; it must be 1 where num_samples is above 1",
+            {"beam_width": 2, "n": 2},
+            "beam_width is 2; it must be 1 where n is above 1",
         ),
     ],
 )
@@ -43,9 +43,9 @@ def test_a_refusal_names_field_value_and_what_is_allowed(values: dict[str, Any],
     [
         {"max_tokens": 1, "min_tokens": 1},
         {"temperature": 0},
-        {"num_samples": 128},
+        {"n": 128},
         {"beam_width": 128},
-        {"num_samples": 1, "beam_width": 1},
+        {"n": 1, "beam_width": 1},
     ],
 )
 def test_the_limits_themselves_are_allowed(values: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ def test_the_example_prints_what_the_model_says_alone() -> None:
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     groups = (PagedGroup("kv", 8), PagedGroup("local", 8, window_tokens=32), ConstantGroup("ssm", 64))
     prompt = TokenPrompt(tuple(range(50)))
-    request = Request("first", prompt, SamplingParams(max_tokens=8, num_samples=2))
+    request = Request("first", prompt, SamplingParams(max_tokens=8, n=2))
     spec = FakeModelSpec(StateLayout(groups))
     assert str(tuple(reference_output(spec, request, sample) for sample in (0, 1))) in printed
 

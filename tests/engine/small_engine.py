@@ -189,7 +189,7 @@ class SmallEngine:
         """These requests have finished with the text that the model says to each alone."""
         for request in requests:
             assert self.ends[request.request_id].status is Status.FINISHED
-            for sample in range(request.sampling.num_samples):
+            for sample in range(request.sampling.n):
                 assert self.text(request, sample) == reference_output(self.spec, request, sample)
 
     def pool(self, group: int = 0) -> BlockPool:

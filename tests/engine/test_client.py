@@ -43,7 +43,7 @@ def test_many_ask_at_once_and_each_gets_its_own() -> None:
 
 def test_samples_come_in_their_order() -> None:
     async def scenario(driven: DrivenEngine) -> None:
-        request = ask("a", 9, 6, num_samples=3, temperature=1.0)
+        request = ask("a", 9, 6, n=3, temperature=1.0)
         completion = await generate(driven.driver, request)
         assert completion.outputs == tuple(driven.text(request, sample) for sample in range(3))
 

@@ -115,7 +115,7 @@ def test_an_empty_queue_takes_any_request_that_fits_the_device() -> None:
 def test_several_outputs_count_as_so_much_work() -> None:
     engine = full_queue()
     engine.submit(ask("fits", 10, 3))
-    assert "try again later" in refusal(engine, "samples", 10, 3, num_samples=3).reason
+    assert "try again later" in refusal(engine, "samples", 10, 3, n=3).reason
     assert "try again later" in refusal(engine, "beams", 10, 3, beam_width=3).reason
 
 

@@ -122,7 +122,7 @@ def test_a_stop_token_inside_a_guess_ends_the_output_there() -> None:
 
 def test_samples_and_searches_go_along_with_guesses() -> None:
     engine = drafting(accuracy=0.7)
-    samples, plain = ask("samples", 6, 7, num_samples=2, temperature=1.0), ask("plain", 5, 6)
+    samples, plain = ask("samples", 6, 7, n=2, temperature=1.0), ask("plain", 5, 6)
     engine.submit(samples, ask("beams", 6, 5, beam_width=2), plain)
     engine.run()
     engine.expect(samples, plain)

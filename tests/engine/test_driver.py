@@ -292,7 +292,7 @@ def test_the_driver_serves_any_executor_of_the_contract() -> None:
     async def scenario(driven: DrivenEngine) -> None:
         driven.executor = NullExecutor(depth=2)  # type: ignore[assignment]
         driver = EngineDriver(driven.engine, driven.executor)
-        completion = await generate(driver, ask("a", 5, 3, num_samples=2))
+        completion = await generate(driver, ask("a", 5, 3, n=2))
         assert completion.outputs == ((NULL_TOKEN,) * 3,) * 2
 
     play(scenario)

@@ -102,7 +102,7 @@ def test_a_request_can_be_cancelled_at_any_moment_and_keeps_what_was_said(steps:
     ("request_", "told"),
     [
         (ask("a", 5, 9), [0]),
-        (ask("a", 5, 9, num_samples=3, temperature=1.0), [0, 1, 2]),
+        (ask("a", 5, 9, n=3, temperature=1.0), [0, 1, 2]),
         (ask("a", 5, 9, beam_width=3), [0]),
     ],
     ids=["plain", "samples", "beams"],

@@ -92,7 +92,7 @@ def test_without_prefix_caching_everything_is_computed() -> None:
     ("prompt", "copies"), [(6, True), (9, False)], ids=["inside a block", "at a boundary"]
 )
 def test_a_shared_block_is_copied_before_one_of_its_holders_writes_to_it(prompt: int, copies: bool) -> None:
-    engine, request = SmallEngine(), ask("a", prompt, num_samples=2, temperature=1.0)
+    engine, request = SmallEngine(), ask("a", prompt, n=2, temperature=1.0)
     engine.submit(request)
     engine.run()
     engine.expect(request)

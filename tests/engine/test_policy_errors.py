@@ -144,7 +144,7 @@ def test_a_request_without_a_rank_fails_at_the_door_and_alone(rank: Any) -> None
     engine, other = SmallEngine(order=lambda: OddOrder(Rerank(1e9), odd=rank)), ask("other")
     engine.submit(other)
     with pytest.raises(PolicyError, match=r"policy 'OddOrder' \(request 'odd'\)"):
-        engine.submit(ask("odd", num_samples=1))
+        engine.submit(ask("odd", n=1))
     assert engine.ends["odd"].status is Status.FAILED
     assert "policy 'OddOrder' (request 'odd')" in engine.ends["odd"].reason
     engine.check()
@@ -266,7 +266,7 @@ def test_a_draft_of_another_type_is_the_policys_fault() -> None:
     assert engine.ends["odd"].reason.startswith("policy 'OddDraft' (request 'odd'): ")
 
 
-@pytest.mark.parametrize("sampling", [{"num_samples": 3}, {"num_samples": 3, "stop_token_ids": (1,)}])
+@pytest.mark.parametrize("sampling", [{"n": 3}, {"n": 3, "stop_token_ids": (1,)}])
 def test_what_fails_for_one_sample_fails_all_of_its_request(sampling: dict[str, Any]) -> None:
     engine, other = SmallEngine(draft=lambda: OddDraft(failing)), ask("other", 5, 6)
     engine.submit(ask("odd", 6, 5, temperature=1.0, **sampling), other)

@@ -68,7 +68,7 @@ def test_enough_free_blocks_in_two_places_are_not_enough() -> None:
 
 def test_nothing_is_shared() -> None:
     engine, text = reserving(num_blocks=24), words("same", 8)
-    request = ask("samples", 6, num_samples=3, temperature=1.0)
+    request = ask("samples", 6, n=3, temperature=1.0)
     engine.submit(ask("a", text), ask("b", text), request)
     engine.run()
     engine.expect(request)

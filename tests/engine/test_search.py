@@ -125,8 +125,8 @@ def test_where_every_continuation_stops_the_search_is_over() -> None:
     ("prompt", "sampling", "kind"),
     [
         (4, {}, None),
-        (4, {"num_samples": 2}, ParallelSampling),
-        (1, {"num_samples": 2}, None),
+        (4, {"n": 2}, ParallelSampling),
+        (1, {"n": 2}, None),
         (1, {"beam_width": 2}, BeamSearch),
         (4, {"beam_width": 2}, BeamSearch),
     ],

@@ -25,22 +25,20 @@ def expect_beams(engine: SmallEngine, *requests: Request) -> None:
 def test_samples_of_a_prompt_say_what_each_would_say_alone(layout: str, depth: int) -> None:
     media = (MediaItem(b"cat", 1, 3),) if layout == "everything" else ()
     engine = SmallEngine(layout, depth=depth)
-    request = ask("a", 10, 6, num_samples=3, temperature=1.0, media=media)
+    request = ask("a", 10, 6, n=3, temperature=1.0, media=media)
     engine.submit(request, ask("b", 7, 5))
     engine.run()
     engine.expect(request, ask("b", 7, 5))
     assert len(dict.fromkeys(engine.text(request, sample) for sample in range(3))) == 3
 
 
-@pytest.mark.parametrize("sampling", [{"num_samples": 3}, {"beam_width": 3}], ids=["samples", "beams"])
+@pytest.mark.parametrize("sampling", [{"n": 3}, {"beam_width": 3}], ids=["samples", "beams"])
 def test_what_an_encoder_made_is_shared_by_all_who_still_read_it(sampling: dict[str, int]) -> None:
     """The prompt ends in the middle of an item, so its last token is computed by each for itself."""
     engine = SmallEngine("encoder")
-    parameters = {"num_samples": 1, "beam_width": 1, **sampling}
-    num_samples, beam_width = parameters["num_samples"], parameters["beam_width"]
-    request = ask(
-        "a", 10, 6, media=(MediaItem(b"cat", 4, 6),), num_samples=num_samples, beam_width=beam_width
-    )
+    parameters = {"n": 1, "beam_width": 1, **sampling}
+    num_samples, beam_width = parameters["n"], parameters["beam_width"]
+    request = ask("a", 10, 6, media=(MediaItem(b"cat", 4, 6),), n=num_samples, beam_width=beam_width)
     engine.submit(request)
     while engine.step() is not None:
         engine.check()
@@ -52,7 +50,7 @@ def test_what_an_encoder_made_is_shared_by_all_who_still_read_it(sampling: dict[
 
 
 def test_the_prompt_of_several_samples_is_computed_once() -> None:
-    engine, request = SmallEngine(), ask("a", 30, 2, num_samples=4, temperature=1.0)
+    engine, request = SmallEngine(), ask("a", 30, 2, n=4, temperature=1.0)
     engine.submit(request)
     engine.run()
     engine.expect(request)
@@ -63,7 +61,7 @@ def test_the_prompt_of_several_samples_is_computed_once() -> None:
 
 def test_more_samples_than_rows_take_turns() -> None:
     bare = FORKED_BARE.hits
-    engine, request = SmallEngine(max_running=2), ask("a", 9, 4, num_samples=5, temperature=1.0)
+    engine, request = SmallEngine(max_running=2), ask("a", 9, 4, n=5, temperature=1.0)
     engine.submit(request)
     engine.run()
     engine.expect(request)
@@ -74,7 +72,7 @@ def test_a_fork_that_finds_room_in_some_groups_of_state_only_takes_none() -> Non
     """Here the paged group comes first and is shared, and then there is no block for the recurrent state."""
     bare = FORKED_BARE.hits
     sizes = {"full": 64, "encoder": 8, "state": 2, "window": 64}
-    engine, request = SmallEngine("everything", sizes), ask("a", 9, 4, num_samples=3, temperature=1.0)
+    engine, request = SmallEngine("everything", sizes), ask("a", 9, 4, n=3, temperature=1.0)
     engine.submit(request)
     while engine.step() is not None:
         engine.check()
@@ -84,7 +82,7 @@ def test_a_fork_that_finds_room_in_some_groups_of_state_only_takes_none() -> Non
 
 def test_samples_of_a_prompt_of_one_token_need_no_fork() -> None:
     shared = FORKED_SHARING.hits
-    engine, request = SmallEngine(), ask("a", 1, 4, num_samples=3, temperature=1.0)
+    engine, request = SmallEngine(), ask("a", 1, 4, n=3, temperature=1.0)
     engine.submit(request)
     engine.run()
     engine.expect(request)
@@ -92,7 +90,7 @@ def test_samples_of_a_prompt_of_one_token_need_no_fork() -> None:
 
 
 def test_samples_are_streamed_each_by_its_number() -> None:
-    engine, request = SmallEngine(), ask("a", 5, 3, num_samples=2, temperature=1.0)
+    engine, request = SmallEngine(), ask("a", 5, 3, n=2, temperature=1.0)
     engine.submit(request, stream=True)
     engine.step()
     engine.step()
@@ -166,7 +164,7 @@ def test_of_a_search_only_the_output_is_told_even_as_a_stream() -> None:
 @pytest.mark.parametrize("steps", range(5))
 @pytest.mark.parametrize(
     "request_",
-    [ask("a", 9, 8, num_samples=3, temperature=1.0), ask("a", 9, 8, beam_width=3)],
+    [ask("a", 9, 8, n=3, temperature=1.0), ask("a", 9, 8, beam_width=3)],
     ids=["samples", "beams"],
 )
 def test_a_search_can_be_cancelled_at_any_moment(steps: int, request_: Request) -> None:

@@ -24,7 +24,7 @@ def player_of(group: PagedGroup, max_step_tokens: int, depth: int) -> Player:
 
 def test_a_prompt_is_forked_when_its_last_chunk_has_returned() -> None:
     player = player_of(PagedGroup("full", 8), max_step_tokens=8, depth=3)
-    player.submit(Request("a", TokenPrompt(tuple(range(20))), SamplingParams(max_tokens=3, num_samples=2)))
+    player.submit(Request("a", TokenPrompt(tuple(range(20))), SamplingParams(max_tokens=3, n=2)))
 
     def num_forks() -> int:
         events = player.log.events()

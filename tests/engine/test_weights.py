@@ -155,7 +155,7 @@ def test_media_are_encoded_anew_under_new_weights() -> None:
 
 
 def test_the_samples_of_a_request_agree_on_what_they_share_after_an_update() -> None:
-    engine, request = SmallEngine(), ask("a", 9, 4, num_samples=2, temperature=1.0)
+    engine, request = SmallEngine(), ask("a", 9, 4, n=2, temperature=1.0)
     engine.submit(request)
     engine.step()
     engine.update_weights(1)

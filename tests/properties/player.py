@@ -204,12 +204,12 @@ class Player:
         return list(reference_output(self.spec, request, sample, version))
 
     def _check_whole(self, request: Request) -> None:
-        for sample in range(request.sampling.num_samples):
+        for sample in range(request.sampling.n):
             told = self.told.get((request.request_id, sample), Told())
             self._compare(request, sample, told.tokens, self._expected(request, sample))
 
     def _check_beginnings(self, request: Request) -> None:
-        for sample in range(request.sampling.num_samples):
+        for sample in range(request.sampling.n):
             told = self.told.get((request.request_id, sample), Told())
             expected = self._expected(request, sample)
             self._compare(request, sample, told.tokens, expected[: len(told.tokens)])

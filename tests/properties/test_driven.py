@@ -89,7 +89,7 @@ class DrivenWorld:
         completion = await generate(driver, request)
         self.ends.append(completion.status)
         if completion.status is Status.FINISHED:
-            expected = tuple(self._expected(request, s) for s in range(request.sampling.num_samples))
+            expected = tuple(self._expected(request, s) for s in range(request.sampling.n))
             require_same(request, completion.outputs, expected)
 
     async def _follow(self, driver: EngineDriver, request: Request) -> None:

@@ -155,7 +155,7 @@ class World:
             stop_token_ids=(STOP_TOKEN,),
             temperature=choice([0.0, 1.0]),
             seed=choice([None, 3]),
-            num_samples=num_samples,
+            n=num_samples,
             beam_width=beam_width,
         )
 

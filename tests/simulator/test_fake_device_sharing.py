@@ -94,7 +94,7 @@ def test_a_snapshot_of_recurrent_state_starts_another_sequence() -> None:
 
 def test_a_shared_block_is_copied_before_it_is_written() -> None:
     driver = Driver("paged")
-    request = make_request(temperature=1.0, num_samples=2)
+    request = make_request(temperature=1.0, n=2)
     parent = driver.admission(0, request)
     driver.prefill(parent, emits=False)
     (copy,) = driver.take(0, 1)

@@ -35,7 +35,7 @@ def test_one_sequence_alone(layout: str, request_: Request, chunk: int) -> None:
 @every_variant
 def test_a_sample_has_its_own_noise(layout: str) -> None:
     driver = Driver(layout)
-    request = make_request(temperature=1.0, num_samples=3)
+    request = make_request(temperature=1.0, n=3)
     texts = [driver.generate(request, sample_index=index) for index in range(3)]
     assert texts == [reference_output(driver.spec, request, index) for index in range(3)]
     assert len(set(texts)) == 3

@@ -1,10 +1,14 @@
 """What a client asks for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import isfinite
 
 from weft.contracts.errors import InvalidRequest
 from weft.contracts.prompts import Prompt
+
+MOST_LOGPROBS = 20
+"""The most log-probabilities per token that a request may ask for (the limit of OpenAI's API)."""
 
 
 def _require(holds: bool, field: str, value: object, allowed: str) -> None:
@@ -16,31 +20,83 @@ def _require(holds: bool, field: str, value: object, allowed: str) -> None:
 class SamplingParams:
     """How output tokens are chosen and when the output ends.
 
-    `max_tokens`: the most output tokens, at least 1. `min_tokens`: a stop token before this many output
-    tokens is not produced. `stop_token_ids`: the output ends with (and includes) the first of these.
-    `temperature`: 0 takes the most likely token. `seed`: names the noise of this request; None derives it
-    from the request id. `num_samples`: independent outputs of one prompt. `beam_width`: above 1, beam
-    search for the likeliest output; excludes `num_samples` above 1.
+    `n`: independent outputs of one prompt. `beam_width`: above 1, beam search for the likeliest output;
+    excludes `n` above 1. `max_tokens`: the most output tokens, at least 1. `min_tokens`: a stop token before
+    this many output tokens is not produced. `stop_token_ids`: the output ends with (and includes) the first
+    of these. `stop`: strings before which the text of the output ends. `ignore_eos`: the model's own
+    end-of-sequence tokens do not end the output.
+
+    Logits are changed in this order: `logit_bias` (added, per token id); `repetition_penalty` (tokens of
+    prompt and output: positive logits are divided by it, negative ones multiplied; CTRL, section 4.1);
+    `presence_penalty` (subtracted once) and `frequency_penalty` (per occurrence) for tokens of the output;
+    `temperature`, of which 0 takes the most likely token; then of the tokens stay the `top_k` likeliest (0:
+    all), of these the fewest that together have probability `top_p`, of these those at least `min_p` times
+    as likely as the likeliest. `seed`: names the noise of this request; None derives it from the request id.
+
+    `logprobs`: report log-probabilities under the unchanged logits, of the chosen token and of this many of
+    the likeliest; None reports none.
     """
 
+    n: int = 1
+    beam_width: int = 1
     max_tokens: int = 256
     min_tokens: int = 0
     stop_token_ids: tuple[int, ...] = ()
+    stop: tuple[str, ...] = ()
+    ignore_eos: bool = False
     temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
     seed: int | None = None
-    num_samples: int = 1
-    beam_width: int = 1
+    logprobs: int | None = None
 
     def __post_init__(self) -> None:
+        self._check_outputs()
+        self._check_length()
+        self._check_choice()
+        self._check_penalties()
+
+    def _check_outputs(self) -> None:
+        _require(1 <= self.n <= 128, "n", self.n, "between 1 and 128")
+        _require(1 <= self.beam_width <= 128, "beam_width", self.beam_width, "between 1 and 128")
+        one_search = self.n == 1 or self.beam_width == 1
+        _require(one_search, "beam_width", self.beam_width, "1 where n is above 1")
+        most = f"between 0 and {MOST_LOGPROBS}, or None"
+        _require(
+            self.logprobs is None or 0 <= self.logprobs <= MOST_LOGPROBS, "logprobs", self.logprobs, most
+        )
+        plain = self.logprobs is None or self.beam_width == 1
+        _require(plain, "logprobs", self.logprobs, "None with beam search")
+
+    def _check_length(self) -> None:
         _require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "at least 1")
         allowed = f"between 0 and max_tokens ({self.max_tokens})"
         _require(0 <= self.min_tokens <= self.max_tokens, "min_tokens", self.min_tokens, allowed)
+        _require(not isinstance(self.stop, str), "stop", self.stop, "a tuple of strings, not one string")
+        _require(all(self.stop), "stop", self.stop, "strings that are not empty")
+
+    def _check_choice(self) -> None:
         finite = isfinite(self.temperature) and self.temperature >= 0
         _require(finite, "temperature", self.temperature, "a finite number, 0 or more")
-        _require(1 <= self.num_samples <= 128, "num_samples", self.num_samples, "between 1 and 128")
-        _require(1 <= self.beam_width <= 128, "beam_width", self.beam_width, "between 1 and 128")
-        one_search = self.num_samples == 1 or self.beam_width == 1
-        _require(one_search, "beam_width", self.beam_width, "1 where num_samples is above 1")
+        _require(self.top_k >= 0, "top_k", self.top_k, "0 (all tokens) or more")
+        _require(0.0 < self.top_p <= 1.0, "top_p", self.top_p, "above 0 and at most 1")
+        _require(0.0 <= self.min_p <= 1.0, "min_p", self.min_p, "between 0 and 1")
+        _require(self.seed is None or -(2**63) <= self.seed < 2**63, "seed", self.seed, "a 64-bit integer")
+
+    def _check_penalties(self) -> None:
+        positive = isfinite(self.repetition_penalty) and self.repetition_penalty > 0.0
+        _require(positive, "repetition_penalty", self.repetition_penalty, "a finite number above 0")
+        for name in ("presence_penalty", "frequency_penalty"):
+            penalty = getattr(self, name)
+            _require(-2.0 <= penalty <= 2.0, name, penalty, "between -2 and 2")
+        for token, bias in self.logit_bias.items():
+            _require(token >= 0, "logit_bias", token, "a mapping from token ids, 0 or more")
+            _require(-100.0 <= bias <= 100.0, f"logit_bias[{token}]", bias, "between -100 and 100")
 
 
 @dataclass(frozen=True, slots=True)

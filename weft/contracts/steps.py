@@ -117,6 +117,14 @@ class Candidate(NamedTuple):
     logprob: float
 
 
+class TokenLogprobs(NamedTuple):
+    """Log-probability of an emitted token under the model's own distribution, and the likeliest tokens there."""
+
+    token: int
+    logprob: float
+    likeliest: tuple[Candidate, ...] = ()
+
+
 class Verification(NamedTuple):
     """Outcome of a draft: the accepted nodes in order of depth, and their tokens plus the one after them."""
 
@@ -129,7 +137,8 @@ class StepResult(NamedTuple):
 
     `tokens[row]` is the token that the row emitted; other rows' values mean nothing. `finished`: rows whose
     (last) token is one that ends the sequence; the engine knows the length limits itself. `verified`: per row
-    that had a draft. `candidates`: per row that asked.
+    that had a draft. `candidates`: per row that asked. `logprobs`: of the emitted tokens in order, per row
+    whose request asked and that emitted.
     """
 
     number: int
@@ -137,3 +146,4 @@ class StepResult(NamedTuple):
     finished: tuple[int, ...] = ()
     verified: Mapping[int, Verification] = {}
     candidates: Mapping[int, tuple[Candidate, ...]] = {}
+    logprobs: Mapping[int, tuple[TokenLogprobs, ...]] = {}

@@ -61,7 +61,7 @@ class Door:
         if not queue:
             return
         waiting = queue.num_tokens + self._expected_output(len(queue), queue.num_output_tokens)
-        count = max(request.sampling.num_samples, request.sampling.beam_width)
+        count = max(request.sampling.n, request.sampling.beam_width)
         own = request.prompt.num_tokens + self._expected_output(1, count * request.sampling.max_tokens)
         excess = waiting + own - bound
         if excess > 0:

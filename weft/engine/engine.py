@@ -69,7 +69,7 @@ class Engine:
 
     def _begin(self, record: RequestRecord) -> None:
         replica, client = self._replica, record.client
-        count = 1 if client is not None else record.request.sampling.num_samples
+        count = 1 if client is not None else record.request.sampling.n
         sequences = [replica.new_sequence(record, replica.now_s) for _ in range(count)]
         for sequence in sequences:
             sequence.is_synchronous = replica.draft is not None

@@ -169,6 +169,6 @@ def search_client(request: Request) -> SearchClient | None:
     """The client that a request's sampling parameters call for; None where one sequence goes its way."""
     if request.sampling.beam_width > 1:
         return BeamSearch(request)
-    if request.sampling.num_samples > 1 and request.prompt.num_tokens > 1:
-        return ParallelSampling(request.sampling.num_samples)
+    if request.sampling.n > 1 and request.prompt.num_tokens > 1:
+        return ParallelSampling(request.sampling.n)
     return None
