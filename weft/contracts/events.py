@@ -32,7 +32,7 @@ LEGAL_TRANSITIONS: dict[Status | None, tuple[Status, ...]] = {
     None: (_W, _J),
     _W: (_R, _C, _X),
     _R: (_P, _F, _C, _X),
-    _B: (_R, _P, _C, _X),
+    _B: (_R, _P, _F, _C, _X),
     _P: (_R, _B, _F, _C, _X),
     _F: (),
     _C: (),
@@ -40,7 +40,8 @@ LEGAL_TRANSITIONS: dict[Status | None, tuple[Status, ...]] = {
     _X: (),
 }
 """The life of a sequence. None is before it exists: it begins waiting, or is rejected. A preempted one may
-finish by a step that was already under way, and a waiting one never finishes without having run."""
+finish by a step that was already under way, one in any status by its client's word once it has output, and a
+waiting one never finishes without having run."""
 
 
 class RequestArrived(NamedTuple):
@@ -101,8 +102,8 @@ class ComputedUnits(NamedTuple):
 
 
 class StepRecord(NamedTuple):
-    """One completed step. `num_standing` sequences computed a unit each without being listed; `left` no
-    longer did so from this step on."""
+    """One step that is over. `num_standing` sequences computed a unit each without being listed; `left` no
+    longer did so from this step on. `failed`: nothing was computed, and nobody got a token."""
 
     time_s: float
     number: int
@@ -114,6 +115,7 @@ class StepRecord(NamedTuple):
     num_running: int
     num_waiting: int
     used_blocks: int
+    failed: bool = False
 
 
 class DraftVerified(NamedTuple):

@@ -4,8 +4,10 @@ Time is the fourth; it is the running event loop itself.
 """
 
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol, TypeVar
 
+from weft.contracts.errors import ConfigurationError
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 
@@ -46,6 +48,26 @@ class ServingExecutor(Executor[Step, StepResult], StateMover, Protocol):
 
     def update_weights(self, version: int, source: str) -> Awaitable[None]:
         """Replace the weights between steps, after those already submitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorTraits:
+    """What an engine must know of the executor it plans for; see `ServingExecutor`.
+
+    `depth`: the most steps in flight. `numeric_fingerprint`: names all that decides the bits of the state.
+    """
+
+    depth: int
+    numeric_fingerprint: str
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise ConfigurationError(f"the executor's depth is {self.depth}; it must be at least 1")
+
+    @classmethod
+    def of(cls, executor: ServingExecutor) -> "ExecutorTraits":
+        """Those of an executor, as they are now."""
+        return cls(executor.depth, executor.numeric_fingerprint)
 
 
 class Fabric(Protocol):

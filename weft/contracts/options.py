@@ -1,0 +1,53 @@
+"""How a model is to be served on this machine: what users set, from Python and from the command line alike."""
+
+from dataclasses import dataclass
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.formats import number_format
+from weft.contracts.state import DEFAULT_BLOCK_TOKENS
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class ServingOptions:
+    """Where to compute, in what format, and how much at once. None and "auto" are derived.
+
+    `backend`: `torch` (fast), or `reference` (the same bits whatever else
+    runs, float32 on the CPU). `device`: of torch; auto: a GPU where there is one. `dtype`: number format of
+    weights in memory, of arithmetic and of the cache; auto: float32 for `reference`, else the checkpoint's.
+    `max_model_len`: the most tokens of a sequence, prompt and output; None: the model's own. `max_num_seqs`:
+    the most sequences that run at once. `max_num_batched_tokens`: the most tokens of a step.
+    `kv_cache_memory_bytes`: for keys and values; None: what the sequences above could need, and at most half
+    of the memory that is free after loading (on a GPU nine tenths). `swap_memory_bytes`: of host memory for
+    the state of preempted sequences. `block_tokens`: tokens of a block of the cache. `enable_prefix_caching`:
+    reuse the state of equal prefixes. `num_threads`: that one step may use on a CPU; None: as many as this
+    process may use. `depth`: steps in flight.
+    """
+
+    backend: str = "torch"
+    device: str = AUTO
+    dtype: str = AUTO
+    max_model_len: int | None = None
+    max_num_seqs: int = 256
+    max_num_batched_tokens: int = 2048
+    kv_cache_memory_bytes: int | None = None
+    swap_memory_bytes: int = 0
+    block_tokens: int = DEFAULT_BLOCK_TOKENS
+    enable_prefix_caching: bool = True
+    num_threads: int | None = None
+    depth: int = 2
+
+    def __post_init__(self) -> None:
+        if self.dtype != AUTO:
+            number_format(self.dtype)
+        for name in ("max_num_seqs", "max_num_batched_tokens", "block_tokens", "depth"):
+            self._at_least(name, 1)
+        for name in ("max_model_len", "kv_cache_memory_bytes", "num_threads"):
+            if getattr(self, name) is not None:
+                self._at_least(name, 1)
+        self._at_least("swap_memory_bytes", 0)
+
+    def _at_least(self, name: str, least: int) -> None:
+        if getattr(self, name) < least:
+            raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be at least {least}")

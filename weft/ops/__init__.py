@@ -1,0 +1,1 @@
+"""Coarse operations that models are written in, one file per backend."""

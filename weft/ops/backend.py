@@ -1,0 +1,109 @@
+"""The operations that models are written in.
+
+Legend of shape suffixes, here and in every model: T tokens of a step (of all its sequences, packed), D
+hidden size, H query heads, G heads of keys and values, E head dimension, F intermediate size, V vocabulary,
+B spans, M blocks of a table, S slots of a pool, I and O inputs and outputs of a linear layer.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from torch import Tensor
+
+from weft.weights.linear import Linear
+
+
+class Span(NamedTuple):
+    """Consecutive units of one sequence: rows `first` to `first + num_units` (exclusive) of a packed tensor
+    hold its positions `start` to `start + num_units`."""
+
+    first: int
+    start: int
+    num_units: int
+
+
+class LayerCache(NamedTuple):
+    """Keys and values of one layer, in slots of which a block holds `block_tokens`: `keys_SGE`, `values_SGE`.
+
+    `group`: index of the layer's state group.
+    """
+
+    group: int
+    keys_SGE: Tensor
+    values_SGE: Tensor
+
+
+class GroupTables(NamedTuple):
+    """Where the spans' state is in one state group.
+
+    `tables_BM`: per span its block numbers by index; below 0 where there is none (any more). `window_tokens`:
+    a token sees itself and the `window_tokens - 1` before it; None sees everything.
+    """
+
+    tables_BM: Tensor
+    window_tokens: int | None
+
+
+class PagedBatch(NamedTuple):
+    """What a step computes, on state in blocks: spans in order of `first`, without gaps."""
+
+    spans: Sequence[Span]
+    groups: Sequence[GroupTables]
+    layers: Sequence[LayerCache]
+    block_tokens: int
+
+
+class PackedBatch(NamedTuple):
+    """Whole sequences side by side without kept state, as for training; windows per layer as in `GroupTables`."""
+
+    lengths: Sequence[int]
+    layer_windows: Sequence[int | None]
+
+
+AttentionPlan = Any
+"""What a backend has worked out about a batch for all layers; only that backend looks inside."""
+
+
+class Ops(Protocol):
+    """One backend. Results are new tensors; inputs stay as they are, but for the slots that `attention` writes."""
+
+    @property
+    def name(self) -> str:
+        """What `--backend` calls it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names all that decides the bits of its results beyond the number formats."""
+
+    def bind_thread(self) -> None:
+        """To be called once in every thread that will call the other methods."""
+
+    def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
+        """Rows of a table, by token id: [T, D]."""
+
+    def rms_norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        """x / sqrt(mean(x^2) + eps) * weight over the last dimension (arXiv 1910.07467, section 4)."""
+
+    def add_rms_norm(self, x_TD: Tensor, y_TD: Tensor, weight_D: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        """The residual stream x + y, and its `rms_norm`."""
+
+    def linear(self, x_TI: Tensor, linear: Linear) -> Tensor:
+        """x W^T + b: [T, O]."""
+
+    def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
+        """silu(x gate^T) * (x up^T): [T, F]. `gate_up` holds the outputs of both, one after the other
+        (SwiGLU, arXiv 2002.05202, equation 5)."""
+
+    def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
+        """Rotary position embedding with the halves of a head as pairs (arXiv 2104.09864, section 3.4.2)."""
+
+    def plan_attention(self, batch: PagedBatch | PackedBatch) -> AttentionPlan:
+        """Work out once what every layer's `attention` needs."""
+
+    def attention(
+        self, q_THE: Tensor, k_TGE: Tensor, v_TGE: Tensor, layer: int, plan: AttentionPlan
+    ) -> Tensor:
+        """Keep the new keys and values, then attend causally to all that each token sees: [T, H * E]."""
+
+    def all_reduce(self, x: Tensor, axis: str) -> Tensor:
+        """The sum of x over the ranks of a mesh axis; x itself where there is one rank."""

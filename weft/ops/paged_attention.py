@@ -1,0 +1,169 @@
+"""Attention of the `torch` backend on state in blocks: blocks are gathered, then torch's own kernel attends.
+
+Spans of one unit (decoding) are padded to the longest and attended together; each longer span by itself.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from weft.ops.backend import GroupTables, LayerCache, PagedBatch, Span
+from weft.ops.packed_attention import causal_mask
+
+GATHER_LIMIT_TOKENS = 1 << 17
+"""The most (padded) tokens whose keys and values are gathered at once, so that copies stay small beside pools."""
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeGather:
+    """Spans of one unit: their rows in the packed tensors, the blocks they see, and which slots of these."""
+
+    rows_B: Tensor
+    blocks_N: Tensor
+    mask_B11L: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class SpanGather:
+    """A longer span: the blocks it sees, and which of their slots each unit sees."""
+
+    span: Span
+    blocks_N: Tensor
+    mask_TL: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """What the layers of one state group need: `slots_T` is where the new keys and values go."""
+
+    slots_T: Tensor
+    decodes: list[DecodeGather]
+    spans: list[SpanGather]
+
+
+@dataclass(frozen=True, slots=True)
+class PagedPlan:
+    """A batch worked out for all layers."""
+
+    groups: list[GroupPlan]
+    batch: PagedBatch
+
+
+def plan_paged(batch: PagedBatch) -> PagedPlan:
+    """Work out slots, blocks and masks once per state group."""
+    return PagedPlan([_plan_group(batch, group) for group in batch.groups], batch)
+
+
+def new_slots(batch: PagedBatch, tables_BM: Tensor) -> Tensor:
+    """The slot of every unit of the batch in one state group: [T]."""
+    device, size = tables_BM.device, batch.block_tokens
+    if all(span.num_units == 1 for span in batch.spans):
+        starts_B = torch.tensor([span.start for span in batch.spans], device=device)
+        blocks_B = tables_BM.gather(1, (starts_B // size)[:, None])[:, 0]
+        return blocks_B * size + starts_B % size
+    parts = []
+    for row, span in enumerate(batch.spans):
+        positions = torch.arange(span.start, span.start + span.num_units, device=device)
+        parts.append(tables_BM[row, positions // size] * size + positions % size)
+    return torch.cat(parts)
+
+
+def _plan_group(batch: PagedBatch, group: GroupTables) -> GroupPlan:
+    singles = [row for row, span in enumerate(batch.spans) if span.num_units == 1]
+    singles.sort(key=lambda row: batch.spans[row].start)
+    decodes = [_plan_decodes(batch, group, rows) for rows in _in_portions(batch, group, singles)]
+    longer = [
+        _plan_span(batch, group, row, span) for row, span in enumerate(batch.spans) if span.num_units > 1
+    ]
+    return GroupPlan(new_slots(batch, group.tables_BM), decodes, longer)
+
+
+def _in_portions(batch: PagedBatch, group: GroupTables, rows: list[int]) -> list[list[int]]:
+    """Rows in order of length, cut so that no portion gathers more than the limit."""
+    portions: list[list[int]] = []
+    for row in rows:
+        longest = batch.spans[row].start + 1
+        if group.window_tokens is not None:
+            longest = min(longest, group.window_tokens + 2 * batch.block_tokens)
+        if not portions or (len(portions[-1]) + 1) * longest > GATHER_LIMIT_TOKENS:
+            portions.append([])
+        portions[-1].append(row)
+    return portions
+
+
+def _plan_decodes(batch: PagedBatch, group: GroupTables, rows: list[int]) -> DecodeGather:
+    device, size = group.tables_BM.device, batch.block_tokens
+    spans = [batch.spans[row] for row in rows]
+    positions_B1 = torch.tensor([span.start for span in spans], device=device)[:, None]
+    firsts = [_first_block(span.start, group.window_tokens, size) for span in spans]
+    num_blocks = max(span.start // size + 1 - first for span, first in zip(spans, firsts, strict=True))
+    first_B1 = torch.tensor(firsts, device=device)[:, None]
+    indexes_BM = first_B1 + torch.arange(num_blocks, device=device)
+    tables_BM = group.tables_BM[torch.tensor(rows, device=device)]
+    blocks_BM = tables_BM.gather(1, indexes_BM.clamp(max=tables_BM.shape[1] - 1)).clamp(min=0)
+    keys_BL = first_B1 * size + torch.arange(num_blocks * size, device=device)
+    mask_BL = keys_BL <= positions_B1
+    if group.window_tokens is not None:
+        mask_BL &= keys_BL > positions_B1 - group.window_tokens
+    packed_rows = torch.tensor([span.first for span in spans], device=device)
+    return DecodeGather(packed_rows, blocks_BM.flatten(), mask_BL[:, None, None])
+
+
+def _plan_span(batch: PagedBatch, group: GroupTables, row: int, span: Span) -> SpanGather:
+    size, end = batch.block_tokens, span.start + span.num_units
+    first = _first_block(span.start, group.window_tokens, size)
+    blocks = group.tables_BM[row, first : -(-end // size)].clamp(min=0)
+    mask = causal_mask(
+        span.start, span.num_units, first * size, len(blocks) * size, group.window_tokens, blocks.device
+    )
+    return SpanGather(span, blocks, mask)
+
+
+def _first_block(start: int, window_tokens: int | None, block_tokens: int) -> int:
+    return 0 if window_tokens is None else max(0, start - window_tokens + 1) // block_tokens
+
+
+def attend_paged(q_THE: Tensor, k_TGE: Tensor, v_TGE: Tensor, layer: int, plan: PagedPlan) -> Tensor:
+    """Write the new keys and values to their slots, then attend: [T, H * E]."""
+    cache = plan.batch.layers[layer]
+    group = plan.groups[cache.group]
+    cache.keys_SGE.index_copy_(0, group.slots_T, k_TGE.to(cache.keys_SGE.dtype))
+    cache.values_SGE.index_copy_(0, group.slots_T, v_TGE.to(cache.values_SGE.dtype))
+    out_THE = torch.empty_like(q_THE)
+    for decode in group.decodes:
+        out_THE[decode.rows_B] = _attend_decodes(q_THE[decode.rows_B], cache, decode, plan.batch.block_tokens)
+    for gather in group.spans:
+        first, end = gather.span.first, gather.span.first + gather.span.num_units
+        out_THE[first:end] = _attend_span(q_THE[first:end], cache, gather, plan.batch.block_tokens)
+    return out_THE.flatten(1)
+
+
+def _gather(pool_SGE: Tensor, blocks_N: Tensor, num_spans: int, block_tokens: int, like: Tensor) -> Tensor:
+    """Whole blocks of a pool, per span, as [B, G, L, E]."""
+    heads_and_size = pool_SGE.shape[1:]
+    blocks = pool_SGE.view(-1, block_tokens, *heads_and_size).index_select(0, blocks_N)
+    return blocks.view(num_spans, -1, *heads_and_size).transpose(1, 2).to(like.dtype)
+
+
+def _attend_decodes(q_BHE: Tensor, cache: LayerCache, decode: DecodeGather, block_tokens: int) -> Tensor:
+    """The heads that share keys are rows of one small product, so nothing is repeated per query head."""
+    num_spans, num_groups = q_BHE.shape[0], cache.keys_SGE.shape[1]
+    keys_BGLE = _gather(cache.keys_SGE, decode.blocks_N, num_spans, block_tokens, q_BHE)
+    values_BGLE = _gather(cache.values_SGE, decode.blocks_N, num_spans, block_tokens, q_BHE)
+    q_BGRE = q_BHE.view(num_spans, num_groups, -1, q_BHE.shape[-1])
+    out_BGRE = functional.scaled_dot_product_attention(
+        q_BGRE, keys_BGLE, values_BGLE, attn_mask=decode.mask_B11L
+    )
+    return out_BGRE.flatten(1, 2)
+
+
+def _attend_span(q_THE: Tensor, cache: LayerCache, gather: SpanGather, block_tokens: int) -> Tensor:
+    keys_1GLE = _gather(cache.keys_SGE, gather.blocks_N, 1, block_tokens, q_THE)
+    values_1GLE = _gather(cache.values_SGE, gather.blocks_N, 1, block_tokens, q_THE)
+    q_1HTE = q_THE.transpose(0, 1)[None]
+    out_1HTE = functional.scaled_dot_product_attention(
+        q_1HTE, keys_1GLE, values_1GLE, attn_mask=gather.mask_TL, enable_gqa=True
+    )
+    return out_1HTE[0].transpose(0, 1)

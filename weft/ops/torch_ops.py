@@ -1,0 +1,67 @@
+"""The `torch` backend: plain compositions that any torch device runs and autograd differentiates."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch
+from weft.ops.packed_attention import attend_packed
+from weft.ops.paged_attention import PagedPlan, attend_paged, plan_paged
+from weft.weights.linear import Linear
+
+
+class TorchOps:
+    """See `Ops`. `num_threads`: how many threads one operation may use on a CPU.
+
+    Bits may depend on what else is in a step, since libraries choose their kernels by shape: promise 1 holds
+    only up to rounding.
+    """
+
+    name = "torch"
+
+    def __init__(self, num_threads: int) -> None:
+        self.num_threads = num_threads
+
+    @property
+    def fingerprint(self) -> str:
+        return f"torch-{torch.__version__}-{torch.backends.cpu.get_cpu_capability()}"
+
+    def bind_thread(self) -> None:
+        torch.set_num_threads(self.num_threads)
+
+    def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
+        return functional.embedding(tokens_T, table_VD)
+
+    def rms_norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        wide = x.float()
+        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+        return weight * (wide * scale).to(x.dtype)
+
+    def add_rms_norm(self, x_TD: Tensor, y_TD: Tensor, weight_D: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        stream_TD = x_TD + y_TD
+        return stream_TD, self.rms_norm(stream_TD, weight_D, eps)
+
+    def linear(self, x_TI: Tensor, linear: Linear) -> Tensor:
+        return functional.linear(x_TI, linear.weight_OI, linear.bias_O)
+
+    def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
+        gate_TF, up_TF = self.linear(x_TD, gate_up).chunk(2, dim=-1)
+        return functional.silu(gate_TF) * up_TF
+
+    def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
+        low, high = x_THE.chunk(2, dim=-1)
+        turned_THE = torch.cat((-high, low), dim=-1)
+        return x_THE * cos_TE[:, None] + turned_THE * sin_TE[:, None]
+
+    def plan_attention(self, batch: PagedBatch | PackedBatch) -> AttentionPlan:
+        return plan_paged(batch) if isinstance(batch, PagedBatch) else batch
+
+    def attention(
+        self, q_THE: Tensor, k_TGE: Tensor, v_TGE: Tensor, layer: int, plan: AttentionPlan
+    ) -> Tensor:
+        if isinstance(plan, PagedPlan):
+            return attend_paged(q_THE, k_TGE, v_TGE, layer, plan)
+        return attend_packed(q_THE, k_TGE, v_TGE, layer, plan)
+
+    def all_reduce(self, x: Tensor, axis: str) -> Tensor:
+        return x  # there is one rank
