@@ -31,6 +31,27 @@ from weft.contracts.requests import Request, SamplingParams
             {"beam_width": 2, "n": 2},
             "beam_width is 2; it must be 1 where n is above 1",
         ),
+        ({"stop": "end"}, "stop is 'end'; it must be a tuple of strings, not one string"),
+        ({"stop": ("a", "")}, "stop is ('a', ''); it must be strings that are not empty"),
+        ({"top_k": -1}, "top_k is -1; it must be 0 (all tokens) or more"),
+        ({"top_p": 0.0}, "top_p is 0.0; it must be above 0 and at most 1"),
+        ({"top_p": nan}, "top_p is nan; it must be above 0 and at most 1"),
+        ({"min_p": 1.5}, "min_p is 1.5; it must be between 0 and 1"),
+        ({"seed": 2**63}, f"seed is {2**63}; it must be a 64-bit integer"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty is 0.0; it must be a finite number above 0"),
+        ({"presence_penalty": 2.5}, "presence_penalty is 2.5; it must be between -2 and 2"),
+        ({"frequency_penalty": nan}, "frequency_penalty is nan; it must be between -2 and 2"),
+        ({"logit_bias": {-1: 0.0}}, "logit_bias is -1; it must be a mapping from token ids, 0 or more"),
+        ({"logit_bias": {7: 101.0}}, "logit_bias[7] is 101.0; it must be between -100 and 100"),
+        ({"logprobs": 21}, "logprobs is 21; it must be between 0 and 20, or None"),
+        (
+            {"logprobs": 0, "beam_width": 2},
+            "logprobs is 0; it must be None with beam search (beam_width above 1)",
+        ),
+        (
+            {"top_p": 0.5, "beam_width": 2},
+            "top_p is 0.5; it must be 1.0 with beam search (beam_width above 1)",
+        ),
     ],
 )
 def test_a_refusal_names_field_value_and_what_is_allowed(values: dict[str, Any], message: str) -> None:
@@ -46,6 +67,7 @@ def test_a_refusal_names_field_value_and_what_is_allowed(values: dict[str, Any],
         {"n": 128},
         {"beam_width": 128},
         {"n": 1, "beam_width": 1},
+        {"logprobs": 20, "top_p": 1.0, "min_p": 1.0, "seed": -(2**63), "logit_bias": {0: -100.0}},
     ],
 )
 def test_the_limits_themselves_are_allowed(values: dict[str, Any]) -> None:

@@ -1,6 +1,9 @@
 """How a model is to be served on this machine: what users set, from Python and from the command line alike."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from typing import Any
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import number_format
@@ -51,3 +54,14 @@ class ServingOptions:
     def _at_least(self, name: str, least: int) -> None:
         if getattr(self, name) < least:
             raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+
+
+def serving_options(values: Mapping[str, Any]) -> ServingOptions:
+    """Options by name; raises `ConfigurationError` for a name that is unknown, with the one that was meant."""
+    known = [field.name for field in fields(ServingOptions)]
+    for name in values:
+        if name not in known:
+            nearest = get_close_matches(name, known, n=1)
+            advice = f"did you mean {nearest[0]}?" if nearest else f"known are {', '.join(known)}"
+            raise ConfigurationError(f"option {name} is unknown; {advice}")
+    return ServingOptions(**values)

@@ -10,6 +10,19 @@ from weft.contracts.prompts import Prompt
 MOST_LOGPROBS = 20
 """The most log-probabilities per token that a request may ask for (the limit of OpenAI's API)."""
 
+NOT_IN_BEAM_SEARCH = (
+    "stop",
+    "top_k",
+    "top_p",
+    "min_p",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "logprobs",
+)
+"""Parameters that beam search, which ranks by the model's own probabilities, has no use for."""
+
 
 def _require(holds: bool, field: str, value: object, allowed: str) -> None:
     if not holds:
@@ -20,8 +33,9 @@ def _require(holds: bool, field: str, value: object, allowed: str) -> None:
 class SamplingParams:
     """How output tokens are chosen and when the output ends.
 
-    `n`: independent outputs of one prompt. `beam_width`: above 1, beam search for the likeliest output;
-    excludes `n` above 1. `max_tokens`: the most output tokens, at least 1. `min_tokens`: a stop token before
+    `n`: independent outputs of one prompt. `beam_width`: above 1, beam search for the likeliest output by the
+    model's own probabilities; excludes `n` above 1 and whatever changes or filters these, and the
+    temperature means nothing then. `max_tokens`: the most output tokens, at least 1. `min_tokens`: a stop token before
     this many output tokens is not produced. `stop_token_ids`: the output ends with (and includes) the first
     of these. `stop`: strings before which the text of the output ends. `ignore_eos`: the model's own
     end-of-sequence tokens do not end the output.
@@ -70,8 +84,14 @@ class SamplingParams:
         _require(
             self.logprobs is None or 0 <= self.logprobs <= MOST_LOGPROBS, "logprobs", self.logprobs, most
         )
-        plain = self.logprobs is None or self.beam_width == 1
-        _require(plain, "logprobs", self.logprobs, "None with beam search")
+        if self.beam_width > 1:
+            self._check_beam_search()
+
+    def _check_beam_search(self) -> None:
+        plain = SamplingParams()
+        for name in NOT_IN_BEAM_SEARCH:
+            value, neutral = getattr(self, name), getattr(plain, name)
+            _require(value == neutral, name, value, f"{neutral!r} with beam search (beam_width above 1)")
 
     def _check_length(self) -> None:
         _require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "at least 1")

@@ -100,6 +100,11 @@ class Decoder:
             self._head = weights.linear(["lm_head"], [spec.vocab_size], spec.hidden_size)
         self._rotary = RotaryTable(spec.rope, max_length_tokens, weights.dtype, weights.device)
 
+    @property
+    def tied(self) -> dict[str, str]:
+        """Names that a checkpoint may leave out, each with the name of the tensor that is used instead."""
+        return {"lm_head.weight": "model.embed_tokens.weight"} if self.spec.ties_embeddings else {}
+
     def forward(self, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
         """The normalised hidden states of a step's tokens: [T, D]."""
         rotary = self._rotary.at(positions_T)

@@ -78,6 +78,9 @@ class Ops(Protocol):
     def bind_thread(self) -> None:
         """To be called once in every thread that will call the other methods."""
 
+    def close(self) -> None:
+        """End what threads the backend has."""
+
     def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
         """Rows of a table, by token id: [T, D]."""
 

@@ -17,7 +17,7 @@ from weft.ops.paged_attention import new_slots
 from weft.ops.tiles import Workers
 
 QUERY_TILE = 8
-KEY_TILE = 64
+KEY_TILE = 128
 ITEMS_AT_ONCE = 16
 """Tiles of queries that one thread computes at once."""
 LOWEST = -1e30
@@ -42,11 +42,11 @@ class KeyTile:
 class Portion:
     """Items (tiles of queries) computed together. `rows_NQ`: the packed row of each query; 0 for padding.
 
-    `present_NQ`: which queries the step computes; `out_rows`: their packed rows, in order of items.
+    `present`: which queries, counted over all items, the step computes; `out_rows`: their packed rows.
     """
 
     rows_NQ: Tensor
-    present_NQ: Tensor
+    present: Tensor
     out_rows: Tensor
     key_tiles: list[KeyTile]
 
@@ -116,7 +116,8 @@ def _plan_portion(batch: PagedBatch, group: GroupTables, items: list[Item]) -> P
         for tile, members in zip(tiles, chosen, strict=True)
         if members
     ]
-    return Portion(rows_NQ, present_NQ, rows_NQ[present_NQ], key_tiles)
+    present = present_NQ.flatten().nonzero()[:, 0]
+    return Portion(rows_NQ, present, rows_NQ.flatten()[present], key_tiles)
 
 
 def _plan_keys(
@@ -169,8 +170,8 @@ def _attend_portion(q_THE: Tensor, cache: LayerCache, out_THE: Tensor, portion: 
             q_NGPE[at], cache, keys, highest_NGP1[at], total_NGP1[at], sum_NGPE[at]
         )
     out_NGRQE = (sum_NGPE / total_NGP1).view(num_items, num_groups, -1, QUERY_TILE, head_dim)
-    out_NQHE = out_NGRQE.permute(0, 3, 1, 2, 4).reshape(num_items, QUERY_TILE, -1, head_dim)
-    out_THE[portion.out_rows] = out_NQHE[portion.present_NQ]
+    out_NQHE = out_NGRQE.permute(0, 3, 1, 2, 4).reshape(num_items * QUERY_TILE, -1, head_dim)
+    out_THE.index_copy_(0, portion.out_rows, out_NQHE.index_select(0, portion.present))
 
 
 def _take_keys(
@@ -181,13 +182,12 @@ def _take_keys(
     total_NGP1: Tensor,
     sum_NGPE: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    known_NK11 = keys.known_NK[:, :, None, None]
-    k_NKGE = torch.where(known_NK11, cache.keys_SGE[keys.slots_NK], 0.0)
-    v_NKGE = torch.where(known_NK11, cache.values_SGE[keys.slots_NK], 0.0)
+    """Unknown keys are masked as scores; unknown values must be zeros, since nothing times NaN is NaN."""
+    k_NKGE = cache.keys_SGE[keys.slots_NK]
+    v_NKGE = torch.where(keys.known_NK[:, :, None, None], cache.values_SGE[keys.slots_NK], 0.0)
     scores_NGPK = _products(q_NGPE, k_NKGE.permute(0, 2, 3, 1))
-    heads_per_group = q_NGPE.shape[2] // QUERY_TILE
-    mask_N1PK = keys.mask_NQK.repeat(1, heads_per_group, 1)[:, None]
-    scores_NGPK = torch.where(mask_N1PK, scores_NGPK, -torch.inf)
+    scores_NGRQK = scores_NGPK.view(*q_NGPE.shape[:2], -1, QUERY_TILE, KEY_TILE)
+    scores_NGPK = torch.where(keys.mask_NQK[:, None, None], scores_NGRQK, -torch.inf).flatten(2, 3)
     new_highest = torch.maximum(highest_NGP1, scores_NGPK.amax(-1, keepdim=True))
     weights_NGPK = torch.exp(scores_NGPK - new_highest)
     fading_NGP1 = torch.exp(highest_NGP1 - new_highest)

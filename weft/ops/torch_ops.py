@@ -29,6 +29,9 @@ class TorchOps:
     def bind_thread(self) -> None:
         torch.set_num_threads(self.num_threads)
 
+    def close(self) -> None:
+        """Torch's own threads are the process's."""
+
     def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
         return functional.embedding(tokens_T, table_VD)
 

@@ -1,0 +1,48 @@
+"""Promise 1 on a real model: the same bits alone or in a crowd (see `same_tokens.py`)."""
+
+import asyncio
+import threading
+
+import pytest
+
+from tests.executor.same_tokens import SameTokens
+from weft.observation.conditions import report
+
+REACHED = (
+    "preemption by recompute",
+    "preemption by swap",
+    "preemption: swapped state came back",
+    "schedule: a prompt was split over steps",
+    "schedule: a waiting sequence found cached state",
+    "state: a shared block was copied before a write",
+    "state: blocks left the attention window",
+    "engine: a request was cancelled while running",
+    "result: a sequence ended while its next step was under way",
+)
+
+
+def _play(seeds: range, num_requests: int) -> int:
+    compared = 0
+    for seed in seeds:
+        world = SameTokens(seed)
+        compared += asyncio.run(world.play(world.requests(num_requests, str(seed))))
+    return compared
+
+
+def test_some_hundred_requests_get_the_same_bits_as_alone() -> None:
+    before = {name: hits for name, hits in _hits().items() if name in REACHED}
+    threads = threading.active_count()
+    assert _play(range(12), 28) > 200
+    assert threading.active_count() == threads
+    missed = [name for name in REACHED if _hits()[name] == before.get(name, 0)]
+    assert not missed, f"never reached: {missed}"
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("part", range(10))
+def test_ten_thousand_requests_get_the_same_bits_as_alone(part: int) -> None:
+    assert _play(range(1000 + 40 * part, 1040 + 40 * part), 30) > 900
+
+
+def _hits() -> dict[str, int]:
+    return {name: record.hits for name, record in report().items()}

@@ -1,0 +1,173 @@
+"""From a checkpoint and options to an executor and the engine configuration that fits it."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.formats import NumberFormat, number_format
+from weft.contracts.options import AUTO, ServingOptions
+from weft.contracts.state import StateLayout
+from weft.engine.config import EngineConfig
+from weft.executor.limits import available_memory_bytes, available_processors
+from weft.executor.model_runner import ModelRunner
+from weft.executor.sizing import Demand, blocks_needed, blocks_within, size_bytes
+from weft.executor.state_pools import StatePools
+from weft.executor.torch_executor import TorchExecutor
+from weft.model_specs.families import family_of, read_spec
+from weft.model_specs.model_spec import ModelSpec
+from weft.models.decoder import Decoder
+from weft.ops.backend import Ops
+from weft.ops.reference_ops import ReferenceOps
+from weft.ops.torch_ops import TorchOps
+from weft.weights.checkpoint import CheckpointWeights
+from weft.weights.source import WeightSource
+
+SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.9}
+"""The share of free memory that the cache may take where its size is not given: on a CPU others need some."""
+
+Weights = Callable[[torch.dtype, torch.device], WeightSource]
+"""Opens weights in a number format on a device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A model that is ready to serve: what the engine is configured with, and what executes its steps."""
+
+    spec: ModelSpec
+    options: ServingOptions
+    max_model_len: int
+    config: EngineConfig
+    executor: TorchExecutor
+
+    def close(self) -> None:
+        """End the threads; the memory goes with the last reference."""
+        self.executor.close()
+
+
+def load_serving(directory: Path, options: ServingOptions) -> Serving:
+    """Load a checkpoint. Raises `ConfigurationError` for whatever keeps it from being served."""
+
+    def weights(dtype: torch.dtype, device: torch.device) -> WeightSource:
+        return CheckpointWeights(directory, dtype, device)
+
+    return make_serving(read_spec(directory), weights, options)
+
+
+def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> Serving:
+    """Serve a model whose weights come from anywhere."""
+    ops, device = _backend(options)
+    number = _number_format(spec, options)
+    dtype: torch.dtype = getattr(torch, number.value)
+    max_model_len = _max_model_len(spec, options)
+    model = build_model(spec, weights(dtype, device), ops, max_model_len)
+    layout = spec.state_layout(number, options.block_tokens)
+    config = _engine_config(layout, Demand(max_model_len, *_batch_sizes(options)), options, device)
+    pools = StatePools(
+        spec,
+        options.block_tokens,
+        [config.num_blocks[group.name] for group in layout.groups],
+        [config.num_host_blocks.get(group.name, 0) for group in layout.groups],
+        dtype,
+        device,
+    )
+    # One block more than the longest sequence fills: the one that its last token opens.
+    max_blocks = max_model_len // options.block_tokens + 1
+    runner = ModelRunner(model, ops, pools, options.block_tokens, config.max_running, max_blocks)
+
+    def load_weights(source: str) -> Decoder:
+        new_spec = read_spec(Path(source))
+        return build_model(new_spec, CheckpointWeights(Path(source), dtype, device), ops, max_model_len)
+
+    fingerprint = f"{ops.fingerprint}-{device.type}-{number.value}"
+    executor = TorchExecutor(runner, fingerprint, load_weights, options.depth)
+    return Serving(spec, options, max_model_len, config, executor)
+
+
+def build_model(spec: ModelSpec, weights: WeightSource, ops: Ops, max_model_len: int) -> Decoder:
+    """The torch model of a spec's family, with all its weights; none may be left over."""
+    module, _, name = family_of(spec.architecture).model.partition(":")
+    family: type[Decoder] = getattr(importlib.import_module(module), name)
+    model = family(spec, weights, ops, max_model_len)
+    weights.finish(model.tied)
+    return model
+
+
+def _backend(options: ServingOptions) -> tuple[Ops, torch.device]:
+    threads = options.num_threads or available_processors()
+    if options.backend == ReferenceOps.name:
+        if options.device not in (AUTO, "cpu"):
+            raise ConfigurationError(f"device is {options.device!r}; the reference backend runs on 'cpu'")
+        return ReferenceOps(threads), torch.device("cpu")
+    if options.backend != TorchOps.name:
+        raise ConfigurationError(f"backend is {options.backend!r}; choose 'torch' or 'reference'")
+    return TorchOps(threads), _device(options.device)
+
+
+def _device(name: str) -> torch.device:
+    if name == AUTO:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        problem = str(error).splitlines()[0]
+        raise ConfigurationError(
+            f"device {name!r} cannot be used ({problem}); try 'cpu' or 'auto'"
+        ) from error
+    return device
+
+
+def _number_format(spec: ModelSpec, options: ServingOptions) -> NumberFormat:
+    if options.backend == ReferenceOps.name:
+        if options.dtype not in (AUTO, NumberFormat.FLOAT32.value):
+            raise ConfigurationError(
+                f"dtype is {options.dtype!r}; the reference backend computes in 'float32'"
+            )
+        return NumberFormat.FLOAT32
+    return spec.stored_format if options.dtype == AUTO else number_format(options.dtype)
+
+
+def _max_model_len(spec: ModelSpec, options: ServingOptions) -> int:
+    if options.max_model_len is None:
+        return spec.max_length_tokens
+    if options.max_model_len > spec.max_length_tokens:
+        raise ConfigurationError(
+            f"max_model_len is {options.max_model_len}; the model was made for at most {spec.max_length_tokens}"
+        )
+    return options.max_model_len
+
+
+def _batch_sizes(options: ServingOptions) -> tuple[int, int]:
+    return options.max_num_seqs, options.max_num_batched_tokens
+
+
+def _engine_config(
+    layout: StateLayout, demand: Demand, options: ServingOptions, device: torch.device
+) -> EngineConfig:
+    budget_bytes = options.kv_cache_memory_bytes or _free_bytes(device)
+    return EngineConfig(
+        layout,
+        blocks_within(layout, demand, budget_bytes),
+        _host_blocks(layout, demand, options.swap_memory_bytes),
+        max_step_tokens=options.max_num_batched_tokens,
+        max_running=options.max_num_seqs,
+        prefix_caching=options.enable_prefix_caching,
+        preempt="latest_first_swap" if options.swap_memory_bytes else "latest_first",
+    )
+
+
+def _free_bytes(device: torch.device) -> int:
+    free_bytes = available_memory_bytes() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
+    return int(free_bytes * SHARE_OF_MEMORY[device.type])
+
+
+def _host_blocks(layout: StateLayout, demand: Demand, memory_bytes: int) -> dict[str, int]:
+    if not memory_bytes:
+        return {}
+    needed = blocks_needed(layout, demand)
+    share = memory_bytes / size_bytes(layout, needed)
+    return {name: max(1, int(count * share)) for name, count in needed.items()}

@@ -1,0 +1,133 @@
+"""Which sequences hold rows, what is known of each, and where their blocks are."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from weft.contracts.errors import InvalidRequest, InvariantViolation
+from weft.contracts.prompts import TokenPrompt
+from weft.contracts.steps import HOLE, Admission, Step, StepEntry, TableChange
+
+
+class Row:
+    """A sequence that holds a row: its tokens and how many units of it are computed."""
+
+    __slots__ = ("computed", "number", "outputs", "prompt", "request", "sample_index", "stop_token_ids")
+
+    def __init__(self, admission: Admission) -> None:
+        prompt = admission.request.prompt
+        if not isinstance(prompt, TokenPrompt):
+            raise InvalidRequest(
+                f"request {admission.request.request_id!r}: a model reads tokens, not a {type(prompt).__name__}"
+            )
+        self.number = admission.row
+        self.request = admission.request
+        self.sample_index = admission.sample_index
+        self.prompt = prompt.tokens
+        self.outputs = list(admission.output_tokens)
+        self.computed = admission.num_computed
+        self.stop_token_ids = frozenset(admission.request.sampling.stop_token_ids)
+
+    def tokens(self, start: int, num_units: int) -> Sequence[int]:
+        """The tokens at positions from `start` on."""
+        end, from_outputs = start + num_units, start - len(self.prompt)
+        if from_outputs >= 0:
+            found: Sequence[int] = self.outputs[from_outputs : from_outputs + num_units]
+        else:
+            found = (*self.prompt[start:end], *self.outputs[: max(0, end - len(self.prompt))])
+        if len(found) != num_units:
+            raise InvariantViolation(
+                "token_unknown", f"row {self.number} lacks tokens between {start} and {end}"
+            )
+        return found
+
+    def choose(self, start: int, tokens: Sequence[int]) -> int:
+        """A client has chosen the tokens from position `start` on; returns the index of the first output."""
+        index = start - len(self.prompt)
+        del self.outputs[index:]
+        self.outputs.extend(tokens)
+        return index
+
+    @property
+    def position(self) -> int:
+        """Of the next token that is not known."""
+        return len(self.prompt) + len(self.outputs)
+
+    def ends_with(self, token: int) -> bool:
+        """Whether the latest output token, this one, ends the sequence."""
+        return token in self.stop_token_ids and len(self.outputs) > self.request.sampling.min_tokens
+
+
+class RowTable:
+    """Rows by the deltas of steps. `tables_RM`: per state group, each row's block numbers by index.
+
+    Entries beyond a row's last block mean nothing.
+    """
+
+    def __init__(self, max_rows: int, num_groups: int, max_blocks: int) -> None:
+        self.held: dict[int, Row] = {}
+        self.standing: dict[int, Row] = {}
+        self.tables_RM = [
+            torch.full((max_rows, max_blocks), HOLE, dtype=torch.int64) for _ in range(num_groups)
+        ]
+        self._lost: set[int] = set()
+
+    def get(self, number: int) -> Row:
+        """The sequence in a row."""
+        if number not in self.held:
+            raise InvariantViolation("row_unknown", f"nothing holds row {number}")
+        return self.held[number]
+
+    def remove(self, number: int) -> None:
+        """A row is given up; one that a failed step was to add need not exist."""
+        if number in self._lost:
+            self._lost.discard(number)
+        else:
+            del self.held[self.get(number).number]
+            self.standing.pop(number, None)
+
+    def admit(self, admission: Admission) -> Row:
+        """A sequence takes a row."""
+        if admission.row in self.held:
+            raise InvariantViolation("row_in_use", f"row {admission.row} is held")
+        self._lost.discard(admission.row)
+        row = self.held[admission.row] = Row(admission)
+        for group, blocks in enumerate(admission.tables):
+            self.change(TableChange(admission.row, group, 0, blocks))
+        return row
+
+    def change(self, change: TableChange) -> None:
+        """A row's table gets blocks from an index on."""
+        table_M = self.tables_RM[change.group][change.row]
+        end = change.first + len(change.blocks)
+        if end > len(table_M):
+            detail = f"row {change.row} has {end} blocks; there is room for {len(table_M)}"
+            raise InvariantViolation("table_too_long", detail)
+        table_M[change.first : end] = torch.tensor(change.blocks, dtype=torch.int64)
+
+    def stand(self, row: Row) -> None:
+        """From the next step on the row advances by itself."""
+        self.standing[row.number] = row
+
+    def select_tables(self, rows: Sequence[Row], num_blocks: int) -> list[Tensor]:
+        """Per state group, the first blocks of these rows."""
+        numbers = torch.tensor([row.number for row in rows])
+        return [tables_RM[:, :num_blocks].index_select(0, numbers) for tables_RM in self.tables_RM]
+
+    def match(self, entry: StepEntry) -> Row:
+        """The row of an entry, checked to be where the entry says."""
+        row = self.get(entry.row)
+        if entry.row in self.standing or entry.start != row.computed:
+            detail = f"row {entry.row}: an entry from {entry.start}, {row.computed} units are computed"
+            raise InvariantViolation("position_gap", detail)
+        return row
+
+    def lose(self, step: Step) -> None:
+        """A step was not executed: its removals hold; its additions do not, and may be removed later."""
+        for number in step.removed:
+            self.held.pop(number, None)
+            self.standing.pop(number, None)
+        for admission in step.added:
+            self.held.pop(admission.row, None)
+            self._lost.add(admission.row)

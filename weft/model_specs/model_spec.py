@@ -1,0 +1,150 @@
+"""A decoder-only transformer as data: its sizes, its layers and the state that each keeps.
+
+Covers what Llama, Mistral, Qwen2 and Qwen3 share: RMS norms before attention and before a gated SiLU
+feed-forward, rotary positions, grouped query heads.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.formats import NumberFormat
+from weft.contracts.state import DEFAULT_BLOCK_TOKENS, PagedGroup, StateLayout
+from weft.model_specs.forward_operations import ForwardPass
+from weft.model_specs.operations import ForwardWork, Operation
+from weft.model_specs.rope import RopeSpec
+
+
+@dataclass(frozen=True, slots=True)
+class LayerGroup:
+    """Layers whose keys and values live in one state group, because they see equally far back.
+
+    `layers`: their indices, ascending; the i-th of them is the i-th layer within a block of the group.
+    """
+
+    name: str
+    window_tokens: int | None
+    layers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What config.json says of a model.
+
+    `architecture`: the class name in config.json. `hidden_size`, `intermediate_size`: numbers per token in
+    the residual stream and inside the feed-forward. `num_heads` query heads of `head_dim` numbers share
+    `num_kv_heads` heads of keys and values. `layer_windows`: per layer, how many tokens a token sees: itself
+    and the window - 1 before it; None sees all. `norm_eps`: added to the mean square in RMS norms.
+    `max_length_tokens`: the longest sequence that the model was made for, after rope scaling.
+    `ties_embeddings`: the logits product uses the embedding table. `qkv_bias`, `output_bias`, `mlp_bias`:
+    which products add a bias. `has_head_norms`: query and key of each head get an RMS norm before rotation.
+    `stored_format`: of the checkpoint's weights.
+    """
+
+    architecture: str
+    vocab_size: int
+    hidden_size: int
+    num_heads: int
+    num_kv_heads: int
+    head_dim: int
+    intermediate_size: int
+    layer_windows: tuple[int | None, ...]
+    norm_eps: float
+    rope: RopeSpec
+    max_length_tokens: int
+    ties_embeddings: bool
+    qkv_bias: bool
+    output_bias: bool
+    mlp_bias: bool
+    has_head_norms: bool
+    stored_format: NumberFormat
+
+    def __post_init__(self) -> None:
+        self._check_sizes()
+        self._check_heads()
+        self._check_layers()
+        if not (isfinite(self.norm_eps) and self.norm_eps > 0.0):
+            raise ConfigurationError(f"norm_eps is {self.norm_eps}; it must be a finite number above 0")
+
+    def _check_sizes(self) -> None:
+        names = ("vocab_size", "hidden_size", "num_heads", "num_kv_heads", "head_dim", "intermediate_size")
+        for name in (*names, "max_length_tokens"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be at least 1")
+
+    def _check_heads(self) -> None:
+        if self.num_heads % self.num_kv_heads:
+            raise ConfigurationError(
+                f"num_kv_heads is {self.num_kv_heads}; it must divide num_heads ({self.num_heads})"
+            )
+        if self.head_dim % 2:
+            raise ConfigurationError(f"head_dim is {self.head_dim}; it must be even to be rotated in pairs")
+        if self.rope.num_dimensions != self.head_dim:
+            raise ConfigurationError(
+                f"rope turns {self.rope.num_dimensions} dimensions; it must be the head_dim ({self.head_dim})"
+            )
+
+    def _check_layers(self) -> None:
+        if not self.layer_windows:
+            raise ConfigurationError("layer_windows is empty; a model has at least one layer")
+        for window in self.layer_windows:
+            if window is not None and window < 1:
+                raise ConfigurationError(f"layer_windows has {window}; a window is at least 1 token or None")
+
+    @property
+    def num_layers(self) -> int:
+        """How many layers there are."""
+        return len(self.layer_windows)
+
+    @property
+    def layer_groups(self) -> tuple[LayerGroup, ...]:
+        """The layers by window, in the order of each group's first layer; every layer is in exactly one."""
+        layers_by_window: dict[int | None, list[int]] = {}
+        for layer, window in enumerate(self.layer_windows):
+            layers_by_window.setdefault(window, []).append(layer)
+        return tuple(
+            LayerGroup(_group_name(window), window, tuple(layers))
+            for window, layers in layers_by_window.items()
+        )
+
+    def state_layout(
+        self, state_format: NumberFormat, block_tokens: int = DEFAULT_BLOCK_TOKENS
+    ) -> StateLayout:
+        """The state groups that the engine pages: one per layer group, keys and values in `state_format`."""
+        layer_bytes = 2 * self.num_kv_heads * self.head_dim * state_format.num_bytes
+        groups = (
+            PagedGroup(group.name, len(group.layers) * layer_bytes, group.window_tokens)
+            for group in self.layer_groups
+        )
+        return StateLayout(tuple(groups), block_tokens)
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers in the checkpoint; a tied embedding table counts once."""
+        tables = self.vocab_size * self.hidden_size * (1 if self.ties_embeddings else 2)
+        return tables + self.hidden_size + self.num_layers * self.layer_parameters
+
+    @property
+    def layer_parameters(self) -> int:
+        """Numbers in the weights, biases and norms of one layer."""
+        query_size = self.num_heads * self.head_dim
+        qkv_size = query_size + 2 * self.num_kv_heads * self.head_dim
+        weights = self.hidden_size * (qkv_size + query_size + 3 * self.intermediate_size)
+        biases = self.qkv_bias * qkv_size + self.output_bias * self.hidden_size
+        biases += self.mlp_bias * (2 * self.intermediate_size + self.hidden_size)
+        return weights + biases + 2 * self.hidden_size + self.has_head_norms * 2 * self.head_dim
+
+    def operations(
+        self,
+        work: ForwardWork,
+        weight_format: NumberFormat,
+        state_format: NumberFormat,
+        activation_format: NumberFormat,
+    ) -> Iterator[Operation]:
+        """What one fused pass over `work` computes and moves, in order, on one device."""
+        return ForwardPass(self, work, weight_format, state_format, activation_format).operations()
+
+
+def _group_name(window_tokens: int | None) -> str:
+    return "attention" if window_tokens is None else f"attention_window_{window_tokens}"

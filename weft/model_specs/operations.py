@@ -1,0 +1,100 @@
+"""What a forward pass computes and moves, as data: cost models read this instead of running a model."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.formats import NumberFormat
+
+
+class OperationKind(Enum):
+    """What bounds an operation differs by kind; so do the kernels that run it."""
+
+    EMBEDDING = "embedding"
+    MATMUL = "matmul"
+    ATTENTION = "attention"
+    NORM = "norm"
+    ELEMENTWISE = "elementwise"
+
+
+class Size(NamedTuple):
+    """One dimension of an operation by name."""
+
+    name: str
+    value: int
+
+
+class OperandFormat(NamedTuple):
+    """The format of one of an operation's operands: "weight", "input", "state" or "output"."""
+
+    operand: str
+    format: NumberFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a forward pass. `layer`: its index, None outside the layers.
+
+    `flops`: multiplications and additions of matrix products and attention, two per product of two numbers.
+    Softmax, norms and element-wise work count 0, as in every published count: bytes bound them.
+    `weight_bytes`: weights, biases and table rows read. `read_bytes`: activations and state read.
+    `written_bytes`: activations and state written. Each operand counts once, however often a kernel fetches
+    it; token ids, positions and block tables are left out.
+    """
+
+    name: str
+    layer: int | None
+    kind: OperationKind
+    shape: tuple[Size, ...]
+    formats: tuple[OperandFormat, ...]
+    flops: int
+    weight_bytes: int
+    read_bytes: int
+    written_bytes: int
+
+
+class Span(NamedTuple):
+    """Units of one sequence that a step computes: `num_units`, after `start` whose state is cached."""
+
+    start: int
+    num_units: int
+
+    def num_visible(self, window_tokens: int | None) -> int:
+        """How many positions at least one of the span's units sees, its own included."""
+        end = self.start + self.num_units
+        return end if window_tokens is None else min(end, self.num_units + window_tokens - 1)
+
+    def num_pairs(self, window_tokens: int | None) -> int:
+        """Over the span's units, how many positions each sees (itself and those before, in the window)."""
+        end = self.start + self.num_units
+        return _pairs_up_to(end, window_tokens) - _pairs_up_to(self.start, window_tokens)
+
+
+def _pairs_up_to(length: int, window_tokens: int | None) -> int:
+    """Sum of min(i, window) for i from 1 to `length`."""
+    growing = length if window_tokens is None else min(length, window_tokens)
+    pairs = growing * (growing + 1) // 2
+    return pairs if window_tokens is None else pairs + (length - growing) * window_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ForwardWork:
+    """What one fused pass computes: spans of sequences, and for how many of their units logits."""
+
+    spans: tuple[Span, ...]
+    num_outputs: int
+
+    def __post_init__(self) -> None:
+        for span in self.spans:
+            if span.start < 0 or span.num_units < 1:
+                raise ConfigurationError(f"{span}: it must start at 0 or later and have at least 1 unit")
+        if not 0 <= self.num_outputs <= self.num_units:
+            raise ConfigurationError(
+                f"num_outputs is {self.num_outputs}; it must be between 0 and the {self.num_units} units"
+            )
+
+    @property
+    def num_units(self) -> int:
+        """Units that the pass computes."""
+        return sum(span.num_units for span in self.spans)
