@@ -27,6 +27,7 @@ class Verb(NamedTuple):
 VERBS: Mapping[str, Verb] = {
     "bench": Verb("Measure this machine and this installation."),
     "bench.scheduler": Verb("Time what the scheduler costs per step.", "weft.cli.bench_scheduler:command"),
+    "convert": Verb("Turn weights of other formats into a directory to serve.", "weft.cli.convert:command"),
 }
 
 

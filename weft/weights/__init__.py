@@ -1,0 +1,1 @@
+"""Weights: formats, loading, conversion. The Linear handle that models hand to operations."""
