@@ -12,38 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.executor.tiny_serving import CONFIG, ask, request, tiny_serving
+from tests.executor.tiny_serving import ask, request, save_tiny, tiny_serving
 from weft.contracts.errors import ConfigurationError, InvariantViolation
 from weft.contracts.events import Status, TransferEnded
 from weft.contracts.state import Tier
 from weft.contracts.steps import Step
 from weft.engine.driver import EngineDriver
 from weft.executor.loading import Serving
-from weft.model_specs.families import spec_from_config
-from weft.models.llama import Llama
-from weft.ops.reference_ops import ReferenceOps
-from weft.weights.random_weights import RandomWeights
-from weft.weights.save import save_checkpoint
-
-
-class Recorder(RandomWeights):
-    """Random weights that remember what they gave out."""
-
-    def __init__(self, seed: int) -> None:
-        super().__init__(seed, torch.float32, torch.device("cpu"), std=0.35)
-        self.given: dict[str, Tensor] = {}
-
-    def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        self.given[name] = super().read(name, shape)
-        return self.given[name]
-
-
-def save_tiny(directory: Path, seed: int, **changes: Any) -> str:
-    config = CONFIG | changes
-    weights = Recorder(seed)
-    Llama(spec_from_config(config, "a test"), weights, ReferenceOps(1), 8)
-    save_checkpoint(directory, config, weights.given)
-    return str(directory)
 
 
 def empty_step(number: int) -> Step:

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from weft.contracts.options import ServingOptions
 from weft.contracts.prompts import TokenPrompt
@@ -14,7 +16,10 @@ from weft.engine.client import Completion, generate
 from weft.engine.driver import EngineDriver
 from weft.executor.loading import Serving, make_serving
 from weft.model_specs.families import spec_from_config
+from weft.models.llama import Llama
+from weft.ops.reference_ops import ReferenceOps
 from weft.weights.random_weights import RandomWeights
+from weft.weights.save import save_checkpoint
 from weft.weights.source import WeightSource
 
 CONFIG: dict[str, Any] = {
@@ -49,3 +54,24 @@ def request(name: str, prompt: Sequence[int] = (3, 4, 5, 6, 7), **sampling: Any)
 async def ask(driver: EngineDriver, *requests: Request) -> list[Completion]:
     """All at once."""
     return list(await asyncio.gather(*(generate(driver, each) for each in requests)))
+
+
+class _Recorder(RandomWeights):
+    """Random weights that remember what they gave out."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed, torch.float32, torch.device("cpu"), std=0.35)
+        self.given: dict[str, Tensor] = {}
+
+    def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        self.given[name] = super().read(name, shape)
+        return self.given[name]
+
+
+def save_tiny(directory: Path, seed: int, **changes: Any) -> str:
+    """Write the model of `tiny_serving` as a checkpoint; `changes` to its config. Returns the directory."""
+    config = CONFIG | changes
+    weights = _Recorder(seed)
+    Llama(spec_from_config(config, "a test"), weights, ReferenceOps(1), 8)
+    save_checkpoint(directory, config, weights.given)
+    return str(directory)

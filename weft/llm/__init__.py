@@ -1,0 +1,1 @@
+"""The Python API: a model, prompts in, text out."""
