@@ -28,7 +28,6 @@ def test_the_policy_on_the_page_orders_tenants(tmp_path: Path, monkeypatch: pyte
         {"kv": 64},
         max_running=1,
         order="my_policies:FewestTokensFirst",
-        numeric_fingerprint="fake-1",
     )
     player = Player(FakeModelSpec(layout), config)
     for name in ("greedy/0", "greedy/1", "greedy/2", "modest/0"):

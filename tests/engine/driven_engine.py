@@ -8,7 +8,6 @@ from tests.simulator.fake_driver import LAYOUTS
 from weft.contracts.requests import Request
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver
-from weft.engine.engine import Engine
 from weft.observation.event_log import EventLog
 from weft.observation.legality import LegalityChecker
 from weft.simulator.fake_executor import FakeExecutor
@@ -28,21 +27,21 @@ class DrivenEngine:
         *,
         num_blocks: int = 64,
         num_host_blocks: int = 0,
+        depth: int = 2,
         executor: dict[str, Any] | None = None,
         **config: Any,
     ) -> None:
         self.spec = FakeModelSpec(LAYOUTS["paged"])
         sizes, host = {"full": num_blocks}, {"full": num_host_blocks} if num_host_blocks else {}
-        settings = {"max_step_tokens": 64, "max_running": 8, "depth": 2, **config}
-        fingerprint = self.spec.fingerprint
-        self.config = EngineConfig(self.spec.layout, sizes, host, **settings, numeric_fingerprint=fingerprint)
+        settings = {"max_step_tokens": 64, "max_running": 8, **config}
+        self.config = EngineConfig(self.spec.layout, sizes, host, **settings)
         self.log = EventLog()
         self.log.subscribe(LegalityChecker())
-        self.engine = Engine(self.config, self.log)
-        options = {"depth": self.config.depth, "step_s": 1.0, **(executor or {})}
+        options = {"depth": depth, "step_s": 1.0, **(executor or {})}
         most = self.config.max_step_tokens
         self.executor = FakeExecutor(self.spec, sizes, host, max_step_tokens=most, **options)
-        self.driver = EngineDriver(self.engine, self.executor)
+        self.driver = EngineDriver(self.config, self.executor, self.log)
+        self.engine = self.driver.engine
 
     def text(self, request: Request, sample: int = 0, version: int = 0) -> tuple[int, ...]:
         """What the model says to a request alone."""

@@ -6,10 +6,11 @@ from zlib import crc32
 
 from tests.simulator.fake_driver import BLOCK_TOKENS, LAYOUTS
 from weft.contracts.events import Event, RequestEnded, Status, Transition, WaitReason
+from weft.contracts.execution import ExecutorTraits
 from weft.contracts.prompts import MediaItem, Prompt, TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import StateLayout
-from weft.contracts.steps import Step
+from weft.contracts.steps import Step, TokenLogprobs
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.engine.block_pool import BlockPool
 from weft.engine.config import EngineConfig
@@ -54,8 +55,8 @@ class SmallEngine:
     """Blocks of 4 tokens, steps of at most 64, up to 8 rows and one step in flight, unless told otherwise.
 
     A step takes a second. Transfers that begin while a step is planned end after it, or when `land` is
-    called where `holds_transfers`. `steps` holds all that were planned, `texts` what was told of each
-    output, `ends` how requests ended. Every event is held against the automaton of legal histories.
+    called where `holds_transfers`. `steps` holds all that were planned, `texts` and `logprobs` what was
+    told of each output, `ends` how requests ended. Every event is held against the automaton of legal histories.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class SmallEngine:
         num_blocks: int | dict[str, int] = 64,
         num_host_blocks: int = 0,
         *,
+        depth: int = 1,
         holds_transfers: bool = False,
         stop_bias: float = 0.0,
         **config: Any,
@@ -73,13 +75,12 @@ class SmallEngine:
         names = [group.name for group in self.spec.layout.groups]
         sizes = num_blocks if isinstance(num_blocks, dict) else dict.fromkeys(names, num_blocks)
         host = dict.fromkeys(names, num_host_blocks) if num_host_blocks else {}
-        settings = {"max_step_tokens": 64, "max_running": 8, "depth": 1, **config}
-        settings.setdefault("numeric_fingerprint", self.spec.fingerprint)
+        settings = {"max_step_tokens": 64, "max_running": 8, **config}
         self.config = EngineConfig(self.spec.layout, sizes, host, **settings)
         self.log = EventLog()
         self.log.subscribe(LegalityChecker())
         self.log.subscribe(self._note_end, RequestEnded)
-        self.engine = Engine(self.config, self.log)
+        self.engine = Engine(self.config, ExecutorTraits(depth, self.spec.fingerprint), self.log)
         self.device = FakeDevice(self.spec, sizes, host, self.config.max_step_tokens)
         self.now_s = 0.0
         self.holds_transfers = holds_transfers
@@ -87,6 +88,7 @@ class SmallEngine:
         self.moving: list[Transfer] = []
         self.steps: list[Step] = []
         self.texts: dict[tuple[str, int], tuple[int, ...]] = {}
+        self.logprobs: dict[tuple[str, int], tuple[TokenLogprobs, ...]] = {}
         self.ends: dict[str, RequestEnded] = {}
 
     def _note_end(self, event: RequestEnded) -> None:
@@ -99,6 +101,11 @@ class SmallEngine:
 
     def cancel(self, request_id: str) -> bool:
         done = self.engine.cancel(request_id, self.now_s)
+        self._listen()
+        return done
+
+    def stop(self, request_id: str, num_tokens: int, sample: int = 0) -> bool:
+        done = self.engine.stop_output(request_id, sample, num_tokens, self.now_s)
         self._listen()
         return done
 
@@ -180,6 +187,7 @@ class SmallEngine:
         for output in self.engine.take_outputs():
             key = (output.request_id, output.sample_index)
             self.texts[key] = self.texts.get(key, ()) + output.tokens
+            self.logprobs[key] = self.logprobs.get(key, ()) + output.logprobs
 
     def text(self, request: Request, sample: int = 0) -> tuple[int, ...]:
         """What was told of an output."""

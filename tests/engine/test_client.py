@@ -10,8 +10,10 @@ from tests.engine.driven_engine import DrivenEngine, play
 from tests.engine.small_engine import ask
 from weft.contracts.errors import InvalidRequest, RequestRejected
 from weft.contracts.events import RequestEnded, Status
+from weft.contracts.steps import TokenLogprobs
 from weft.engine.client import Completion, generate, stream
 from weft.engine.replica import Output
+from weft.simulator.fake_reference import reference_logprobs
 
 News = Output | RequestEnded
 
@@ -26,7 +28,8 @@ def test_generate_gives_the_whole_output_and_how_it_ended() -> None:
     async def scenario(driven: DrivenEngine) -> None:
         request = ask("a", 9, 6)
         text = driven.text(request)
-        assert await generate(driven.driver, request) == Completion("a", Status.FINISHED, "length", (text,))
+        whole = Completion("a", Status.FINISHED, "length", (text,), ((),))
+        assert await generate(driven.driver, request) == whole
 
     play(scenario)
 
@@ -46,6 +49,22 @@ def test_samples_come_in_their_order() -> None:
         request = ask("a", 9, 6, n=3, temperature=1.0)
         completion = await generate(driven.driver, request)
         assert completion.outputs == tuple(driven.text(request, sample) for sample in range(3))
+
+    play(scenario)
+
+
+def test_log_probabilities_come_beside_the_tokens_of_those_who_ask() -> None:
+    async def scenario(driven: DrivenEngine) -> None:
+        request = ask("a", 9, 6, n=2, temperature=1.0, logprobs=2)
+        texts = [driven.text(request, sample) for sample in range(2)]
+        expected = tuple(reference_logprobs(driven.spec, request, text) for text in texts)
+        assert (await generate(driven.driver, request)).logprobs == expected
+        told: list[tuple[TokenLogprobs, ...]] = [(), ()]
+        async for news in stream(driven.driver, request):
+            if isinstance(news, Output):
+                assert tuple(each.token for each in news.logprobs) == news.tokens
+                told[news.sample_index] += news.logprobs
+        assert tuple(told) == expected
 
     play(scenario)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from weft.contracts.errors import ConfigurationError
+from weft.contracts.execution import ExecutorTraits
 from weft.contracts.state import EncoderGroup, PagedGroup, StateLayout
 from weft.engine.config import EngineConfig
 
@@ -18,7 +19,6 @@ SIZES = {"kv": 10, "pictures": 3}
     [
         ({"max_step_tokens": 0}, "max_step_tokens is 0; it must be at least 1"),
         ({"max_running": 0}, "max_running is 0; it must be at least 1"),
-        ({"depth": 0}, "depth is 0; it must be at least 1"),
         ({"max_queued_tokens": 0}, "max_queued_tokens is 0; it must be at least 1"),
         (
             {"num_blocks": {"kv": 10, "kw": 1}},
@@ -41,6 +41,11 @@ def test_every_running_sequence_needs_a_token_of_each_step() -> None:
     EngineConfig(LAYOUT, SIZES, max_running=8, max_step_tokens=8)
     with pytest.raises(ConfigurationError, match=r"max_running is 9, above max_step_tokens \(8\)"):
         EngineConfig(LAYOUT, SIZES, max_running=9, max_step_tokens=8)
+
+
+def test_an_executor_takes_one_step_at_least() -> None:
+    with pytest.raises(ConfigurationError, match="the executor's depth is 0; it must be at least 1"):
+        ExecutorTraits(0, "fake-1")
 
 
 def test_encoder_outputs_need_no_room_in_host_memory() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -12,8 +12,10 @@ from weft.contracts.errors import InvalidRequest, InvariantViolation
 from weft.contracts.events import Event, RequestEnded, Status, StepRecord, TransferEnded, Transition
 from weft.contracts.policies import BudgetPolicy, EngineView, OrderPolicy, Rank, SequenceView, StepBudget
 from weft.contracts.steps import Step, StepResult
+from weft.contracts.transfers import Transfer, TransferResult
 from weft.engine.client import Completion, generate
 from weft.engine.driver import EngineDriver
+from weft.observation.event_log import EventLog
 from weft.simulator.fake_executor import FakeExecutor
 from weft.simulator.null_executor import NULL_TOKEN, NullExecutor
 from weft.simulator.virtual_time import SimulationError, run
@@ -149,7 +151,7 @@ def test_a_policy_that_raises_as_it_is_told_of_an_end_leaves_nobody_hanging() ->
     play(scenario, order=RaisesWhenTold)
 
 
-SWAPPING = {"num_blocks": 9, "num_host_blocks": 9, "preempt": "latest_first_swap"}
+SWAPPING: dict[str, Any] = {"num_blocks": 9, "num_host_blocks": 9, "preempt": "latest_first_swap"}
 
 
 def swap(driven: DrivenEngine) -> list[TransferEnded]:
@@ -190,6 +192,30 @@ def test_a_transfer_that_fails_is_made_up_for() -> None:
 
     driven = play(scenario, **SWAPPING, executor={"transfer_fails": lambda transfer: "link down"})
     assert "link down" in [event.error for event in swap(driven)]
+
+
+class Careless(FakeExecutor):
+    """Raises where its contract wants a result with an error."""
+
+    async def transfer(self, transfer: Transfer) -> TransferResult:  # type: ignore[override]
+        self.device.fail_move(transfer, "link down")
+        raise OSError("link down")
+
+
+def test_a_transfer_that_raises_has_failed_like_any_other() -> None:
+    async def main() -> list[Event]:
+        driven = DrivenEngine(**SWAPPING)
+        config, log = driven.config, EventLog()
+        executor = Careless(driven.spec, config.num_blocks, config.num_host_blocks, step_s=1.0)
+        driver = EngineDriver(config, executor, log)
+        requests = [ask("first", 10, 16), ask("last", 10, 14)]
+        completions = await asyncio.gather(*(generate(driver, request) for request in requests))
+        assert [each.outputs for each in completions] == [(driven.text(request),) for request in requests]
+        driver.engine.check_integrity()
+        return log.events()
+
+    errors = [event.error for event in run(main()) if isinstance(event, TransferEnded)]
+    assert errors == ["OSError('link down')"]
 
 
 def test_new_weights_take_effect_between_two_steps() -> None:
@@ -253,8 +279,10 @@ def test_an_idle_engine_costs_nothing_and_wakes_for_a_request() -> None:
 
 
 def misfit() -> DrivenEngine:
-    """An executor that takes fewer steps than the engine was told: a mistake in how they were put together."""
-    return DrivenEngine(depth=2, executor={"depth": 1})
+    """An executor that takes fewer steps at once than it said when the engine was made for it."""
+    driven = DrivenEngine(depth=2)
+    driven.executor.depth = 1
+    return driven
 
 
 def test_a_defect_reaches_everybody_who_waits_and_is_not_kept_quiet() -> None:
@@ -279,7 +307,7 @@ class Confused(NullExecutor):
 
 def test_after_a_defect_nobody_is_left_waiting() -> None:
     async def main() -> None:
-        driver = EngineDriver(DrivenEngine(depth=1).engine, Confused(depth=1))
+        driver = EngineDriver(DrivenEngine().config, Confused(depth=1))
         for name in "ab":
             with pytest.raises(InvariantViolation):
                 await asyncio.wait_for(generate(driver, ask(name, 5, 6)), LONG_S)
@@ -290,8 +318,7 @@ def test_after_a_defect_nobody_is_left_waiting() -> None:
 
 def test_the_driver_serves_any_executor_of_the_contract() -> None:
     async def scenario(driven: DrivenEngine) -> None:
-        driven.executor = NullExecutor(depth=2)  # type: ignore[assignment]
-        driver = EngineDriver(driven.engine, driven.executor)
+        driver = EngineDriver(driven.config, NullExecutor(depth=2))
         completion = await generate(driver, ask("a", 5, 3, n=2))
         assert completion.outputs == ((NULL_TOKEN,) * 3,) * 2
 

@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.small_engine import SmallEngine, ask
 from weft.contracts.errors import InvariantViolation
-from weft.contracts.events import FirstToken, PrefixLookup, RequestEnded, Status
+from weft.contracts.events import FirstToken, PrefixLookup, RequestEnded, Status, StepRecord
 from weft.contracts.prompts import HashPrompt, LengthPrompt
 from weft.contracts.requests import Request
 from weft.contracts.steps import StepResult
@@ -147,6 +147,16 @@ def test_live_requests_are_listed_by_arrival() -> None:
     assert engine.engine.live_requests() == ["a", "c"]
 
 
+@pytest.mark.parametrize("limit", [1, 9])
+def test_an_output_that_the_model_ends_by_a_token_of_its_own_has_stopped(limit: int) -> None:
+    """Only the executor knows the model's end-of-sequence tokens."""
+    engine = SmallEngine()
+    engine.submit(ask("a", 5, limit))
+    engine.plan()
+    engine.engine.update(StepResult(0, [7], (0,)), 1.0)
+    assert (engine.ends["a"].status, engine.ends["a"].reason) == (Status.FINISHED, "stop")
+
+
 def test_a_step_that_did_not_happen_fails_those_it_touched_and_gives_their_blocks_back() -> None:
     engine = SmallEngine(max_running=2, depth=2)
     requests = [ask("a", 5, 9), ask("b", 5, 9), ask("waiting", 5, 3)]
@@ -163,6 +173,8 @@ def test_a_step_that_did_not_happen_fails_those_it_touched_and_gives_their_block
     assert engine.pool().num_held == 0
     engine.run()
     engine.expect(requests[2])
+    failed = [record.number for record in engine.events(StepRecord) if record.failed]
+    assert failed == [1, 2]
 
 
 def test_a_step_aborted_behind_a_failed_one_takes_nobody_along_who_was_not_in_it() -> None:
@@ -200,7 +212,7 @@ def test_a_row_that_nobody_holds_cannot_finish() -> None:
     engine.submit(ask("a"))
     step = engine.plan()
     assert step is not None
-    with pytest.raises(InvariantViolation, match="row 3 finished, but nobody held it"):
+    with pytest.raises(InvariantViolation, match="row 3 has a result, but nobody held it"):
         engine.engine.update(StepResult(step.number, [0] * 4, (3,)), 1.0)
 
 

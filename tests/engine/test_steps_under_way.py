@@ -16,10 +16,8 @@ def player_of(group: PagedGroup, max_step_tokens: int, depth: int) -> Player:
         {group.name: 32},
         max_step_tokens=max_step_tokens,
         max_running=4,
-        depth=depth,
-        numeric_fingerprint="fake-1",
     )
-    return Player(FakeModelSpec(layout), config)
+    return Player(FakeModelSpec(layout), config, depth)
 
 
 def test_a_prompt_is_forked_when_its_last_chunk_has_returned() -> None:

@@ -29,7 +29,7 @@ STEP = StepRecord(1.25, 3, 1.0, 5, 2, (ComputedUnits(1, 0, 3, True, False),), (4
 STEP_LINE = (
     '{"event":"StepRecord","time_s":1.25,"number":3,"planned_s":1.0,"num_tokens":5,"num_standing":2,'
     '"explicit":[{"sequence_number":1,"start":0,"num_units":3,"emits":true,"stands":false}],"left":[4,9],'
-    '"num_running":3,"num_waiting":0,"used_blocks":7}'
+    '"num_running":3,"num_waiting":0,"used_blocks":7,"failed":false}'
 )
 
 

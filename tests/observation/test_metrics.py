@@ -123,6 +123,15 @@ def test_a_step_sets_gauges_and_counts_tokens() -> None:
     assert [gauge.value for gauge in gauges] == [6, 7, 8]
 
 
+def test_a_failed_step_brought_no_token_and_has_no_duration() -> None:
+    entries = (ComputedUnits(1, 0, 8, True, True),)
+    record = StepRecord(2.0, 0, 1.75, 20, 4, entries, (), 6, 7, 8, failed=True)
+    metrics = fold(arrive(), move(0.0, None, RUNNING), record)
+    assert (metrics.steps_failed.value, metrics.step_seconds.count) == (1, 0)
+    assert metrics.generation_tokens.value == 0
+    assert metrics.num_requests_running.value == 6
+
+
 def test_an_idle_engine_shows_no_requests() -> None:
     record = StepRecord(2.0, 0, 1.75, 20, 4, (), (), 6, 7, 8)
     metrics = fold(arrive(), arrive("b"), record, end(Status.FINISHED, "stop"))

@@ -136,6 +136,15 @@ def test_a_step_that_fails_brings_no_token() -> None:
     assert [token.time_s for token in timeline([*events[:2], failed, events[2]], "a").token_times] == [1.0]
 
 
+def test_a_step_that_fails_brings_no_token_to_one_that_ends_at_the_same_moment() -> None:
+    joins = ComputedUnits(1, 0, 8, True, True)
+    cancelled = move(2.0, RUNNING, Status.CANCELLED)
+    failed = step(2, standing=1)._replace(failed=True)
+    story = timeline([move(0.0, None, RUNNING), step(1, joins), cancelled, failed], "a")
+    assert [computed.time_s for computed in story.steps] == [1.0]
+    assert [token.time_s for token in story.token_times] == [1.0]
+
+
 def test_accepted_drafts_are_tokens() -> None:
     units = ComputedUnits(1, 7, 4, True, False)
     story = timeline([move(0.0, None, RUNNING), DraftVerified(1.0, "a", 1, 3, 2), step(1, units)], "a")

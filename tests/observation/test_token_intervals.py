@@ -225,6 +225,14 @@ def test_a_step_that_fails_brings_no_token() -> None:
     assert observed(events) == {1.0: 2}
 
 
+def test_a_step_that_fails_brings_no_token_to_one_that_ends_at_the_same_moment() -> None:
+    cancelled = [ends(1, 3.0, Status.CANCELLED), ends(2, 3.0, Status.FAILED)]
+    failed = step(3.0, standing=2)._replace(failed=True)
+    events: list[Event] = [*BEGUN, *cancelled, failed, begin(3), step(4.0, joins(3), left=(1, 2))]
+    assert tokens_brought(events) == [2, 2, 0, 1]
+    assert observed(events) == {1.0: 2}
+
+
 @pytest.mark.parametrize("record_comes_last", [False, True])
 def test_the_last_token_counts_whichever_is_recorded_first(record_comes_last: bool) -> None:
     final: list[Event] = [step(3.0, part(1, emits=True)), ends(1, 3.0)]

@@ -8,10 +8,11 @@ request alone.
 from collections import deque
 from dataclasses import dataclass, field
 
-from weft.contracts.errors import InvariantViolation, PolicyError, RequestRejected
+from weft.contracts.errors import InvalidRequest, InvariantViolation, PolicyError, RequestRejected
 from weft.contracts.events import PrefixLookup, RequestEnded, Status, Transition
+from weft.contracts.execution import ExecutorTraits
 from weft.contracts.requests import Request
-from weft.contracts.steps import Step
+from weft.contracts.steps import Step, TokenLogprobs
 from weft.contracts.transfers import Transfer
 from weft.engine.config import EngineConfig
 from weft.engine.engine import Engine
@@ -19,7 +20,7 @@ from weft.observation.event_log import EventLog
 from weft.observation.legality import LegalityChecker
 from weft.simulator.fake_device import FakeDevice
 from weft.simulator.fake_model import FakeModelSpec
-from weft.simulator.fake_reference import reference_beams, reference_output
+from weft.simulator.fake_reference import reference_beams, reference_logprobs, reference_output
 
 
 @dataclass
@@ -27,7 +28,14 @@ class Told:
     """What the engine told of one output."""
 
     tokens: list[int] = field(default_factory=list)
+    logprobs: list[TokenLogprobs] = field(default_factory=list)
     status: Status | None = None
+    is_stopped: bool = False
+
+    def stop(self, num_tokens: int) -> None:
+        """Keep what its client wants of it."""
+        self.is_stopped = True
+        del self.tokens[num_tokens:], self.logprobs[num_tokens:]
 
 
 def may_share(source: Request, user: Request, block_tokens: int) -> bool:
@@ -44,18 +52,19 @@ def may_share(source: Request, user: Request, block_tokens: int) -> bool:
 class Player:
     """One engine and one fake device. Time advances by a microsecond per action."""
 
-    def __init__(self, spec: FakeModelSpec, config: EngineConfig) -> None:
+    def __init__(self, spec: FakeModelSpec, config: EngineConfig, depth: int = 2) -> None:
         self.spec = spec
         self.log = EventLog(1 << 20)
         self.legality = LegalityChecker()
         self.log.subscribe(self.legality)
-        self.engine = Engine(config, self.log)
+        self.engine = Engine(config, ExecutorTraits(depth, spec.fingerprint), self.log)
         self.device = FakeDevice(spec, config.num_blocks, config.num_host_blocks, config.max_step_tokens)
         self.steps: deque[Step] = deque()
         self.transfers: list[Transfer] = []
         self.requests: dict[str, Request] = {}
         self.told: dict[tuple[str, int], Told] = {}
         self.ended: dict[str, Status] = {}
+        self.num_output_tokens: dict[str, int] = {}
         self.spans_versions: dict[str, None] = {}
         self.versions: dict[str, int] = {}
         self.version = 0
@@ -68,6 +77,7 @@ class Player:
 
     def _note_end(self, event: RequestEnded) -> None:
         self.ended[event.request_id] = event.status
+        self.num_output_tokens[event.request_id] = event.output_tokens
 
     def _note_owner(self, event: Transition) -> None:
         self.owners[event.sequence_number] = event.request_id
@@ -108,6 +118,21 @@ class Player:
         """Give up a request."""
         self.engine.cancel(request_id, self.tick())
         self._listen()
+
+    def stop(self, request_id: str, sample: int, num_tokens: int) -> bool:
+        """The client finds that an output ends there; whether the engine agrees that it has got so far."""
+        try:
+            is_stopped = self.engine.stop_output(request_id, sample, num_tokens, self.tick())
+        except InvalidRequest:
+            is_stopped = False
+        self._listen()
+        if is_stopped:
+            told = self.told[request_id, sample]
+            told.stop(num_tokens)
+            if (told.status, len(told.tokens)) != (Status.FINISHED, num_tokens):
+                detail = f"{request_id} sample {sample} ends with token {num_tokens}; told was {told}"
+                raise InvariantViolation("stops_where_asked", detail)
+        return is_stopped
 
     def fail(self, request_id: str) -> None:
         """Something outside the engine goes wrong for a request."""
@@ -172,6 +197,7 @@ class Player:
             if told.status is not None:
                 raise InvariantViolation("ends_once", f"{output.request_id} was told more after its end")
             told.tokens += output.tokens
+            told.logprobs += output.logprobs
             told.status = output.status
 
     def settle(self, max_actions: int = 200_000) -> None:
@@ -190,12 +216,25 @@ class Player:
         for request_id, request in self.requests.items():
             if request_id not in self.ended:
                 raise InvariantViolation("ends_once", f"{request_id} never ended")
+            self._check_told(request)
             if request_id in self.spans_versions:
                 continue
             if self.ended[request_id] is Status.FINISHED:
                 self._check_whole(request)
             else:
                 self._check_beginnings(request)
+
+    def _check_told(self, request: Request) -> None:
+        """The tokens told are those counted, and each has its log-probability where the request asks."""
+        asks, count = request.sampling.logprobs is not None, self.num_output_tokens[request.request_id]
+        all_told = [told for (request_id, _), told in self.told.items() if request_id == request.request_id]
+        if sum(len(told.tokens) for told in all_told) != count:
+            raise InvariantViolation(
+                "tokens_counted", f"{request.request_id}: {count} tokens, told {all_told}"
+            )
+        for told in all_told:
+            if [each.token for each in told.logprobs] != (told.tokens if asks else []):
+                raise InvariantViolation("same_logprobs", f"{request.request_id}: {told}")
 
     def _expected(self, request: Request, sample: int) -> list[int]:
         version = self.versions[request.request_id]
@@ -206,16 +245,22 @@ class Player:
     def _check_whole(self, request: Request) -> None:
         for sample in range(request.sampling.n):
             told = self.told.get((request.request_id, sample), Told())
-            self._compare(request, sample, told.tokens, self._expected(request, sample))
+            expected = self._expected(request, sample)
+            self._compare(
+                request, sample, told, expected[: len(told.tokens)] if told.is_stopped else expected
+            )
 
     def _check_beginnings(self, request: Request) -> None:
         for sample in range(request.sampling.n):
             told = self.told.get((request.request_id, sample), Told())
             expected = self._expected(request, sample)
-            self._compare(request, sample, told.tokens, expected[: len(told.tokens)])
+            self._compare(request, sample, told, expected[: len(told.tokens)])
 
-    def _compare(self, request: Request, sample: int, tokens: list[int], expected: list[int]) -> None:
-        if tokens != expected:
-            raise InvariantViolation(
-                "same_text", f"{request.request_id} sample {sample}: {tokens}, alone it is {expected}"
-            )
+    def _compare(self, request: Request, sample: int, told: Told, expected: list[int]) -> None:
+        name, version = f"{request.request_id} sample {sample}", self.versions[request.request_id]
+        if told.tokens != expected:
+            raise InvariantViolation("same_text", f"{name}: {told.tokens}, alone it is {expected}")
+        if told.logprobs:
+            alone = list(reference_logprobs(self.spec, request, tuple(expected), version))
+            if told.logprobs != alone:
+                raise InvariantViolation("same_logprobs", f"{name}: {told.logprobs}, alone it is {alone}")

@@ -8,17 +8,16 @@ import pytest
 
 from tests.properties.worlds import World
 from weft.contracts.errors import InvariantViolation, RequestRejected
-from weft.contracts.events import RequestEnded, Status
+from weft.contracts.events import RequestEnded, Status, StepRecord, TransferEnded
 from weft.contracts.requests import Request
 from weft.contracts.transfers import Transfer
 from weft.engine.client import generate, stream
 from weft.engine.driver import EngineDriver
-from weft.engine.engine import Engine
 from weft.observation.event_log import EventLog
 from weft.observation.jsonl import to_json_line
 from weft.observation.legality import LegalityChecker
 from weft.simulator.fake_executor import FakeExecutor
-from weft.simulator.fake_reference import reference_beams, reference_output
+from weft.simulator.fake_reference import reference_beams, reference_logprobs, reference_output
 from weft.simulator.virtual_time import run
 
 
@@ -49,20 +48,27 @@ class DrivenWorld:
             self.world.spec,
             config.num_blocks,
             config.num_host_blocks,
-            depth=config.depth,
+            depth=self.world.depth,
             step_s=lambda _: self.random.choice([0.001, 0.01]),
             transfer_s=lambda _: self.random.choice([0.0, 0.005, 0.3]),
             max_step_tokens=config.max_step_tokens,
             transfer_fails=self._fails,
         )
-        engine = Engine(config, self.log)
-        driver = EngineDriver(engine, executor)
+        driver = EngineDriver(config, executor, self.log)
         async with asyncio.TaskGroup() as clients:
             for number in range(num_clients):
                 clients.create_task(self._visit(driver, number))
         await asyncio.sleep(60.0)  # longer than anything under way
-        engine.check_integrity()
+        driver.engine.check_integrity()
+        self._check_nothing_hidden()
         self.legality.finish()
+
+    def _check_nothing_hidden(self) -> None:
+        """No step fails here, and transfers only as they are told to: a device that complains has been misused."""
+        for event in self.log.events():
+            failed = isinstance(event, StepRecord) and event.failed
+            if failed or (isinstance(event, TransferEnded) and event.error not in (None, "link down")):
+                raise InvariantViolation("contract_kept", f"{event}")
 
     def _request(self, number: int) -> Request:
         tenant = self.random.choice("ab")
@@ -91,16 +97,31 @@ class DrivenWorld:
         if completion.status is Status.FINISHED:
             expected = tuple(self._expected(request, s) for s in range(request.sampling.n))
             require_same(request, completion.outputs, expected)
+            if request.sampling.logprobs is not None:
+                logprobs = tuple(reference_logprobs(self.world.spec, request, each) for each in expected)
+                require_same(request, completion.logprobs, logprobs)
 
     async def _follow(self, driver: EngineDriver, request: Request) -> None:
+        """Some find a stop string in the first few tokens, after some more have come."""
         told: dict[int, tuple[int, ...]] = {}
+        stops: dict[int, int] = {}
+        patience_tokens = self.random.choice([2, 5, 1000])
         async for news in stream(driver, request):
             if isinstance(news, RequestEnded):
                 self.ends.append(news.status)
+                if news.status is Status.FINISHED:
+                    require_same(request, news.output_tokens, sum(len(tokens) for tokens in told.values()))
                 continue
-            so_far = told[news.sample_index] = told.get(news.sample_index, ()) + news.tokens
-            expected = self._expected(request, news.sample_index)[: len(so_far)]
-            require_same(request, so_far, expected)
+            sample = news.sample_index
+            if sample in stops:
+                continue
+            so_far = told[sample] = told.get(sample, ()) + news.tokens
+            require_same(request, so_far, self._expected(request, sample)[: len(so_far)])
+            if news.status is None and len(so_far) > patience_tokens:
+                end = self.random.randrange(1, patience_tokens + 1)
+                if driver.stop_output(request.request_id, sample, end):
+                    stops[sample] = end
+                    told[sample] = so_far[:end]
 
 
 def log_of(seed: int, num_clients: int) -> list[str]:

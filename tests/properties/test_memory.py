@@ -9,6 +9,7 @@ from resource import RUSAGE_SELF, getrusage
 import pytest
 
 from weft.contracts.events import RequestEnded, Status
+from weft.contracts.execution import ExecutorTraits
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import PagedGroup, StateLayout
@@ -28,7 +29,9 @@ class Served:
         self.log = EventLog(1000)
         self.metrics = EngineMetrics(self.log)
         layout = StateLayout((PagedGroup("kv", 1),))
-        self.engine = Engine(EngineConfig(layout, {"kv": 256}, max_running=64, depth=1), self.log)
+        self.engine = Engine(
+            EngineConfig(layout, {"kv": 256}, max_running=64), ExecutorTraits(1, "none"), self.log
+        )
         self.num_submitted = self.num_finished = 0
         self.log.subscribe(self._note, RequestEnded)
 

@@ -7,7 +7,7 @@ from tests.properties.worlds import World
 
 
 class EngineMachine(RuleBasedStateMachine):
-    """Submit, plan, execute, move, cancel, fail, update, in any order that hypothesis likes."""
+    """Submit, plan, execute, move, cancel, fail, stop, update, in any order that hypothesis likes."""
 
     world: World | None = None
 
@@ -45,6 +45,11 @@ class EngineMachine(RuleBasedStateMachine):
     def cancel(self, which: int) -> None:
         for tenant in "ab":
             self.alive.player.cancel(f"{tenant}/{which}")
+
+    @rule(which=st.integers(0, 19), sample=st.integers(0, 2), num_tokens=st.integers(1, 9))
+    def stop_output(self, which: int, sample: int, num_tokens: int) -> None:
+        for tenant in "ab":
+            self.alive.player.stop(f"{tenant}/{which}", sample, num_tokens)
 
     @rule()
     def update_weights(self) -> None:

@@ -73,7 +73,8 @@ class World:
         self.layout_name = self.random.choice(sorted(LAYOUTS))
         self.layout = StateLayout(LAYOUTS[self.layout_name], BLOCK_TOKENS)
         self.spec = FakeModelSpec(self.layout, VOCABULARY, stop_bias=self.random.choice([0.0, 0.05, 0.2]))
-        self.player = Player(self.spec, self.config())
+        self.depth = self.random.choice([1, 2, 2, 3, 4])
+        self.player = Player(self.spec, self.config(), self.depth)
         self.num_requests = 0
 
     def config(self) -> EngineConfig:
@@ -89,7 +90,6 @@ class World:
             num_host_blocks=dict(pairs),
             max_step_tokens=choice([8, 16, 32]),
             max_running=8 if self.is_pinned else choice([2, 4, 8]),
-            depth=choice([1, 2, 2, 3, 4]),
             max_queued_tokens=10_000 if self.is_pinned else choice([100, 10_000]),
             prefix_caching=choice([True, True, True, False]),
             reservation=choice([Reservation.PAGED] * 5 + [Reservation.WORST_CASE]),
@@ -97,7 +97,6 @@ class World:
             budget=choice(["decode_first", "decode_first", "prefill_first", "request_level"]),
             preempt=choice(["latest_first", "latest_first_swap", "latest_first_swap", "cheapest_to_restore"]),
             draft=self._drafter(),
-            numeric_fingerprint=self.spec.fingerprint,
         )
 
     def _drafter(self) -> PolicyChoice | None:
@@ -143,9 +142,12 @@ class World:
     def sampling(self) -> SamplingParams:
         """One output, several, or a search."""
         choice, max_tokens = self.random.choice, self.random.randrange(1, 14)
+        logprobs = choice([None, None, None, 0, 2])
         if self.is_pinned:
             stops = choice([(), (), (STOP_TOKEN,)])
-            return SamplingParams(max_tokens=max_tokens + 14, stop_token_ids=stops, temperature=0.0)
+            return SamplingParams(
+                max_tokens=max_tokens + 14, stop_token_ids=stops, temperature=0.0, logprobs=logprobs
+            )
         if self.random.random() < 0.02:
             max_tokens = 300
         num_samples, beam_width = choice([(1, 1)] * 6 + [(3, 1), (1, 2), (1, 4)])
@@ -157,6 +159,7 @@ class World:
             seed=choice([None, 3]),
             n=num_samples,
             beam_width=beam_width,
+            logprobs=logprobs if beam_width == 1 else None,
         )
 
     def submit(self) -> None:
@@ -179,26 +182,28 @@ class World:
         player, draw = self.player, self.random.random()
         if player.transfers and self.random.random() < 0.3:
             self.disturb_transfer()
-        elif draw < 0.45:
+        elif draw < 0.44:
             player.plan()
-        elif draw < 0.84:
+        elif draw < 0.82:
             player.execute()
-        elif draw < 0.92:
+        elif draw < 0.90:
             player.move(self.random.randrange(9), "lost" if self.random.random() < 0.2 else None)
-        elif draw < 0.965:
+        elif draw < 0.945:
             player.cancel(self._somebody())
-        elif draw < 0.975:
+        elif draw < 0.955:
             player.fail(self._somebody())
-        elif draw < 0.985:
+        elif draw < 0.965:
             player.execute("device error")
-        elif draw < 0.99:
+        elif draw < 0.97:
             player.update_weights()
+        else:
+            self.stop_output(self._somebody())
 
     def disturb_transfer(self) -> None:
         """Something happens to a transfer under way, or to the request it belongs to."""
         player, which = self.player, self.random.randrange(9)
         owner = player.owners[player.transfers[which % len(player.transfers)].sequence_number]
-        match self.random.randrange(5):
+        match self.random.randrange(7):
             case 0:
                 player.move(which)
             case 1:
@@ -209,6 +214,14 @@ class World:
                 player.fail(owner)
             case 4:
                 player.update_weights()
+            case _:
+                self.stop_output(owner)
+
+    def stop_output(self, request_id: str) -> None:
+        """A client finds a stop string in what it was told, or in what it has not been told yet."""
+        told = [len(told.tokens) for (owner, _), told in self.player.told.items() if owner == request_id]
+        num_tokens = self.random.choice([1, self.random.randrange(1, 2 + max(told, default=3))])
+        self.player.stop(request_id, self.random.choice([0, 0, 0, 0, 0, 1, 2]), num_tokens)
 
     def _somebody(self) -> str:
         live = self.player.engine.live_requests()

@@ -148,10 +148,15 @@ class Driver:
             parts = {}
         return result
 
+    def has_ended(self, row: int, result: StepResult) -> bool:
+        """Whether a row's last token ends it, or brings it to its limit, which the device leaves to the engine."""
+        held = self.device._rows.get(row)
+        return row in result.finished or len(held.outputs) >= held.request.sampling.max_tokens
+
     def decode(self, row: int, result: StepResult) -> tuple[int, ...]:
         """Tokens of a standing row up to its end, that of `result` first."""
         tokens = [result.tokens[row]]
-        while row not in result.finished:
+        while not self.has_ended(row, result):
             result = self.step(advances=True)
             tokens.append(result.tokens[row])
         return tuple(tokens)

@@ -56,7 +56,7 @@ class Speculation:
 
     @property
     def has_ended(self) -> bool:
-        return 0 in self.result.finished
+        return self.driver.has_ended(0, self.result)
 
 
 @every_variant

@@ -48,7 +48,7 @@ def test_blocks_that_left_the_window_can_be_given_up() -> None:
     admission = driver.admission(0, request)
     result = driver.prefill(admission, chunk=4, stands=True)
     text = [result.tokens[0]]
-    while 0 not in result.finished:
+    while not driver.has_ended(0, result):
         computed = 19 + len(text)
         changes = []
         for group, window in ((0, 6), (1, 1)):

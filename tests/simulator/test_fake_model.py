@@ -20,6 +20,7 @@ from weft.simulator.fake_model import (
     prompt_token,
     state_entry,
     state_salt,
+    token_logprobs,
 )
 
 SPEC = FakeModelSpec(LAYOUTS["paged"])
@@ -171,6 +172,18 @@ def test_candidates_are_distinct_and_strictly_ordered(view: int, vocab_size: int
     assert all(later < earlier for earlier, later in zip([0.0, *logprobs], logprobs, strict=False))
     assert found[0].token == choose_token(spec, make_request(), 0, 10, [view])
     assert found == likeliest_candidates(spec, make_request(), 10, [view], 200)[:count]
+
+
+@given(WORDS, st.integers(2, 60), st.integers(0, 12), st.integers(0, 59))
+def test_log_probabilities_are_those_of_the_candidates(
+    view: int, vocab_size: int, count: int, token: int
+) -> None:
+    spec, request = FakeModelSpec(LAYOUTS["paged"], vocab_size), make_request(temperature=1.0, logprobs=count)
+    ranked = likeliest_candidates(spec, request, 10, [view], vocab_size)
+    told = token_logprobs(spec, request, token % vocab_size, 10, [view])
+    assert told.token == token % vocab_size
+    assert told.logprob == dict(ranked)[told.token]
+    assert told.likeliest == ranked[:count]
 
 
 def test_an_output_ends_with_a_stop_token_or_at_its_limit() -> None:

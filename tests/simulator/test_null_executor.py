@@ -4,8 +4,10 @@ import pytest
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.execution import ServingExecutor
+from weft.contracts.prompts import TokenPrompt
+from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import Tier
-from weft.contracts.steps import Draft, Step, StepEntry, StepResult, Verification
+from weft.contracts.steps import Admission, Draft, Step, StepEntry, StepResult, TokenLogprobs, Verification
 from weft.contracts.transfers import BlockMove, Transfer, TransferKind, TransferResult
 from weft.simulator.null_executor import NULL_TOKEN, NullExecutor
 from weft.simulator.virtual_time import run
@@ -79,6 +81,32 @@ def test_drafts_are_rejected_and_candidates_made_up() -> None:
         assert tokens == (0, 1, 2)
         assert sorted(logprobs, reverse=True) == list(logprobs)
         assert len(set(logprobs)) == 3
+
+    run(play())
+
+
+def _admission(row: int, logprobs: int | None) -> Admission:
+    request = Request(f"r{row}", TokenPrompt((1, 2)), SamplingParams(logprobs=logprobs))
+    return Admission(row, row, request, 0, (), 0, ((),))
+
+
+def test_rows_that_emit_have_log_probabilities_where_their_requests_ask() -> None:
+    async def play() -> None:
+        executor = NullExecutor()
+        begins = [StepEntry(row, 0, 2, True, stands=True) for row in (0, 1, 2)]
+        chunk = StepEntry(3, 0, 1, False)
+        rows = (_admission(0, None), _admission(1, 0), _admission(2, 5), _admission(3, 1))
+        steps = [
+            _step(0, *begins, chunk)._replace(added=rows),
+            _step(1, StepEntry(3, 1, 1, True)),
+            _step(2)._replace(paused=(1,)),
+            _step(3)._replace(advances=False),
+            _step(4)._replace(removed=(2,)),
+            _step(5)._replace(removed=(1, 3), added=(_admission(1, None),)),
+        ]
+        told = [(await executor.submit(step)).logprobs for step in steps]
+        assert [sorted(each) for each in told] == [[1, 2], [1, 2, 3], [2], [], [], []]
+        assert told[0][1] == (TokenLogprobs(NULL_TOKEN, 0.0),)
 
     run(play())
 

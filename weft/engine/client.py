@@ -6,48 +6,30 @@ from typing import NamedTuple
 
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request
+from weft.contracts.steps import TokenLogprobs
 from weft.engine.driver import EngineDriver
 from weft.engine.replica import Output
 
 
 class Completion(NamedTuple):
-    """How a request ended, with the output tokens of each sample."""
+    """How a request ended, with the output tokens of each sample, and their log-probabilities where it asked."""
 
     request_id: str
     status: Status
     reason: str
     outputs: tuple[tuple[int, ...], ...]
+    logprobs: tuple[tuple[TokenLogprobs, ...], ...]
 
 
-async def stream(driver: EngineDriver, request: Request) -> AsyncGenerator[Output | RequestEnded, None]:
-    """Outputs as they come, then how the request ended. Leaving early cancels the request.
-
-    Raises what `Engine.submit` raises.
-    """
-    async with aclosing(_follow(driver, request, stream=True)) as all_news:
-        async for news in all_news:
-            yield news
-
-
-async def generate(driver: EngineDriver, request: Request) -> Completion:
-    """The whole output of a request. Cancelling the caller cancels the request.
-
-    Raises what `Engine.submit` raises.
-    """
-    outputs: dict[int, tuple[int, ...]] = {}
-    async with aclosing(_follow(driver, request, stream=False)) as all_news:
-        async for news in all_news:
-            if isinstance(news, RequestEnded):
-                ordered = tuple(outputs[sample] for sample in sorted(outputs))
-                return Completion(request.request_id, news.status, news.reason, ordered)
-            outputs[news.sample_index] = outputs.get(news.sample_index, ()) + news.tokens
-    raise AssertionError("a request's news end with its end")
-
-
-async def _follow(
-    driver: EngineDriver, request: Request, *, stream: bool
+async def stream(
+    driver: EngineDriver, request: Request, *, whole: bool = False
 ) -> AsyncGenerator[Output | RequestEnded, None]:
-    news = driver.submit(request, stream=stream)
+    """Outputs as they come, or each as a `whole` at its end; last, how the request ended. Leaving early cancels
+    the request.
+
+    Raises what `Engine.submit` raises.
+    """
+    news = driver.submit(request, stream=not whole)
     is_over = False
     try:
         while not is_over:
@@ -59,3 +41,20 @@ async def _follow(
     finally:
         if not is_over:
             driver.cancel(request.request_id)
+
+
+async def generate(driver: EngineDriver, request: Request) -> Completion:
+    """The whole output of a request. Cancelling the caller cancels the request.
+
+    Raises what `Engine.submit` raises.
+    """
+    told: dict[int, Output] = {}  # without a stream, each output is told at its end
+    async with aclosing(stream(driver, request, whole=True)) as all_news:
+        async for news in all_news:
+            if isinstance(news, RequestEnded):
+                ordered = [told[sample] for sample in sorted(told)]
+                outputs = tuple(output.tokens for output in ordered)
+                logprobs = tuple(output.logprobs for output in ordered)
+                return Completion(request.request_id, news.status, news.reason, outputs, logprobs)
+            told[news.sample_index] = news
+    raise AssertionError("a request's news end with its end")

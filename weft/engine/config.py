@@ -22,12 +22,13 @@ class EngineConfig:
 
     `layout`: the model's state. `num_blocks`: device blocks per state group. `num_host_blocks`: blocks per
     group in host memory for swapping; empty: no swapping. `max_step_tokens`: the token budget of a step.
-    `max_running`: the most sequences that run at once (rows). `depth`: the most steps in flight.
-    `max_queued_tokens`: requests are refused while the work that waits (prompts and expected outputs) is
-    estimated above this; None: four times what the device holds. `prefix_caching`: reuse state of equal
-    prefixes. `order`, `budget`, `preempt`, `retain`, `draft`: policies, by name, as `module:Class`, or
-    as a callable that makes one.
-    `numeric_fingerprint`: names all that decides the bits of state, from the executor.
+    `max_running`: the most sequences that run at once (rows). `max_queued_tokens`: requests
+    are refused while the work that waits (prompts and expected outputs) is estimated above this; None: four
+    times what the device holds. `prefix_caching`: reuse state of equal prefixes. `order`, `budget`,
+    `preempt`, `retain`, `draft`: policies, by name, as `module:Class`, or as a callable that makes one.
+
+    How many steps may be in flight, and what names the bits of the state, is the executor's to say
+    (`ExecutorTraits`).
     """
 
     layout: StateLayout
@@ -35,7 +36,6 @@ class EngineConfig:
     num_host_blocks: Mapping[str, int] = field(default_factory=dict)
     max_step_tokens: int = 2048
     max_running: int = 256
-    depth: int = 2
     max_queued_tokens: int | None = None
     prefix_caching: bool = True
     reservation: Reservation = Reservation.PAGED
@@ -44,10 +44,9 @@ class EngineConfig:
     preempt: PolicyChoice = "latest_first"
     retain: PolicyChoice = "lru"
     draft: PolicyChoice | None = None
-    numeric_fingerprint: str = "none"
 
     def __post_init__(self) -> None:
-        for name in ("max_step_tokens", "max_running", "depth"):
+        for name in ("max_step_tokens", "max_running"):
             _at_least(name, getattr(self, name), 1)
         if self.max_running > self.max_step_tokens:
             raise ConfigurationError(

@@ -45,8 +45,12 @@ class ConstantState(GroupState):
         if snapshot is None:
             raise InvariantViolation("prefix_found", f"{sequence}: a snapshot vanished before it was used")
         self.pool.share([snapshot])
+        try:
+            (live,) = sequence.tables[self.index] = self._allocate(sequence.owner, 1)
+        except Exception:
+            self.pool.release([snapshot])
+            raise
         self.deferred.release(plan.number, self.pool, [snapshot])
-        (live,) = sequence.tables[self.index] = self._allocate(sequence.owner, 1)
         plan.copy(sequence, self.index, snapshot, live)
         SNAPSHOT_USED.hit()
 

@@ -7,6 +7,7 @@ is the loop that connects it with an executor; a test or a simulator may be anot
 
 from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected, WeftError
 from weft.contracts.events import RequestArrived, RequestEnded, Status, Transition, WeightsUpdated
+from weft.contracts.execution import ExecutorTraits
 from weft.contracts.requests import Request
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
@@ -25,12 +26,15 @@ from weft.observation.event_log import EventLog
 
 
 class Engine:
-    """Requests in, steps out; step results in, tokens out. Times are seconds on the caller's clock."""
+    """Requests in, steps out; step results in, tokens out. Times are seconds on the caller's clock.
 
-    def __init__(self, config: EngineConfig, log: EventLog | None = None) -> None:
+    `traits`: those of the executor that will do the steps.
+    """
+
+    def __init__(self, config: EngineConfig, traits: ExecutorTraits, log: EventLog | None = None) -> None:
         self.config = config
         self.log = EventLog() if log is None else log
-        self._replica = Replica(config, self.log)
+        self._replica = Replica(config, traits, self.log)
         view = PolicyView(self._replica)
         self._lifecycle = Lifecycle(self._replica)
         reclaim = Reclaim(self._replica, view, self._lifecycle)
@@ -90,6 +94,19 @@ class Engine:
     def cancel(self, request_id: str, now_s: float) -> bool:
         """End a request at any moment; False where no such request is live."""
         return self._end(request_id, now_s, Status.CANCELLED, "cancelled by the client")
+
+    def stop_output(self, request_id: str, sample_index: int, num_tokens: int, now_s: float) -> bool:
+        """End one output, by reason "stop", with its `num_tokens`-th token: there its client found a stop string.
+
+        Tokens after that one are neither told any more nor counted; the request's other outputs go on. False
+        where the output has ended or never was. Raises `InvalidRequest` where the output has not got so far,
+        or is that of a beam search.
+        """
+        self._replica.now_s = now_s
+        record = self._replica.requests.get(request_id)
+        stopped = record is not None and self._lifecycle.stop(record, sample_index, num_tokens)
+        self._lifecycle.end_doomed()
+        return stopped
 
     def fail(self, request_id: str, reason: str, now_s: float) -> bool:
         """End a request that cannot go on, naming the reason; False where no such request is live."""

@@ -81,8 +81,8 @@ class Entries:
         if count < 1:
             self._lifecycle.wait(sequence, "token budget")
         elif self._reclaim.make_room(sequence, start, start + count):
-            self._prefill_left -= count
             self._commit(sequence, start, count, None)
+            self._prefill_left -= count
 
     def _share(self, sequence: Sequence, start: int) -> int:
         missing = sequence.num_missing

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import ParamSpec, TypeVar
 
-from weft.contracts.errors import InvariantViolation, WeftError
+from weft.contracts.errors import InvalidRequest, InvariantViolation, WeftError
 from weft.contracts.events import FirstToken, RequestEnded, Status, Transition, WaitReason
+from weft.contracts.steps import TokenLogprobs
 from weft.engine.replica import Output, Replica, RequestRecord
 from weft.engine.sequence import Sequence
 from weft.observation.conditions import sometimes
@@ -17,6 +18,7 @@ CANCELLED_BLOCKED = sometimes("engine: a request was cancelled while blocked on 
 CANCELLED_WAITING = sometimes("engine: a request was cancelled while waiting")
 CANCELLED_RUNNING = sometimes("engine: a request was cancelled while running")
 CANCELLED_PREEMPTED = sometimes("engine: a request was cancelled while preempted")
+STOPPED_BY_CLIENT = sometimes("result: an output was ended by its client")
 _CANCELLED = {
     Status.BLOCKED: CANCELLED_BLOCKED,
     Status.WAITING: CANCELLED_WAITING,
@@ -73,9 +75,41 @@ class Lifecycle:
             self._replica.log.record(FirstToken(self._replica.now_s, sequence.request.request_id))
 
     def finish(self, sequence: Sequence, reason: str) -> None:
-        """A sequence has emitted its last token."""
+        """A sequence has emitted its last token, and all of its tokens are collected."""
         if not sequence.has_ended:
+            self._replica.store.publish(sequence, sequence.prompt_tokens + len(sequence.output) - 1)
             self._end(sequence, Status.FINISHED, reason, tells=True)
+
+    def stop(self, record: RequestRecord, sample_index: int, num_tokens: int) -> bool:
+        """A client has ended an output with an earlier token than its last; False where there is none to end."""
+        request_id, standing = record.request.request_id, self._replica.standing
+        if not record.tells_each:
+            raise InvalidRequest(f"request {request_id!r} is a beam search; its output cannot be ended early")
+        live = (each for each in record.sequences if each.sample_index == sample_index and not each.has_ended)
+        if (sequence := next(live, None)) is None:
+            return False
+        standing.collect(sequence)
+        known = len(sequence.output)
+        if not 1 <= num_tokens <= known:
+            raise InvalidRequest(
+                f"output {sample_index} of request {request_id!r} cannot end with token {num_tokens}; it has {known}"
+            )
+        # What has been computed beyond that token is true content: others may find it.
+        if standing.has_advanced(sequence):
+            num_units = standing.num_resolved_units(sequence)
+            self.contain(sequence, self._replica.store.publish, sequence, num_units)
+        if sequence.has_ended:
+            return False
+        self._drop_tokens(record, sequence, num_tokens)
+        STOPPED_BY_CLIENT.hit()
+        self._end(sequence, Status.FINISHED, "stop", tells=True)
+        return True
+
+    def _drop_tokens(self, record: RequestRecord, sequence: Sequence, num_tokens: int) -> None:
+        """Forget output tokens from index `num_tokens` on, also where its client was told of them."""
+        del sequence.output[num_tokens:]
+        record.num_output_tokens -= max(0, sequence.streamed - num_tokens)
+        sequence.streamed = min(sequence.streamed, num_tokens)
 
     def prune(self, sequence: Sequence, reason: str) -> None:
         """A sequence is given up while its request goes on."""
@@ -106,8 +140,6 @@ class Lifecycle:
         replica.standing.collect(sequence)
         replica.leave_row(sequence)
         replica.queue.remove(sequence)
-        if status is Status.FINISHED:
-            replica.store.publish(sequence, sequence.prompt_tokens + len(sequence.output) - 1)
         self.move(sequence, status, reason)
         if sequence.transfer_id is None:
             replica.release_state(sequence)
@@ -124,10 +156,13 @@ class Lifecycle:
         """Put news of a sequence where its client will find it."""
         new = tuple(sequence.output[sequence.streamed :])
         if new or status is not None:
+            logprobs = () if sequence.logprobs is None else _logprobs_of(sequence, new)
             sequence.streamed += len(new)
             request_id = sequence.request.request_id
             self._replica.requests[request_id].num_output_tokens += len(new)
-            self._replica.outputs.append(Output(request_id, sequence.sample_index, new, status, reason))
+            self._replica.outputs.append(
+                Output(request_id, sequence.sample_index, new, status, reason, logprobs)
+            )
 
     def _close(self, record: RequestRecord, status: Status, reason: str) -> None:
         replica = self._replica
@@ -186,3 +221,13 @@ class Lifecycle:
         for record, reason in doomed:
             if record.num_live:
                 self.end_request(record, Status.FAILED, reason)
+
+
+def _logprobs_of(sequence: Sequence, tokens: tuple[int, ...]) -> tuple[TokenLogprobs, ...]:
+    """The log-probabilities of the next tokens to be told, which asked for them."""
+    assert sequence.logprobs is not None
+    told = tuple(sequence.logprobs[sequence.streamed : sequence.streamed + len(tokens)])
+    if tuple(each.token for each in told) != tokens:
+        detail = f"{sequence}: {tokens} come with log-probabilities of {[each.token for each in told]}"
+        raise InvariantViolation("logprobs_complete", detail)
+    return told

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 from weft.contracts.errors import PolicyError
 from weft.contracts.events import Event, Status
+from weft.contracts.execution import ExecutorTraits
 from weft.contracts.policies import Policy
 from weft.contracts.requests import Request
 from weft.contracts.state import EncoderGroup
+from weft.contracts.steps import TokenLogprobs
 from weft.contracts.transfers import Transfer
 from weft.engine.config import EngineConfig
 from weft.engine.deferred import Deferred
@@ -30,13 +32,17 @@ from weft.policies.registry import (
 
 
 class Output(NamedTuple):
-    """News of one output of a request: `tokens` since the last news; `status` and `reason` at its end."""
+    """News of one output of a request: `tokens` since the last news; `status` and `reason` at its end.
+
+    `logprobs`: one for each of `tokens` where the request asked for them, else empty.
+    """
 
     request_id: str
     sample_index: int
     tokens: tuple[int, ...]
     status: Status | None = None
     reason: str = ""
+    logprobs: tuple[TokenLogprobs, ...] = ()
 
 
 class RequestRecord:
@@ -77,12 +83,13 @@ class Replica:
     device. `requests`: by id, those that have not ended. `outbox`: transfers to be started.
     """
 
-    def __init__(self, config: EngineConfig, log: EventLog) -> None:
+    def __init__(self, config: EngineConfig, traits: ExecutorTraits, log: EventLog) -> None:
         self.config = config
+        self.depth = traits.depth
         self.log = log
         self.now_s = 0.0
         self.deferred = Deferred()
-        self.store = StateStore(config, self.deferred)
+        self.store = StateStore(config, traits.numeric_fingerprint, self.deferred)
         self.host = HostTier(_host_sizes(config))
         self.standing = StandingRows(config.layout.block_tokens)
         self.order = make_order_policy(config.order)

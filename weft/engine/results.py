@@ -34,6 +34,8 @@ class Results:
             raise InvariantViolation(
                 "results_in_order", f"step {flight.step.number} is due, got {result.number}"
             )
+        if result.logprobs:
+            self._note_logprobs(flight, result)
         if flight.step.advances:
             replica.standing.resolve(result.tokens)
         self._apply_explicit(flight, result)
@@ -44,7 +46,7 @@ class Results:
         for sequence in list(replica.streaming.values()):
             replica.standing.collect(sequence)
             self._lifecycle.tell(sequence, None, "")
-        self._record(flight)
+        self._record(flight, failed=False)
         return flight
 
     def fail(self, number: int, reason: str) -> FlightRecord:
@@ -66,8 +68,22 @@ class Results:
             snapshot.pool.release([snapshot.block])
         replica.awaits_aborts = bool(replica.in_flight)
         replica.deferred.resolve(number)
-        self._record(flight)
+        self._record(flight, failed=True)
         return flight
+
+    def _note_logprobs(self, flight: FlightRecord, result: StepResult) -> None:
+        """Ahead of the tokens that they belong to: a sequence that stands fetches those later."""
+        for row, logprobs in result.logprobs.items():
+            sequence = self._holder(flight, row)
+            if sequence.logprobs is not None:
+                sequence.logprobs += logprobs
+
+    def _holder(self, flight: FlightRecord, row: int) -> Sequence:
+        """Who held a row in a step under way."""
+        sequence = flight.former.get(row) or self._replica.rows[row]
+        if sequence is None:
+            raise InvariantViolation("rows_consistent", f"row {row} has a result, but nobody held it")
+        return sequence
 
     def _apply_explicit(self, flight: FlightRecord, result: StepResult) -> None:
         for entry, sequence in zip(flight.plan.entries, flight.plan.explicit.values(), strict=True):
@@ -142,27 +158,24 @@ class Results:
 
     def _finish(self, flight: FlightRecord, result: StepResult) -> None:
         """End the sequences that the executor reports, and those that the engine knew would reach their limit."""
-        ended = list(flight.ending)
         for row in result.finished:
-            sequence = flight.former.get(row) or self._replica.rows[row]
-            if sequence is None:
-                raise InvariantViolation("rows_consistent", f"row {row} finished, but nobody held it")
-            ended.append(sequence)
-        for sequence in ended:
-            if not sequence.has_ended:
-                self._lifecycle.contain(sequence, self._end, sequence)
+            sequence = self._holder(flight, row)
+            self._lifecycle.contain(sequence, self._end, sequence, "stop")
+        for sequence in flight.ending:
+            self._lifecycle.contain(sequence, self._end, sequence, "length")
 
-    def _end(self, sequence: Sequence) -> None:
+    def _end(self, sequence: Sequence, reason: str) -> None:
+        if sequence.has_ended:
+            return
         self._replica.standing.collect(sequence)
-        stopped = sequence.output[-1] in sequence.request.sampling.stop_token_ids
-        (STOPPED if stopped else LIMITED).hit()
+        (STOPPED if reason == "stop" else LIMITED).hit()
         if sequence.stands and len(self._replica.in_flight) > 1:
             STOPPED_IN_FLIGHT.hit()
         if sequence.status is Status.PREEMPTED:
             FINISHED_PREEMPTED.hit()
-        self._lifecycle.finish(sequence, "stop" if stopped else "length")
+        self._lifecycle.finish(sequence, reason)
 
-    def _record(self, flight: FlightRecord) -> None:
+    def _record(self, flight: FlightRecord, *, failed: bool) -> None:
         replica, plan, step = self._replica, flight.plan, flight.step
         explicit = tuple(
             ComputedUnits(number, entry.start, entry.num_units, entry.emits, entry.stands)
@@ -180,5 +193,6 @@ class Results:
                 len(replica.running),
                 len(replica.queue),
                 replica.store.used_blocks(),
+                failed,
             )
         )

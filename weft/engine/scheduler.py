@@ -41,7 +41,7 @@ class Scheduler:
         """The next step, or None where there is nothing to do until a step or transfer returns or a request
         arrives. Raises `PolicyError` where a policy keeps admissible work from running."""
         replica = self._replica
-        if len(replica.in_flight) >= replica.config.depth or replica.awaits_aborts:
+        if len(replica.in_flight) >= replica.depth or replica.awaits_aborts:
             return None
         if replica.failed_policy is not None:
             failure, replica.failed_policy = replica.failed_policy, None

@@ -6,6 +6,7 @@ from weft.contracts.events import ENDS, Status
 from weft.contracts.policies import Rank
 from weft.contracts.requests import Request
 from weft.contracts.state import Owner, OwnerKind
+from weft.contracts.steps import TokenLogprobs
 
 NEVER = -1
 
@@ -18,7 +19,8 @@ class Sequence:
     rows, without anybody touching the sequence: they are `base_*` plus the ticks since `join_tick`.
 
     `output` holds the output tokens collected so far; those of recent ticks may still lie in the standing
-    rows' history. `tables`: per state group the blocks held. `keys`: prefix keys of its full blocks, as far
+    rows' history. `logprobs`: of its output tokens, where the request asks; they are there before the tokens
+    are collected. `tables`: per state group the blocks held. `keys`: prefix keys of its full blocks, as far
     as computed. `last_step`: the last step planned that touches its state. `is_held`: a search client
     decides how it goes on. `is_awaited`: the result of its last step must be seen before the next.
     """
@@ -42,6 +44,7 @@ class Sequence:
         "keys",
         "last_step",
         "leave_tick",
+        "logprobs",
         "mixes_weights",
         "num_published",
         "number",
@@ -76,6 +79,7 @@ class Sequence:
         self.rank: Rank = ()
         self.status = Status.WAITING
         self.output = array("i")
+        self.logprobs: list[TokenLogprobs] | None = None if request.sampling.logprobs is None else []
         self.base_known = self.prompt_tokens
         self.base_computed = 0
         self.stands = False

@@ -101,6 +101,10 @@ class StandingRows:
         """Whether it is time to collect."""
         return self.clock.resolved - sequence.collected_tick >= (FETCH_BLOCKS - 1) * self._block_tokens
 
+    def has_advanced(self, sequence: Sequence) -> bool:
+        """Whether a step in which the sequence stood has returned, and so all that were planned before it stood."""
+        return sequence.stands and self.clock.resolved > sequence.join_tick
+
     def num_resolved_units(self, sequence: Sequence) -> int:
         """Units of a standing sequence whose state is computed by steps that have returned."""
         return sequence.base_computed + max(0, self.clock.resolved - sequence.join_tick)

@@ -31,10 +31,10 @@ give way (the value of vLLM's `watermark`)."""
 class StateStore:
     """The pools and tables of every state group in the layout."""
 
-    def __init__(self, config: EngineConfig, deferred: Deferred) -> None:
+    def __init__(self, config: EngineConfig, numeric_fingerprint: str, deferred: Deferred) -> None:
         self.layout = config.layout
         self.block_tokens = config.layout.block_tokens
-        self.keys = PrefixKeys(config.numeric_fingerprint, self.block_tokens)
+        self.keys = PrefixKeys(numeric_fingerprint, self.block_tokens)
         self._deferred = deferred
         self.caches_prefixes = config.prefix_caching and config.reservation is Reservation.PAGED
         self.groups = make_groups(config, self.keys, deferred)

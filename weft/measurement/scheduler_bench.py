@@ -18,7 +18,6 @@ from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import PagedGroup, StateLayout
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver
-from weft.engine.engine import Engine
 from weft.observation.event_log import EventLog
 from weft.observation.metrics import EngineMetrics
 from weft.simulator.null_executor import NullExecutor
@@ -70,8 +69,8 @@ class _Load:
     def __init__(self, num_running: int, longest_tokens: int, *, mixed: bool) -> None:
         self.log = EventLog()
         self.metrics = EngineMetrics(self.log)
-        self.engine = Engine(_config(num_running, longest_tokens, mixed=mixed), self.log)
-        self.driver = EngineDriver(self.engine, NullExecutor(depth=1))
+        config = _config(num_running, longest_tokens, mixed=mixed)
+        self.driver = EngineDriver(config, NullExecutor(depth=1), self.log)
         self.intervals: list[_Interval] = []
         self.num_finished = 0
         self.on_step: Callable[[], None] = lambda: None
@@ -116,7 +115,6 @@ def _config(num_running: int, longest_tokens: int, *, mixed: bool) -> EngineConf
         max_running=num_running,
         max_step_tokens=prefill_tokens + num_running,
         max_queued_tokens=2**40,
-        depth=1,
     )
 
 

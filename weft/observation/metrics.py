@@ -58,7 +58,8 @@ class EngineMetrics:
     `time_to_first_token_seconds`: arrival to the first output token. `inter_token_latency_seconds`: see
     `TokenIntervals` for what is exact. `e2e_request_latency_seconds`: arrival to the end, of finished
     requests only. `request_queue_time_seconds`: arrival to the request's first running sequence.
-    `step_seconds`: from planning a step to its result, the wait behind the step before it included.
+    `step_seconds`: from planning a step to its result, the wait behind the step before it included; failed
+    steps, which `steps_failed` counts, have none.
 
     Gauges tell of sequences as of the last step, and 0 once no request is unfinished;
     `kv_cache_blocks_used` is as of the last step.
@@ -79,6 +80,7 @@ class EngineMetrics:
         self.step_seconds = Histogram(STEP_BOUNDS_S)
         self.num_requests_running, self.num_requests_waiting = Gauge(), Gauge()
         self.kv_cache_blocks_used = Gauge()
+        self.steps_failed = Counter()
         self.prefix_cache_queries, self.prefix_cache_hits = Counter(), Counter()
         self.prompt_tokens, self.generation_tokens = Counter(), Counter()
         self.draft_tokens, self.draft_accepted = Counter(), Counter()
@@ -132,7 +134,10 @@ class EngineMetrics:
             self.prompt_tokens.inc(request.prompt_tokens)
 
     def _on_step(self, record: StepRecord) -> None:
-        self.step_seconds.observe(record.time_s - record.planned_s)
+        if record.failed:
+            self.steps_failed.inc()
+        else:
+            self.step_seconds.observe(record.time_s - record.planned_s)
         self.generation_tokens.value += self._intervals.on_step(record)
         self.num_requests_running.value = record.num_running
         self.num_requests_waiting.value = record.num_waiting

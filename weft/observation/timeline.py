@@ -82,7 +82,8 @@ class RequestTimeline(NamedTuple):
 
     `arrival`, `first_token` and `end` are None where they are not in the log. Where the arrival is not, the
     log begins in the midst of the request, and steps and tokens are complete only for sequences that joined
-    the standing ones later. `preemptions`: running sequences lost their place. `ends`: the sequences' ends.
+    the standing ones later. Those that an output got after the token with which its client ended it are among
+    them. `preemptions`: running sequences lost their place. `ends`: the sequences' ends.
     """
 
     request_id: str
@@ -186,7 +187,7 @@ def _computed_steps(log: Iterable[Event], numbers: Sequence[int]) -> list[Comput
         elif isinstance(event, StepRecord):
             for number in event.left:
                 standing.pop(number, None)
-            for step in _parts_of_step(event, numbers, standing):
+            for step in () if event.failed else _parts_of_step(event, numbers, standing):
                 number = step.sequence_number
                 if number not in gone and _is_received(step, ends.get(number)):
                     steps.append(step)

@@ -48,9 +48,11 @@ class TokenIntervals:
     def on_step(self, record: StepRecord) -> int:
         """Observe the intervals that end with this step; returns to how many sequences it brought a token."""
         if self._ended:
-            self._retire(record.time_s, is_recorded=False)
+            self._retire(record.time_s, is_recorded=record.failed)
         if record.left:
             self._leave(record.left)
+        if record.failed:
+            return 0
         num_tokens = self._advance(record) if record.num_standing else 0
         for units in record.explicit:
             number = units.sequence_number

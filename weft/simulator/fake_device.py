@@ -9,11 +9,18 @@ from typing import NamedTuple
 
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.state import Tier
-from weft.contracts.steps import Candidate, Step, StepEntry, StepResult, Verification
+from weft.contracts.steps import Candidate, Step, StepEntry, StepResult, TokenLogprobs, Verification
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.simulator.fake_compute import FakeCompute
 from weft.simulator.fake_drafts import DraftTree, check_draft, claim_draft
-from weft.simulator.fake_model import MASK, FakeModelSpec, choose_token, ends, likeliest_candidates
+from weft.simulator.fake_model import (
+    MASK,
+    FakeModelSpec,
+    choose_token,
+    likeliest_candidates,
+    stops,
+    token_logprobs,
+)
 from weft.simulator.fake_row import Row
 from weft.simulator.fake_rows import FakeRows
 from weft.simulator.fake_state import BlockStore, WriteClaims
@@ -24,6 +31,7 @@ class _Outcome(NamedTuple):
     finished: list[int]
     verified: dict[int, Verification]
     candidates: dict[int, tuple[Candidate, ...]]
+    logprobs: dict[int, tuple[TokenLogprobs, ...]]
 
 
 class FakeDevice:
@@ -82,13 +90,18 @@ class FakeDevice:
         entries = self._rows.match(step.entries)
         claims = self._claim(standing, entries)
         self._check_budget(step, len(standing), self._encode(step, claims))
-        outcome = _Outcome([0] * (1 + max(self._rows.held, default=-1)), [], {}, {})
+        outcome = _Outcome([0] * (1 + max(self._rows.held, default=-1)), [], {}, {}, {})
         for row in standing:
             self._emit(row, self._compute.units(row, 1), outcome)
         for row, entry in entries:
             self._run_entry(row, entry, outcome)
         return StepResult(
-            step.number, outcome.tokens, tuple(outcome.finished), outcome.verified, outcome.candidates
+            step.number,
+            outcome.tokens,
+            tuple(outcome.finished),
+            outcome.verified,
+            outcome.candidates,
+            outcome.logprobs,
         )
 
     def lose(self, step: Step) -> None:
@@ -167,6 +180,9 @@ class FakeDevice:
 
     def _emit(self, row: Row, views: list[int], outcome: _Outcome) -> None:
         token = choose_token(self.spec, row.request, row.sample_index, row.computed, views)
+        if row.request.sampling.logprobs is not None:
+            logprobs = token_logprobs(self.spec, row.request, token, row.computed, views)
+            outcome.logprobs[row.number] = (logprobs,)
         row.emit(token)
         self._report(row, token, outcome)
 
@@ -176,13 +192,15 @@ class FakeDevice:
             raise row.violation(
                 "token_known", f"a draft follows position {row.computed} of {row.num_known} known"
             )
-        verification = DraftTree(self._compute, row, entry.draft).verify(views)
-        outcome.verified[row.number] = verification
+        tree = DraftTree(self._compute, row, entry.draft)
+        outcome.verified[row.number] = verification = tree.verify(views)
+        if tree.logprobs:
+            outcome.logprobs[row.number] = tuple(tree.logprobs)
         self._report(row, verification.tokens[-1], outcome)
 
     def _report(self, row: Row, token: int, outcome: _Outcome) -> None:
         outcome.tokens[row.number] = token
-        if ends(row.request, token, len(row.outputs)):
+        if stops(row.request, token, len(row.outputs)):
             outcome.finished.append(row.number)
 
     def move(self, transfer: Transfer) -> TransferResult:

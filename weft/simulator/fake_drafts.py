@@ -1,9 +1,9 @@
 """How a fake device verifies drafts: token trees whose nodes lie in the slots after the last unit."""
 
 from weft.contracts.state import PagedGroup
-from weft.contracts.steps import Draft, Verification
+from weft.contracts.steps import Draft, TokenLogprobs, Verification
 from weft.simulator.fake_compute import FakeCompute
-from weft.simulator.fake_model import choose_token, ends, mix, state_entry, state_salt
+from weft.simulator.fake_model import choose_token, ends, mix, state_entry, state_salt, token_logprobs
 from weft.simulator.fake_row import Row
 from weft.simulator.fake_state import WriteClaims
 
@@ -12,7 +12,8 @@ class DraftTree:
     """A draft on a row whose entry has been computed up to position `first` (exclusive).
 
     Node i lies in the slot of position `first` + i, whatever its depth. `paths[i]`: the ancestors of node
-    i, itself last. `views[i]`: what node i sees, itself included.
+    i, itself last. `views[i]`: what node i sees, itself included. `logprobs`: of the verified tokens, where the
+    request asks.
     """
 
     def __init__(self, compute: FakeCompute, row: Row, draft: Draft) -> None:
@@ -22,6 +23,7 @@ class DraftTree:
         self._first = row.computed
         self._paths: list[tuple[int, ...]] = []
         self._views: list[list[int]] = []
+        self.logprobs: list[TokenLogprobs] = []
 
     def verify(self, views: list[int]) -> Verification:
         """Compute all nodes and accept those that the model would have said; `views` at the last unit.
@@ -70,7 +72,7 @@ class DraftTree:
         tokens: list[int] = []
         while True:
             position = self._first + len(tokens)
-            token = choose_token(self._compute.spec, row.request, row.sample_index, position, views)
+            token = self._choose(position, views)
             tokens.append(token)
             here = accepted[-1] if accepted else -1
             children = [node for node, parent in enumerate(draft.parents) if parent == here]
@@ -79,6 +81,13 @@ class DraftTree:
                 return Verification(tuple(accepted), tuple(tokens))
             accepted.append(matching[0])
             views = self._views[matching[0]]
+
+    def _choose(self, position: int, views: list[int]) -> int:
+        spec, row = self._compute.spec, self._row
+        token = choose_token(spec, row.request, row.sample_index, position, views)
+        if row.request.sampling.logprobs is not None:
+            self.logprobs.append(token_logprobs(spec, row.request, token, position, views))
+        return token
 
     def _compact(self, accepted: tuple[int, ...]) -> None:
         compute, row, first = self._compute, self._row, self._first

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from math import gcd
 
 from weft.contracts.errors import ConfigurationError, InvalidRequest
 from weft.contracts.prompts import HashPrompt, LengthPrompt, MediaItem, TokenPrompt
 from weft.contracts.requests import Request
 from weft.contracts.state import EncoderGroup, StateLayout
-from weft.contracts.steps import Candidate
+from weft.contracts.steps import Candidate, TokenLogprobs
 
 MASK = (1 << 64) - 1
 """Keeps the low 64 bits."""
@@ -145,20 +145,41 @@ def likeliest_candidates(
     Log-probabilities are negative, strictly falling and not normalised. Without temperature, the first
     is the token that `choose_token` takes.
     """
+    return tuple(islice(_ranked(spec, request, position, views), count))
+
+
+def token_logprobs(
+    spec: FakeModelSpec, request: Request, token: int, position: int, views: Sequence[int]
+) -> TokenLogprobs:
+    """What a request that asks for log-probabilities is told of the token at `position`.
+
+    They are those of `likeliest_candidates`, whatever noise has chosen the token.
+    """
+    ranked = _ranked(spec, request, position, views)
+    likeliest = tuple(islice(ranked, request.sampling.logprobs or 0))
+    chosen = next(each for each in chain(likeliest, ranked) if each.token == token)
+    return TokenLogprobs(token, chosen.logprob, likeliest)
+
+
+def _ranked(
+    spec: FakeModelSpec, request: Request, position: int, views: Sequence[int]
+) -> Iterator[Candidate]:
     key = _output_key(request, position, views, noise=0)
-    found: list[Candidate] = []
     logprob = 0.0
-    for token in islice(_by_likelihood(spec, request, position, key), count):
-        logprob -= (1 + mix(key, len(found)) % (1 << 20)) / _LOGPROB_STEPS
-        found.append(Candidate(token, logprob))
-    return tuple(found)
+    for rank, token in enumerate(_by_likelihood(spec, request, position, key)):
+        logprob -= (1 + mix(key, rank) % (1 << 20)) / _LOGPROB_STEPS
+        yield Candidate(token, logprob)
+
+
+def stops(request: Request, token: int, num_outputs: int) -> bool:
+    """Whether `token` ends the sequence as its `num_outputs`-th output token (from 1)."""
+    sampling = request.sampling
+    return token in sampling.stop_token_ids and num_outputs > sampling.min_tokens
 
 
 def ends(request: Request, token: int, num_outputs: int) -> bool:
-    """Whether `token`, the `num_outputs`-th output token (from 1), ends the sequence."""
-    sampling = request.sampling
-    stops = token in sampling.stop_token_ids and num_outputs > sampling.min_tokens
-    return stops or num_outputs >= sampling.max_tokens
+    """Whether the sequence ends with `token`, its `num_outputs`-th output token (from 1)."""
+    return stops(request, token, num_outputs) or num_outputs >= request.sampling.max_tokens
 
 
 def _output_key(request: Request, position: int, views: Sequence[int], noise: int) -> int:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from weft.contracts.requests import Request
 from weft.contracts.state import PagedGroup
+from weft.contracts.steps import TokenLogprobs
 from weft.simulator.fake_model import (
     FakeModelSpec,
     choose_token,
@@ -18,6 +19,7 @@ from weft.simulator.fake_model import (
     state_entry,
     state_salt,
     text_groups,
+    token_logprobs,
 )
 
 
@@ -87,6 +89,20 @@ def reference_output(
         sequence.feed(output[-1])
         output.append(sequence.next_token(sample_index))
     return tuple(output)
+
+
+def reference_logprobs(
+    spec: FakeModelSpec, request: Request, output: tuple[int, ...], weights_version: int = 0
+) -> tuple[TokenLogprobs, ...]:
+    """The log-probabilities of an output's tokens, one after the other."""
+    sequence = PlainSequence(spec, request, weights_version)
+    sequence.feed_prompt()
+    told: list[TokenLogprobs] = []
+    for token in output:
+        position = sequence.num_computed
+        told.append(token_logprobs(spec, request, token, position, sequence.views(position - 1)))
+        sequence.feed(token)
+    return tuple(told)
 
 
 class Hypothesis(NamedTuple):
