@@ -185,7 +185,7 @@ def _take_keys(
     """Unknown keys are masked as scores; unknown values must be zeros, since nothing times NaN is NaN."""
     k_NKGE = cache.keys_SGE[keys.slots_NK]
     v_NKGE = torch.where(keys.known_NK[:, :, None, None], cache.values_SGE[keys.slots_NK], 0.0)
-    scores_NGPK = _products(q_NGPE, k_NKGE.permute(0, 2, 3, 1))
+    scores_NGPK = _products(q_NGPE, k_NKGE.permute(0, 2, 1, 3), transposed=True)
     scores_NGRQK = scores_NGPK.view(*q_NGPE.shape[:2], -1, QUERY_TILE, KEY_TILE)
     scores_NGPK = torch.where(keys.mask_NQK[:, None, None], scores_NGRQK, -torch.inf).flatten(2, 3)
     new_highest = torch.maximum(highest_NGP1, scores_NGPK.amax(-1, keepdim=True))
@@ -196,7 +196,8 @@ def _take_keys(
     return new_highest, new_total, new_sum
 
 
-def _products(a_NGPI: Tensor, b_NGIJ: Tensor) -> Tensor:
+def _products(a_NGPI: Tensor, b_NGIJ: Tensor, *, transposed: bool = False) -> Tensor:
     """Matrix products of one fixed shape, as many as there are items and groups."""
-    product = torch.bmm(a_NGPI.flatten(0, 1), b_NGIJ.flatten(0, 1))
+    right = b_NGIJ.flatten(0, 1)
+    product = torch.bmm(a_NGPI.flatten(0, 1), right.transpose(1, 2) if transposed else right)
     return product.view(*a_NGPI.shape[:3], -1)

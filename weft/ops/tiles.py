@@ -7,7 +7,7 @@ That the place in a tile does not matter is what `tests/ops` checks for every op
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import torch
@@ -22,7 +22,8 @@ Item = TypeVar("Item")
 
 
 class Workers:
-    """Threads that each compute whole pieces; the pieces do not depend on how many threads there are."""
+    """The calling thread and others, each of which computes whole pieces; the pieces do not depend on how many
+    threads there are."""
 
     def __init__(self, num_threads: int) -> None:
         self.num_threads = num_threads
@@ -35,16 +36,19 @@ class Workers:
                 f"{torch.get_num_threads()} threads; call bind_thread in the thread that uses the backend"
             )
             raise InvariantViolation("one_thread_per_tile", detail)
-        if self.num_threads == 1 or len(items) == 1:
-            for item in items:
-                action(item)
-            return
-        for _ in self._threads().map(action, items):
-            pass
+        num_shares = min(self.num_threads, len(items))
+        shares = [items[number::num_shares] for number in range(num_shares)]
+        others = [self._threads().submit(_do_all, action, share) for share in shares[1:]]
+        try:
+            _do_all(action, shares[0] if shares else ())
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
 
     def _threads(self) -> ThreadPoolExecutor:
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.num_threads, "weft-tile", initializer=bind_thread)
+            self._pool = ThreadPoolExecutor(self.num_threads - 1, "weft-tile", initializer=bind_thread)
         return self._pool
 
     def close(self) -> None:
@@ -52,6 +56,11 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
+
+
+def _do_all(action: Callable[[Item], None], items: Iterable[Item]) -> None:
+    for item in items:
+        action(item)
 
 
 def bind_thread() -> None:
