@@ -37,10 +37,13 @@ class Workers:
             )
             raise InvariantViolation("one_thread_per_tile", detail)
         num_shares = min(self.num_threads, len(items))
+        if num_shares <= 1:
+            _do_all(action, items)
+            return
         shares = [items[number::num_shares] for number in range(num_shares)]
         others = [self._threads().submit(_do_all, action, share) for share in shares[1:]]
         try:
-            _do_all(action, shares[0] if shares else ())
+            _do_all(action, shares[0])
         finally:
             wait(others)
         for other in others:
