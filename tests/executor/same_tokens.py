@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -21,8 +22,9 @@ from weft.contracts.requests import Request, SamplingParams
 from weft.engine.client import Completion, generate, stream
 from weft.engine.driver import EngineDriver
 from weft.executor.loading import Serving, make_serving
-from weft.model_specs.families import spec_from_config
+from weft.model_specs.families import read_spec, spec_from_config
 from weft.model_specs.model_spec import ModelSpec
+from weft.weights.checkpoint import CheckpointWeights
 from weft.weights.random_weights import RandomWeights
 from weft.weights.source import WeightSource
 
@@ -35,6 +37,7 @@ PLAIN = ServingOptions(
     enable_prefix_caching=False,
     num_threads=1,
     depth=1,
+    max_model_len=MAX_MODEL_LEN,
     kv_cache_memory_bytes=1 << 24,
 )
 """How a request runs alone."""
@@ -111,18 +114,22 @@ def random_sampling(random: Random) -> SamplingParams:
 
 
 class SameTokens:
-    """One world. `play` raises `InvariantViolation` where anything is not as it is alone."""
+    """One world, on a random model or a `checkpoint`.
 
-    def __init__(self, seed: int) -> None:
+    `play` raises `InvariantViolation` where anything is not as it is alone.
+    """
+
+    def __init__(self, seed: int, checkpoint: Path | None = None) -> None:
         self.random = Random(seed)
         self._weights_seed = self.random.randrange(1 << 30)
-        self.spec = random_spec(self.random)
-        self.options = random_options(self.random)
+        self._checkpoint = checkpoint
+        self.spec = random_spec(self.random) if checkpoint is None else read_spec(checkpoint)
+        self.options = replace(random_options(self.random), max_model_len=MAX_MODEL_LEN)
         stems = [self._tokens(self.random.randint(4, 70)) for _ in range(3)]
         self._stems = [*stems, ()]
 
     def _tokens(self, count: int) -> tuple[int, ...]:
-        return tuple(self.random.randrange(VOCAB_SIZE) for _ in range(count))
+        return tuple(self.random.randrange(self.spec.vocab_size) for _ in range(count))
 
     def requests(self, count: int, name: str) -> list[Request]:
         """Requests some of whose prompts begin alike."""
@@ -138,10 +145,12 @@ class SameTokens:
         """The world's model; its weights are the same every time."""
 
         def weights(dtype: torch.dtype, device: torch.device) -> WeightSource:
+            if self._checkpoint is not None:
+                return CheckpointWeights(self._checkpoint, dtype, device)
             return RandomWeights(self._weights_seed, dtype, device, std=0.35)
 
         if options.kv_cache_memory_bytes is None:
-            token_bytes = 2 * 2 * self.spec.num_kv_heads * self.spec.head_dim * 4
+            token_bytes = self.spec.num_layers * 2 * self.spec.num_kv_heads * self.spec.head_dim * 4
             longest = MAX_MODEL_LEN + options.max_num_batched_tokens + 4 * options.block_tokens
             budget = int(token_bytes * longest * self.random.uniform(1.1, 2.5))
             options = replace(options, kv_cache_memory_bytes=budget)

@@ -2,12 +2,14 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.executor.same_tokens import SameTokens
 from weft.observation.conditions import report
 
+CHECKPOINT = Path(__file__).resolve().parents[3] / "shared/data/models/stories260K_hf"
 REACHED = (
     "preemption by recompute",
     "preemption by swap",
@@ -36,6 +38,13 @@ def test_some_hundred_requests_get_the_same_bits_as_alone() -> None:
     assert threading.active_count() == threads
     missed = [name for name in REACHED if _hits()[name] == before.get(name, 0)]
     assert not missed, f"never reached: {missed}"
+
+
+@pytest.mark.skipif(not CHECKPOINT.is_dir(), reason=f"needs the checkpoint {CHECKPOINT}")
+def test_a_real_checkpoint_gives_the_same_bits_in_a_crowd() -> None:
+    for seed in (1, 2):
+        world = SameTokens(seed, CHECKPOINT)
+        assert asyncio.run(world.play(world.requests(24, str(seed)))) > 10
 
 
 @pytest.mark.nightly
