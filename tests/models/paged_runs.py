@@ -18,10 +18,15 @@ BLOCK_TOKENS = 8
 class PagedRuns:
     """A model from a directory; every text gets blocks of its own."""
 
-    def __init__(self, directory: Path, ops: Ops, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        ops: Ops,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device = torch.device("cpu"),  # noqa: B008  it never changes
+    ) -> None:
         self.spec = read_spec(directory)
         self.ops = ops
-        device = torch.device("cpu")
         weights = CheckpointWeights(directory, dtype, device)
         self.model = build_model(self.spec, weights, ops, self.spec.max_length_tokens)
         self._dtype, self._device = dtype, device
@@ -64,9 +69,14 @@ class PagedRuns:
             spans.append(Span(first, start, end - start))
             first += end - start
         tables = torch.tensor([[text * blocks + index for index in range(blocks)] for text, _, _ in step])
-        groups = [GroupTables(tables, group.window_tokens) for group in self.spec.layer_groups]
+        groups = [
+            GroupTables(tables.to(self._device), group.window_tokens) for group in self.spec.layer_groups
+        ]
         plan = self.ops.plan_attention(PagedBatch(spans, groups, pools.layers, BLOCK_TOKENS))
-        return self.model.forward(torch.tensor(tokens), torch.tensor(positions), plan)
+        device = self._device
+        return self.model.forward(
+            torch.tensor(tokens, device=device), torch.tensor(positions, device=device), plan
+        )
 
 
 def whole(lengths: Sequence[int]) -> list[list[tuple[int, int, int]]]:
