@@ -40,6 +40,8 @@ class ForwardPass:
             yield self._product(
                 "logits_product", None, self.work.num_outputs, self.spec.vocab_size, self.spec.hidden_size
             )
+            if self.activation_format is not NumberFormat.FLOAT32:
+                yield self._logits_conversion(self.work.num_outputs, self.spec.vocab_size)
 
     def _attention_half(self, layer: int, num_tokens: int) -> Iterator[Operation]:
         spec = self.spec
@@ -132,6 +134,21 @@ class ForwardPass:
         """Queries and keys of all heads; a cosine and a sine per token and dimension, shared by the heads."""
         rows, size = num_tokens * (self.spec.num_heads + self.spec.num_kv_heads), self.spec.head_dim
         return self._elementwise("rotary", layer, rows, size, num_read=rows * size + 2 * num_tokens * size)
+
+    def _logits_conversion(self, rows: int, size: int) -> Operation:
+        """Whoever samples gets float32, whatever the model computes in."""
+        narrow, wide = self.activation_format, NumberFormat.FLOAT32
+        return Operation(
+            name="logits_conversion",
+            layer=None,
+            kind=OperationKind.ELEMENTWISE,
+            shape=(Size("rows", rows), Size("outputs", size)),
+            formats=(OperandFormat("input", narrow), OperandFormat("output", wide)),
+            flops=0,
+            weight_bytes=0,
+            read_bytes=rows * size * narrow.num_bytes,
+            written_bytes=rows * size * wide.num_bytes,
+        )
 
     def _attention(self, layer: int, span: Span) -> Operation:
         """Keeps the span's new keys and values, then reads from the kept state all that its units see."""

@@ -40,7 +40,7 @@ class Operation:
     Softmax, norms and element-wise work count 0, as in every published count: bytes bound them.
     `weight_bytes`: weights, biases and table rows read. `read_bytes`: activations and state read.
     `written_bytes`: activations and state written. Each operand counts once, however often a kernel fetches
-    it; token ids, positions and block tables are left out.
+    it; token ids, positions, block tables and the look-up of a step's cosines and sines are left out.
     """
 
     name: str
