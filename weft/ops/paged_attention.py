@@ -27,11 +27,14 @@ class DecodeGather:
 
 @dataclass(frozen=True, slots=True)
 class SpanGather:
-    """A longer span: the blocks it sees, and which of their slots each unit sees."""
+    """A longer span: the blocks it sees, and what is added to the score of each of their slots for each unit.
+
+    `bias_TL` is None where the span is a sequence from its beginning, without a window.
+    """
 
     span: Span
     blocks_N: Tensor
-    mask_TL: Tensor
+    bias_TL: Tensor | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +115,15 @@ def _plan_decodes(batch: PagedBatch, group: GroupTables, rows: list[int]) -> Dec
 
 
 def _plan_span(batch: PagedBatch, group: GroupTables, row: int, span: Span) -> SpanGather:
-    size, end = batch.block_tokens, span.start + span.num_units
-    first = _first_block(span.start, group.window_tokens, size)
+    size, end, window = batch.block_tokens, span.start + span.num_units, group.window_tokens
+    first = _first_block(span.start, window, size)
     blocks = group.tables_BM[row, first : -(-end // size)].clamp(min=0)
-    mask = causal_mask(
-        span.start, span.num_units, first * size, len(blocks) * size, group.window_tokens, blocks.device
-    )
-    return SpanGather(span, blocks, mask)
+    if span.start == 0 and (window is None or window >= end):
+        return SpanGather(span, blocks, None)
+    mask = causal_mask(span.start, span.num_units, first * size, len(blocks) * size, window, blocks.device)
+    # As numbers to add, and once: torch would make them of truth values in every layer.
+    bias = torch.zeros(mask.shape, dtype=batch.layers[0].keys_SGE.dtype, device=mask.device)
+    return SpanGather(span, blocks, bias.masked_fill_(~mask, -torch.inf))
 
 
 def _first_block(start: int, window_tokens: int | None, block_tokens: int) -> int:
@@ -163,7 +168,14 @@ def _attend_span(q_THE: Tensor, cache: LayerCache, gather: SpanGather, block_tok
     keys_1GLE = _gather(cache.keys_SGE, gather.blocks_N, 1, block_tokens, q_THE)
     values_1GLE = _gather(cache.values_SGE, gather.blocks_N, 1, block_tokens, q_THE)
     q_1HTE = q_THE.transpose(0, 1)[None]
+    if gather.bias_TL is None:
+        keys_1GLE, values_1GLE = keys_1GLE[:, :, : len(q_THE)], values_1GLE[:, :, : len(q_THE)]
     out_1HTE = functional.scaled_dot_product_attention(
-        q_1HTE, keys_1GLE, values_1GLE, attn_mask=gather.mask_TL, enable_gqa=True
+        q_1HTE,
+        keys_1GLE,
+        values_1GLE,
+        attn_mask=gather.bias_TL,
+        is_causal=gather.bias_TL is None,
+        enable_gqa=True,
     )
     return out_1HTE[0].transpose(0, 1)
