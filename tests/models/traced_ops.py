@@ -254,7 +254,13 @@ def _plan_span(batch: PagedBatch, row: int, span: Span) -> SpanPlan:
 
 
 def _mask(group: GroupPlan) -> Tensor:
-    return group.decodes[0].mask_B11L if group.decodes else group.spans[0].mask_TL
+    if group.decodes:
+        return group.decodes[0].mask_B11L
+    (gather,) = group.spans
+    if gather.bias_TL is None:
+        size = gather.span.num_units
+        return torch.ones(size, size, dtype=torch.bool).tril()
+    return gather.bias_TL == 0
 
 
 def _kind(name: str) -> OperationKind:

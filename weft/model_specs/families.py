@@ -46,11 +46,12 @@ def register(family: Family) -> None:
     module, _, name = family.model.partition(":")
     if not module or not name:
         raise ConfigurationError(f"model is {family.model!r}; it must be of the form module:Class")
-    known = FAMILIES.setdefault(family.architecture, family)
-    if known != family:
+    known = FAMILIES.get(family.architecture, family)
+    if known.model != family.model:
         raise ConfigurationError(
             f"architecture {family.architecture!r} is computed by {known.model} already; choose another name"
         )
+    FAMILIES[family.architecture] = family  # again where its module was reloaded
 
 
 def family_of(architecture: str) -> Family:

@@ -168,14 +168,15 @@ def _attend_span(q_THE: Tensor, cache: LayerCache, gather: SpanGather, block_tok
     keys_1GLE = _gather(cache.keys_SGE, gather.blocks_N, 1, block_tokens, q_THE)
     values_1GLE = _gather(cache.values_SGE, gather.blocks_N, 1, block_tokens, q_THE)
     q_1HTE = q_THE.transpose(0, 1)[None]
-    if gather.bias_TL is None:
+    bias_TL = None if gather.bias_TL is None else gather.bias_TL.to(q_THE.dtype)
+    if bias_TL is None:
         keys_1GLE, values_1GLE = keys_1GLE[:, :, : len(q_THE)], values_1GLE[:, :, : len(q_THE)]
     out_1HTE = functional.scaled_dot_product_attention(
         q_1HTE,
         keys_1GLE,
         values_1GLE,
-        attn_mask=gather.bias_TL,
-        is_causal=gather.bias_TL is None,
+        attn_mask=bias_TL,
+        is_causal=bias_TL is None,
         enable_gqa=True,
     )
     return out_1HTE[0].transpose(0, 1)
