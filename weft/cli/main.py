@@ -27,6 +27,7 @@ class Verb(NamedTuple):
 VERBS: Mapping[str, Verb] = {
     "bench": Verb("Measure this machine and this installation."),
     "bench.latency": Verb("Time a model's tokens by batch size.", "weft.cli.bench_latency:command"),
+    "bench.loop": Verb("Time how late the event loop is.", "weft.cli.bench_loop:command"),
     "bench.scheduler": Verb("Time what the scheduler costs per step.", "weft.cli.bench_scheduler:command"),
     "bench.throughput": Verb("Time a load of requests.", "weft.cli.bench_throughput:command"),
     "convert": Verb("Turn weights of other formats into a directory to serve.", "weft.cli.convert:command"),
