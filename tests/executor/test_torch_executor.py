@@ -4,7 +4,8 @@ import asyncio
 import gc
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ from torch import Tensor
 
 from tests.executor.tiny_serving import ask, request, save_tiny, tiny_serving
 from weft.contracts.errors import ConfigurationError, InvariantViolation
-from weft.contracts.events import Status, TransferEnded
+from weft.contracts.events import Event, Status, TransferEnded
+from weft.contracts.policies import DraftPolicy, SequenceView
 from weft.contracts.state import Tier
-from weft.contracts.steps import Step
+from weft.contracts.steps import Draft, Step
 from weft.engine.driver import EngineDriver
 from weft.executor.loading import Serving
 
@@ -158,6 +160,28 @@ def _damage(serving: Serving, damage: str, monkeypatch: pytest.MonkeyPatch) -> N
         return move(transfer)
 
     monkeypatch.setattr(pools, "move", damaged)
+
+
+class GuessOne(DraftPolicy):
+    observes = ()
+
+    def observe(self, event: Event) -> None:
+        pass
+
+    def decide(self, sequence: SequenceView, tokens: Sequence[int], now_s: float) -> Draft | None:
+        return Draft((5,), (-1,))
+
+
+def test_drafts_are_refused_in_so_many_words() -> None:
+    async def main() -> None:
+        serving = tiny_serving()
+        driver = EngineDriver(replace(serving.config, draft=GuessOne), serving.executor)
+        (ended,) = await ask(driver, request("drafted", stop_token_ids=()))
+        assert ended.status is Status.FAILED
+        assert "verifies no drafts yet" in ended.reason
+        serving.close()
+
+    asyncio.run(main())
 
 
 def test_nothing_is_left_behind() -> None:

@@ -226,6 +226,7 @@ async def llm_says(llm: AsyncLLM) -> str:
             "set max_model_len to at most 16, or set kv_cache_memory_bytes to at least",
         ),
         ({"max_num_seqs": 0}, "max_num_seqs is 0; it must be at least 1"),
+        ({"max_num_batched_tokens": 99}, r"max_num_seqs is 256, above max_num_batched_tokens \(99\)"),
         ({"tokenizer": "/nowhere"}, "/nowhere"),
         ({"chat_template": "/nowhere"}, "/nowhere"),
     ],

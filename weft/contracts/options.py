@@ -50,6 +50,11 @@ class ServingOptions:
             if getattr(self, name) is not None:
                 self._at_least(name, 1)
         self._at_least("swap_memory_bytes", 0)
+        if self.max_num_seqs > self.max_num_batched_tokens:
+            raise ConfigurationError(
+                f"max_num_seqs is {self.max_num_seqs}, above max_num_batched_tokens ({self.max_num_batched_tokens}): "
+                "each running sequence takes a token of every step; lower the first or raise the second"
+            )
 
     def _at_least(self, name: str, least: int) -> None:
         if getattr(self, name) < least:

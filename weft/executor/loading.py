@@ -161,6 +161,10 @@ def _engine_config(
 
 
 def _free_bytes(device: torch.device) -> int:
+    if device.type not in SHARE_OF_MEMORY:
+        raise ConfigurationError(
+            f"how much memory device {str(device)!r} has left cannot be asked; set kv_cache_memory_bytes"
+        )
     free_bytes = available_memory_bytes() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
     return int(free_bytes * SHARE_OF_MEMORY[device.type])
 

@@ -109,6 +109,10 @@ class ModelRunner:
         pieces = [Piece(row, row.computed, 1, None) for row in standing]
         for entry in step.entries:
             row = self._rows.match(entry)
+            if entry.draft is not None:
+                raise ConfigurationError(
+                    "this executor verifies no drafts yet; leave the engine's draft policy out"
+                )
             if entry.chosen:
                 index = row.choose(entry.start, entry.chosen)
                 self._sampler.choose(row.number, index, entry.chosen)
