@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup test test-all format lint types mutants conditions structure bench clean
+.PHONY: help setup serve test test-all format lint types mutants conditions structure bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -32,6 +32,9 @@ $(BIN)/python:
 	done; \
 	echo "make: no Python 3.11 or newer found; install one or name it: make PYTHON=/path/to/python3.11" >&2; \
 	exit 1
+
+serve: $(STAMP)  ## serve the built-in model on port 8000 (ARGS="..." go to weft serve)
+	@exec $(BIN)/weft serve $(ARGS)
 
 test: lint types  ## format check, lint, types and all tests but the nightly ones
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not nightly" $(ARGS)

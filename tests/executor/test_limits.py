@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from weft.executor.limits import available_memory_bytes, available_processors
+from weft.executor.limits import (
+    available_memory_bytes,
+    available_processors,
+    memory_limit_bytes,
+    processor_quota,
+    total_memory_bytes,
+)
 
 GIB = 1 << 30
 
@@ -90,3 +96,22 @@ def test_no_quota_leaves_the_affinity(host: Path) -> None:
     without_groups = available_processors(host)
     write(host, {"proc/self/cgroup": ""})
     assert available_processors(host) == without_groups
+
+
+def test_limits_of_groups_are_told(host: Path) -> None:
+    assert memory_limit_bytes(host) is None
+    assert processor_quota(host) is None
+    assert total_memory_bytes(host) == 99999999 * 1024
+    write(
+        host,
+        {
+            "proc/self/cgroup": "0::/outer/inner\n",
+            "sys/fs/cgroup/outer/inner/memory.max": f"{3 * GIB}\n",
+            "sys/fs/cgroup/outer/inner/cpu.max": "max 100000\n",
+            "sys/fs/cgroup/outer/memory.max": f"{8 * GIB}\n",
+            "sys/fs/cgroup/outer/cpu.max": "150000 100000\n",
+        },
+    )
+    assert memory_limit_bytes(host) == 3 * GIB
+    assert processor_quota(host) == 1.5
+    assert available_processors(host) == 1

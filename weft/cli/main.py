@@ -1,7 +1,9 @@
 """The `weft` command. Verbs are named in a table and imported only when they run, so that help is instant."""
 
 import difflib
+import errno
 import importlib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
@@ -11,6 +13,8 @@ import click
 from weft import __version__
 
 EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+"""As a shell reports a process that Ctrl-C ended: 128 and the number of the signal."""
 
 
 class Verb(NamedTuple):
@@ -30,7 +34,12 @@ VERBS: Mapping[str, Verb] = {
     "bench.loop": Verb("Time how late the event loop is.", "weft.cli.bench_loop:command"),
     "bench.scheduler": Verb("Time what the scheduler costs per step.", "weft.cli.bench_scheduler:command"),
     "bench.throughput": Verb("Time a load of requests.", "weft.cli.bench_throughput:command"),
+    "chat": Verb("Talk with a model in the terminal.", "weft.cli.chat:command"),
     "convert": Verb("Turn weights of other formats into a directory to serve.", "weft.cli.convert:command"),
+    "doctor": Verb("Check this machine and a model; one fix per finding.", "weft.cli.doctor:command"),
+    "env": Verb("Tell versions, processors, memory and GPUs.", "weft.cli.env:command"),
+    "generate": Verb("Continue texts.", "weft.cli.generate:command"),
+    "serve": Verb("Serve a model over HTTP.", "weft.cli.serve:command"),
 }
 
 
@@ -101,17 +110,48 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run(command_line, arguments)
 
 
-def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
-    """Run a command as `main` does: exit with code 2 and one line on stderr where it raises a `WeftError`."""
+def run(command: click.Command, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command as `main` does, and exit.
+
+    Code 2 and one line on stderr where it raises a `WeftError` or click refuses the arguments; 130 where it is
+    interrupted; 1 without a word where nobody reads what it writes.
+    """
     try:
-        command.main(args=arguments, prog_name="weft")
+        code = command.main(args=arguments, prog_name="weft", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(EXIT_USER_ERROR)
+    except click.ClickException as error:
+        from weft.cli.mistakes import explain  # here, so that help imports nothing but click
+
+        _fail(explain(error))
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        _forget_output()
+        if error.errno == errno.ENOSPC:
+            _fail("there is no space left to write to; make some, or write elsewhere")
+        sys.exit(1)
     except Exception as error:
-        from weft.contracts.errors import WeftError  # here, so that help imports nothing but click
+        from weft.contracts.errors import WeftError
 
         if not isinstance(error, WeftError):
             raise
-        click.echo(f"weft: error: {' '.join(str(error).split())}", err=True)
-        sys.exit(EXIT_USER_ERROR)
+        _fail(str(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"weft: error: {' '.join(message.split())}", err=True)
+    sys.exit(EXIT_USER_ERROR)
+
+
+def _forget_output() -> None:
+    """Let what could not be written go nowhere: Python would try once more at its end, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 if __name__ == "__main__":

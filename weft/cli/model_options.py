@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from weft.cli.mistakes import NearChoice
 from weft.contracts.formats import NumberFormat
 from weft.contracts.options import AUTO, ServingOptions
 
@@ -53,10 +54,11 @@ class Flag(NamedTuple):
 
 
 COUNT = click.IntRange(min=1)
-FORMATS = click.Choice([AUTO, *(number.value for number in NumberFormat)])
+FORMATS = NearChoice([AUTO, *(number.value for number in NumberFormat)])
+BACKENDS = NearChoice(["torch", "reference"])
 CACHE_DEFAULT = "what these need, at most half of what is free; on a GPU nine tenths"
 FLAGS = (
-    Flag("backend", str, "torch (fast), or reference (the same bits whatever else runs)."),
+    Flag("backend", BACKENDS, "torch (fast), or reference (the same bits whatever else runs)."),
     Flag("device", str, "A torch device, such as cpu or cuda; auto: a GPU where there is one."),
     Flag("dtype", FORMATS, "Of weights, arithmetic and cache; auto: the checkpoint's (reference: float32)."),
     Flag("max_model_len", COUNT, "Most tokens of a sequence, prompt and output.", "the model's own"),

@@ -26,13 +26,13 @@ class EngineDriver:
         self.engine = Engine(config, ExecutorTraits.of(executor), log)
         self._executor, self._loop = executor, asyncio.get_running_loop()
         self._news: dict[str, News] = {}
-        self._defect: Exception | None = None
+        self.defect: Exception | None = None  # what stopped the engine for good
         self.engine.log.subscribe(self._tell, RequestEnded)
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
         """Hand a request to the engine; raises what `Engine.submit` raises, or the defect that stopped it."""
-        if self._defect:
-            raise self._defect
+        if self.defect:
+            raise self.defect
         self.engine.submit(request, self._loop.time(), stream=stream)
         news = self._news[request.request_id] = News()
         self._loop.call_soon(self._pump)  # so that what arrives together runs together
@@ -65,7 +65,7 @@ class EngineDriver:
                 moving = asyncio.ensure_future(self._executor.transfer(transfer))
                 moving.add_done_callback(partial(self._transfer_ended, transfer.transfer_id))
         except Exception as defect:  # nothing the engine says can be trusted any more: all who wait are told
-            self._defect = defect
+            self.defect = defect
             while self._news:
                 self._news.popitem()[1].put_nowait(defect)
             raise

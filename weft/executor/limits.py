@@ -22,20 +22,41 @@ def available_memory_bytes(root: Path = ROOT) -> int:
 
 def available_processors(root: Path = ROOT) -> int:
     """Processors that this process may keep busy: by affinity and by quota, at least 1."""
-    found = [float(len(os.sched_getaffinity(0)))]
-    for directory in _groups(root, "cpu"):
-        quota = _quota(directory)
-        if quota is not None:
-            found.append(quota)
-    return max(1, int(min(found)))
+    found = float(len(os.sched_getaffinity(0)))
+    quota = processor_quota(root)
+    return max(1, int(found if quota is None else min(found, quota)))
+
+
+def processor_quota(root: Path = ROOT) -> float | None:
+    """The share of processors that the tightest group leaves us: 1.5 is one and a half; None without a limit."""
+    return min(filter(None, map(_quota, _groups(root, "cpu"))), default=None)
+
+
+def memory_limit_bytes(root: Path = ROOT) -> int | None:
+    """What the tightest group lets us use altogether, or None without a limit."""
+    limits = [
+        _first_number(directory, "memory.max", "memory.limit_in_bytes")
+        for directory in _groups(root, "memory")
+    ]
+    return min((limit for limit in limits if limit is not None and limit < _UNLIMITED), default=None)
+
+
+def total_memory_bytes(root: Path = ROOT) -> int | None:
+    """Of the host, or None where it does not say."""
+    return _meminfo_bytes(root, "MemTotal")
 
 
 def _host_available_bytes(root: Path) -> int:
+    available = _meminfo_bytes(root, "MemAvailable")
+    return _UNLIMITED if available is None else available
+
+
+def _meminfo_bytes(root: Path, wanted: str) -> int | None:
     for line in (root / "proc/meminfo").read_text().splitlines():
         name, _, rest = line.partition(":")
-        if name == "MemAvailable":
+        if name == wanted:
             return int(rest.split()[0]) * 1024
-    return _UNLIMITED
+    return None
 
 
 def _groups(root: Path, controller: str) -> list[Path]:

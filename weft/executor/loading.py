@@ -59,13 +59,14 @@ def load_serving(directory: Path, options: ServingOptions) -> Serving:
 
 def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> Serving:
     """Serve a model whose weights come from anywhere."""
-    ops, device = _backend(options)
-    number = _number_format(spec, options)
+    ops, device = choose_backend(options)
+    number = choose_format(spec, options)
     dtype: torch.dtype = getattr(torch, number.value)
-    max_model_len = _max_model_len(spec, options)
+    max_model_len = longest_sequence(spec, options)
     model = build_model(spec, weights(dtype, device), ops, max_model_len)
     layout = spec.state_layout(number, options.block_tokens)
-    config = _engine_config(layout, Demand(max_model_len, *_batch_sizes(options)), options, device)
+    budget_bytes = options.kv_cache_memory_bytes or cache_share(free_bytes(device), device)
+    config = engine_config(layout, max_model_len, options, budget_bytes)
     pools = StatePools(
         spec,
         options.block_tokens,
@@ -96,7 +97,8 @@ def build_model(spec: ModelSpec, weights: WeightSource, ops: Ops, max_model_len:
     return model
 
 
-def _backend(options: ServingOptions) -> tuple[Ops, torch.device]:
+def choose_backend(options: ServingOptions) -> tuple[Ops, torch.device]:
+    """What computes, and where. Raises `ConfigurationError` where there is no such thing."""
     threads = options.num_threads or available_processors()
     if options.backend == ReferenceOps.name:
         if options.device not in (AUTO, "cpu"):
@@ -121,7 +123,8 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _number_format(spec: ModelSpec, options: ServingOptions) -> NumberFormat:
+def choose_format(spec: ModelSpec, options: ServingOptions) -> NumberFormat:
+    """Of weights, arithmetic and state."""
     if options.backend == ReferenceOps.name:
         if options.dtype not in (AUTO, NumberFormat.FLOAT32.value):
             raise ConfigurationError(
@@ -131,7 +134,8 @@ def _number_format(spec: ModelSpec, options: ServingOptions) -> NumberFormat:
     return spec.stored_format if options.dtype == AUTO else number_format(options.dtype)
 
 
-def _max_model_len(spec: ModelSpec, options: ServingOptions) -> int:
+def longest_sequence(spec: ModelSpec, options: ServingOptions) -> int:
+    """In tokens, prompt and output. Raises `ConfigurationError` where the model cannot be that long."""
     if options.max_model_len is None:
         return spec.max_length_tokens
     if options.max_model_len > spec.max_length_tokens:
@@ -141,14 +145,11 @@ def _max_model_len(spec: ModelSpec, options: ServingOptions) -> int:
     return options.max_model_len
 
 
-def _batch_sizes(options: ServingOptions) -> tuple[int, int]:
-    return options.max_num_seqs, options.max_num_batched_tokens
-
-
-def _engine_config(
-    layout: StateLayout, demand: Demand, options: ServingOptions, device: torch.device
+def engine_config(
+    layout: StateLayout, max_model_len: int, options: ServingOptions, budget_bytes: int
 ) -> EngineConfig:
-    budget_bytes = options.kv_cache_memory_bytes or _free_bytes(device)
+    """With as many blocks as the budget pays for. Raises `ConfigurationError` where these are too few."""
+    demand = Demand(max_model_len, options.max_num_seqs, options.max_num_batched_tokens)
     return EngineConfig(
         layout,
         blocks_within(layout, demand, budget_bytes),
@@ -160,13 +161,20 @@ def _engine_config(
     )
 
 
-def _free_bytes(device: torch.device) -> int:
-    if device.type not in SHARE_OF_MEMORY:
-        raise ConfigurationError(
-            f"how much memory device {str(device)!r} has left cannot be asked; set kv_cache_memory_bytes"
-        )
-    free_bytes = available_memory_bytes() if device.type == "cpu" else torch.cuda.mem_get_info(device)[0]
-    return int(free_bytes * SHARE_OF_MEMORY[device.type])
+def free_bytes(device: torch.device) -> int:
+    """Memory that could be taken on a device now. Raises `ConfigurationError` where it cannot be asked."""
+    if device.type == "cpu":
+        return available_memory_bytes()
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    raise ConfigurationError(
+        f"how much memory device {str(device)!r} has left cannot be asked; set kv_cache_memory_bytes"
+    )
+
+
+def cache_share(num_bytes: int, device: torch.device) -> int:
+    """The part of free memory that the cache may take."""
+    return int(num_bytes * SHARE_OF_MEMORY[device.type])
 
 
 def _host_blocks(layout: StateLayout, demand: Demand, memory_bytes: int) -> dict[str, int]:

@@ -2,13 +2,13 @@
 
 import asyncio
 import warnings
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from weft.contracts.errors import ConfigurationError
@@ -18,9 +18,11 @@ from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.engine.client import stream
 from weft.engine.driver import EngineDriver
+from weft.engine.engine import Engine
 from weft.llm.output_reader import OutputReader
 from weft.llm.prompting import Message, Prompt, Prompting
 from weft.llm.results import CompletionChunk, CompletionOutput, RequestFailed, RequestOutput
+from weft.observation.event_log import EventLog
 from weft.text.output_text import OutputText
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ class AsyncLLM:
     let all wait. The rest are the fields of `ServingOptions`. Requests that name no seed get noise that
     follows from their number, so a program that asks the same gets the same.
 
+    `log` records what happens to requests, from the first on; `serving` is the model as it was loaded.
+
     Raises `ConfigurationError` for whatever keeps the model from being served.
     """
 
@@ -53,23 +57,24 @@ class AsyncLLM:
         **options: Any,
     ) -> None:
         directory, checked = Path(model), serving_options(options)
-        self._serving = _load(directory, checked)
+        self.serving = _load(directory, checked)
         try:
             self.prompting = Prompting(
                 directory,
-                self._serving.spec.vocab_size,
-                self._serving.max_model_len,
+                self.serving.spec.vocab_size,
+                self.serving.max_model_len,
                 None if tokenizer is None else Path(tokenizer),
                 None if chat_template is None else Path(chat_template),
             )
         except BaseException:
-            self._serving.close()
+            self.serving.close()
             raise
         if self.prompting.defaults.not_applied:
             keys = ", ".join(self.prompting.defaults.not_applied)
             warnings.warn(
                 f"{model}: its generation_config.json sets {keys}, which has no effect here", stacklevel=2
             )
+        self.log = EventLog()
         self._bounded = bounded
         self._driver: EngineDriver | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,7 +98,17 @@ class AsyncLLM:
             now_s = asyncio.get_running_loop().time()
             for request_id in self._driver.engine.live_requests():
                 self._driver.engine.fail(request_id, "the model was closed", now_s)
-        await asyncio.to_thread(self._serving.close)
+        await asyncio.to_thread(self.serving.close)
+
+    @property
+    def engine(self) -> Engine | None:
+        """What runs the requests, for those who watch it; None before the first request."""
+        return None if self._driver is None else self._driver.engine
+
+    @property
+    def defect(self) -> Exception | None:
+        """What stopped the engine for good, or None."""
+        return None if self._driver is None else self._driver.defect
 
     async def generate(self, prompt: Prompt, sampling: SamplingParams | None = None) -> RequestOutput:
         """The whole output for a prompt. Cancelling the caller cancels the request.
@@ -101,20 +116,20 @@ class AsyncLLM:
         Raises `InvalidRequest`, `RequestRejected` where too much work waits, `RequestFailed`.
         """
         text = prompt if isinstance(prompt, str) else None
-        return await self._collect(await self._encode(prompt), sampling, text)
+        return await self._collect(await self.encode(prompt), sampling, text)
 
     async def chat(
         self, messages: Sequence[Message], sampling: SamplingParams | None = None, **template_variables: Any
     ) -> RequestOutput:
         """The assistant's answer to a conversation; `template_variables` go to the model's chat template."""
-        tokens = await self._encode_chat(messages, template_variables)
+        tokens = await self.encode_chat(messages, template_variables)
         return await self._collect(tokens, sampling, None)
 
     async def stream(
         self, prompt: Prompt, sampling: SamplingParams | None = None
     ) -> AsyncGenerator[CompletionChunk, None]:
         """Outputs as they come. Leaving early cancels the request. Raises as `generate` does."""
-        tokens = await self._encode(prompt)
+        tokens = await self.encode(prompt)
         async with aclosing(self._chunks(self._request(tokens, sampling), is_streamed=True)) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -123,19 +138,21 @@ class AsyncLLM:
         self, messages: Sequence[Message], sampling: SamplingParams | None = None, **template_variables: Any
     ) -> AsyncGenerator[CompletionChunk, None]:
         """The answer to a conversation as it comes."""
-        tokens = await self._encode_chat(messages, template_variables)
+        tokens = await self.encode_chat(messages, template_variables)
         async with aclosing(self.stream(tokens, sampling)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
-    async def _encode(self, prompt: Prompt) -> tuple[int, ...]:
+    async def encode(self, prompt: Prompt) -> tuple[int, ...]:
+        """A prompt's token ids, checked against the model; a long text is taken apart in a thread."""
         if isinstance(prompt, str) and len(prompt) >= LONG_TEXT:
             return await asyncio.to_thread(self.prompting.encode, prompt)
         return self.prompting.encode(prompt)
 
-    async def _encode_chat(
-        self, messages: Sequence[Message], template_variables: dict[str, Any]
+    async def encode_chat(
+        self, messages: Sequence[Message], template_variables: Mapping[str, Any] = MappingProxyType({})
     ) -> tuple[int, ...]:
+        """A conversation's token ids; template and tokenizer run in a thread."""
         encode = partial(self.prompting.encode_chat, messages, **template_variables)
         return await asyncio.to_thread(encode)
 
@@ -177,10 +194,10 @@ class AsyncLLM:
         if self._is_closed:
             raise ConfigurationError("the model was closed; load it again")
         if self._driver is None:
-            config = self._serving.config
+            config = self.serving.config
             if not self._bounded:
                 config = replace(config, max_queued_tokens=UNBOUNDED_TOKENS)
-            self._driver, self._loop = EngineDriver(config, self._serving.executor), loop
+            self._driver, self._loop = EngineDriver(config, self.serving.executor, self.log), loop
         if loop is not self._loop:
             raise ConfigurationError("an AsyncLLM belongs to one event loop; make one for each, or use LLM")
         return self._driver

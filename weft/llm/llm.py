@@ -55,6 +55,7 @@ class LLM:
         if self._loop.is_closed():
             return
         self._run(self._llm.close())
+        self._run(self._loop.shutdown_default_executor())  # closing the loop would not wait for its threads
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

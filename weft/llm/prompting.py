@@ -18,11 +18,15 @@ Message = Mapping[str, Any]
 """A message of a conversation: role, content and what else the model's template reads."""
 
 
+class ContextLengthExceeded(InvalidRequest):
+    """Prompt and output together would be longer than a sequence of this model may be."""
+
+
 class Prompting:
     """Tokenizer, chat template and defaults of a model in `directory`.
 
     `tokenizer`, `chat_template`: files or directories to take instead of the model's own. A model without a
-    tokenizer takes token ids only.
+    tokenizer takes token ids only, one without a template no conversations.
     """
 
     def __init__(
@@ -34,16 +38,21 @@ class Prompting:
         chat_template: Path | None = None,
     ) -> None:
         self._directory = directory
-        self._vocab_size, self._max_model_len = vocab_size, max_model_len
+        self._vocab_size, self.max_model_len = vocab_size, max_model_len
         self.tokenizer = find_tokenizer(directory) if tokenizer is None else load_tokenizer(tokenizer)
         special_tokens = {} if self.tokenizer is None else self.tokenizer.special_tokens
-        self._template = find_chat_template(
+        self.chat_template = find_chat_template(
             chat_template or directory, special_tokens=special_tokens, now=datetime.now
         )
         self.defaults = read_generation_defaults(directory)
         own_end = None if self.tokenizer is None else self.tokenizer.eos_token_id
         ends = (*self.defaults.eos_token_ids, *([] if own_end is None else [own_end]))
         self.end_token_ids = tuple(dict.fromkeys(ends))
+
+    @property
+    def has_chat_template(self) -> bool:
+        """Whether conversations can become prompts."""
+        return self.chat_template is not None
 
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """A prompt's token ids. Raises `ConfigurationError` for text where there is no tokenizer."""
@@ -61,9 +70,9 @@ class Prompting:
 
     def render(self, messages: Sequence[Message], **variables: Any) -> str:
         """A conversation as the model's prompt; `variables` are the template's own."""
-        if self._template is None:
+        if self.chat_template is None:
             raise missing_chat_template(self._directory)
-        return self._template.render(messages, **variables)
+        return self.chat_template.render(messages, **variables)
 
     def encode_chat(self, messages: Sequence[Message], **variables: Any) -> tuple[int, ...]:
         """A conversation's token ids; the template has put all special tokens where they belong."""
@@ -77,7 +86,7 @@ class Prompting:
 
         None takes the model's defaults, with as many tokens as there is room for up to their limit.
         """
-        room = self._max_model_len - prompt_tokens
+        room = self.max_model_len - prompt_tokens
         if sampling is None:
             sampling = default_sampling(self.defaults)
             sampling = replace(sampling, max_tokens=max(1, min(sampling.max_tokens, room)))
@@ -93,13 +102,13 @@ class Prompting:
 
     def _check_length(self, prompt_tokens: int, max_tokens: int, room: int) -> None:
         if room < 1:
-            raise InvalidRequest(
-                f"the prompt has {prompt_tokens} tokens; with an output it must stay within {self._max_model_len}"
+            raise ContextLengthExceeded(
+                f"the prompt has {prompt_tokens} tokens; with an output it must stay within {self.max_model_len}"
             )
         if max_tokens > room:
-            raise InvalidRequest(
+            raise ContextLengthExceeded(
                 f"max_tokens is {max_tokens}; after a prompt of {prompt_tokens} tokens there is room for {room} "
-                f"of {self._max_model_len}; set max_tokens to at most {room}, or shorten the prompt"
+                f"of {self.max_model_len}; set max_tokens to at most {room}, or shorten the prompt"
             )
 
     def _checked(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
@@ -109,6 +118,8 @@ class Prompting:
         return tokens
 
     def _check_tokens(self, where: str, tokens: tuple[int, ...]) -> None:
+        if not tokens or (min(tokens) >= 0 and max(tokens) < self._vocab_size):
+            return  # a long prompt is checked on the event loop, so at the speed of C
         for token in tokens:
             if not 0 <= token < self._vocab_size:
                 raise InvalidRequest(f"{where} has token id {token}; ids are 0 to {self._vocab_size - 1}")

@@ -27,7 +27,7 @@ class ChatTemplate:
         now: Callable[[], datetime] | None = None,
         where: str = "the chat template",
     ) -> None:
-        self._special_tokens, self._where = dict(special_tokens or {}), where
+        self._special_tokens, self.where = dict(special_tokens or {}), where
         try:
             with one_rendering():  # constants are computed while compiling
                 self._template = TemplateEnvironment(now).from_string(source)
@@ -71,17 +71,17 @@ class ChatTemplate:
 
     def _refused(self, error: Exception) -> WeftError:
         if isinstance(error, RaisedByTemplate):
-            return InvalidRequest(f"{self._where} refuses these messages: {error.message}")
+            return InvalidRequest(f"{self.where} refuses these messages: {error.message}")
         if isinstance(error, TemplateTooLarge):
-            return InvalidRequest(f"{self._where} does too much for these messages: {error}; shorten them")
+            return InvalidRequest(f"{self.where} does too much for these messages: {error}; shorten them")
         if isinstance(error, SecurityError):
             return self._unusable(error)
         problem = f"{type(error).__name__}: {str(error)[:200]}"
         return InvalidRequest(
-            f"{self._where} fails for these messages ({problem}); change them or the template"
+            f"{self.where} fails for these messages ({problem}); change them or the template"
         )
 
     def _unusable(self, error: Exception) -> ConfigurationError:
         return ConfigurationError(
-            f"{self._where} cannot be used: {str(error)[:200]}; name another with --chat-template PATH"
+            f"{self.where} cannot be used: {str(error)[:200]}; name another with --chat-template PATH"
         )

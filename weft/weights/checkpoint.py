@@ -55,11 +55,7 @@ class CheckpointWeights(WeightSource):
         Raises `ConfigurationError` where it is missing, of another shape, stored in a format other than fp32, fp16
         and bf16, or holds a NaN or an infinity (also one that only the conversion made).
         """
-        stored_name = self._stored_name(name)
-        if stored_name is None:
-            raise ConfigurationError(self._missing(name))
-        file = self._files[stored_name]
-        _check_shape(file, stored_name, shape)
+        file, stored_name = self._found(name, shape)
         stored = file.read(stored_name)
         tensor = torch.empty(shape, dtype=self.dtype, device=self.device).copy_(stored)
         if not is_finite(tensor):
@@ -77,6 +73,15 @@ class CheckpointWeights(WeightSource):
                 f"{self.path} holds {len(left)} tensors that the model does not use: {first_few(left)}; "
                 "check that config.json belongs to these weights (model_type, num_hidden_layers, biases)"
             )
+
+    def _found(self, name: str, shape: tuple[int, ...]) -> tuple[TensorFile, str]:
+        """The file that holds a tensor of that shape, and its name there."""
+        stored_name = self._stored_name(name)
+        if stored_name is None:
+            raise ConfigurationError(self._missing(name))
+        file = self._files[stored_name]
+        _check_shape(file, stored_name, shape)
+        return file, stored_name
 
     def _stored_name(self, name: str) -> str | None:
         """What the checkpoint calls a tensor, or None where it has none of that name."""
@@ -104,6 +109,25 @@ class CheckpointWeights(WeightSource):
                 "them; set tie_word_embeddings to false in config.json"
             )
         del self._unread[stored_name]
+
+
+class CheckpointHeaders(CheckpointWeights):
+    """The same checkpoint by its headers alone: tensors on the meta device, nothing but names, shapes and stored
+    formats checked. What it accepts can still hold a NaN, or tied tensors that differ."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, torch.float32, torch.device("cpu"))
+        self.device = torch.device("meta")
+
+    def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """An empty tensor of that shape. Raises `ConfigurationError` as for weights that are read."""
+        file, stored_name = self._found(name, shape)
+        file.check_format(stored_name)
+        self._unread.pop(stored_name, None)
+        return torch.empty(shape, dtype=self.dtype, device=self.device)
+
+    def _finish_tied(self, name: str, twin: str) -> None:
+        self._unread.pop(self._stored_name(name) or name, None)
 
 
 def _check_shape(file: TensorFile, name: str, shape: tuple[int, ...]) -> None:

@@ -54,16 +54,20 @@ class TensorFile:
 
         Raises `ConfigurationError` for a stored format other than `READABLE_FORMATS`.
         """
+        self.check_format(name)
+        try:
+            return self._handle.get_tensor(name)
+        except (SafetensorError, OSError) as error:
+            raise _damaged(self.path, f"tensor {quoted(name)}: {error}") from error
+
+    def check_format(self, name: str) -> None:
+        """Raises `ConfigurationError` for a tensor in a stored format other than `READABLE_FORMATS`."""
         stored = self._handle.get_slice(name).get_dtype()
         if stored not in READABLE_FORMATS:
             raise ConfigurationError(
                 f"{self.path}: tensor {quoted(name)} is stored as {stored}, which Weft does not read; "
                 f"use a checkpoint in one of {', '.join(READABLE_FORMATS)}"
             )
-        try:
-            return self._handle.get_tensor(name)
-        except (SafetensorError, OSError) as error:
-            raise _damaged(self.path, f"tensor {quoted(name)}: {error}") from error
 
 
 def _opened(path: Path) -> _Handle:

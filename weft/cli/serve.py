@@ -1,0 +1,191 @@
+"""`weft serve`: a model behind the routes of OpenAI's API."""
+
+import asyncio
+import logging
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from weft.cli.asking import chat_template_option, tokenizer_option
+from weft.cli.mistakes import NearChoice
+from weft.cli.model_options import model_options
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.options import serving_options
+from weft.llm.model_path import BUILTIN, resolve_model
+
+if TYPE_CHECKING:
+    from weft.llm.async_llm import AsyncLLM
+    from weft.server.state import ServerState
+
+LEVELS = ("debug", "info", "warning", "error")
+log = logging.getLogger("weft.server")
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="To listen on; 0: any that is free.",
+)
+@click.option(
+    "--api-key",
+    "api_keys",
+    multiple=True,
+    envvar="WEFT_API_KEY",
+    help="One that clients must send; may be repeated. Also from WEFT_API_KEY, separated by spaces.",
+)
+@click.option(
+    "--served-model-name",
+    "names",
+    multiple=True,
+    help="What clients call the model; may be repeated.  [default: ORG/NAME, or the directory's name]",
+)
+@tokenizer_option
+@chat_template_option
+@click.option(
+    "--stalled-after",
+    "stalled_after_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds without the end of a step after which /health reports a busy engine as stuck.",
+)
+@click.option(
+    "--log-level", type=NearChoice(LEVELS), default="info", show_default=True, help="Of what to log."
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Say whether it fits and how many blocks there are; serve nothing."
+)
+@model_options()
+def command(
+    model: str | None,
+    names: tuple[str, ...],
+    dry_run: bool,
+    log_level: str,
+    given: dict[str, Any],
+    **arguments: Any,
+) -> None:
+    """Serve MODEL over HTTP, in the protocol of OpenAI's API.
+
+    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or "builtin", which is the default.
+
+    SIGTERM or Ctrl-C ends what runs and stops; a second one stops at once.
+    """
+    _log_to_stderr(log_level)
+    directory = resolve_model(model)
+    if dry_run:
+        _tell_plan(directory, given, arguments["tokenizer"], arguments["chat_template"])
+        return
+    _serve(directory, names or (_default_name(model, directory),), given, arguments)
+
+
+def _default_name(model: str | None, directory: Path) -> str:
+    """ORG/NAME stays; of a path, the last part: where a model lies is nobody's business."""
+    if model is None or model == BUILTIN:
+        return BUILTIN
+    return directory.resolve().name or "model" if Path(model).is_dir() else model.partition("@")[0]
+
+
+def _log_to_stderr(level: str) -> None:
+    """Libraries tell of trouble only."""
+    logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", force=True)
+    logging.getLogger("weft").setLevel(level.upper())
+
+
+def _tell_plan(
+    directory: Path, given: dict[str, Any], tokenizer: Path | None, chat_template: Path | None
+) -> None:
+    from weft.executor.serving_plan import plan_serving
+    from weft.llm.prompting import Prompting
+    from weft.server.announcement import describe_plan
+
+    plan = plan_serving(directory, serving_options(given))
+    Prompting(directory, plan.spec.vocab_size, plan.max_model_len, tokenizer, chat_template)
+    click.echo("\n".join(describe_plan(plan, str(directory))))
+    click.echo("it fits")
+
+
+def _serve(
+    directory: Path,
+    names: tuple[str, ...],
+    given: dict[str, Any],
+    arguments: dict[str, Any],
+) -> None:
+    begun_s = time.perf_counter()
+    from weft.server.lifecycle import listen, serve
+    from weft.server.state import ServerSettings, ServerState
+
+    log.debug("import of the HTTP part: %.2f s", time.perf_counter() - begun_s)
+    host, api_keys = arguments["host"], arguments["api_keys"]
+    _check_exposure(host, api_keys)
+    serving_options(given)  # its complaints come before the port is taken
+    settings = ServerSettings(names, api_keys, arguments["stalled_after_s"])
+    state = ServerState(settings)
+    listener = listen(host, arguments["port"])
+    port = listener.getsockname()[1]
+
+    def load() -> "AsyncLLM":
+        return _load(directory, arguments["tokenizer"], arguments["chat_template"], given)
+
+    def announce(llm: "AsyncLLM") -> None:
+        _announce(llm, directory, state, _url(host, port), time.perf_counter() - begun_s)
+
+    asyncio.run(serve(listener, state, load, announce))
+
+
+def _check_exposure(host: str, api_keys: tuple[str, ...]) -> None:
+    from weft.server.gate import is_loopback
+
+    if not is_loopback(host) and not api_keys:
+        raise ConfigurationError(
+            f"host {host} can be reached from other machines, and there is no API key; add --api-key KEY (or set "
+            "WEFT_API_KEY), or listen on 127.0.0.1"
+        )
+    if any(not key.isascii() or not key.strip() for key in api_keys):
+        raise ConfigurationError("an API key is empty or not ASCII; headers carry nothing else")
+
+
+def _url(host: str, port: int) -> str:
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)
+    return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
+
+
+def _load(
+    directory: Path, tokenizer: Path | None, chat_template: Path | None, options: dict[str, Any]
+) -> "AsyncLLM":
+    from weft.llm.async_llm import AsyncLLM
+
+    begun_s = time.perf_counter()
+    import weft.executor.loading  # noqa: F401  # to tell its time apart: it brings torch
+
+    imported_s = time.perf_counter()
+    log.debug("import of torch and the engine: %.2f s", imported_s - begun_s)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default", UserWarning)
+        llm = AsyncLLM(directory, tokenizer=tokenizer, chat_template=chat_template, **options)
+    for warning in caught:
+        log.warning("%s", warning.message)
+    log.debug("weights, cache and tokenizer: %.2f s", time.perf_counter() - imported_s)
+    return llm
+
+
+def _announce(llm: "AsyncLLM", directory: Path, state: "ServerState", url: str, took_s: float) -> None:
+    from weft.server.announcement import describe_serving, lines_to_try
+
+    settings = state.settings
+    names = ", ".join(settings.model_names)
+    keys = "required" if settings.api_keys else "none; only this machine is answered"
+    click.echo("\n".join(describe_serving(llm, str(directory))))
+    click.echo(f"server     model name {names}; API key {keys}")
+    click.echo(f"\nready after {took_s:.1f} s: {url}\n\nTry:\n")
+    for line in lines_to_try(llm, url, settings.model_names[0], needs_key=bool(settings.api_keys)):
+        click.echo(f"  {line}\n")
+    sys.stdout.flush()

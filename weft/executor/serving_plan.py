@@ -1,0 +1,63 @@
+"""What serving a checkpoint would take, without reading its weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.formats import NumberFormat
+from weft.contracts.options import ServingOptions
+from weft.engine.config import EngineConfig
+from weft.executor.inspection import inspect_checkpoint
+from weft.executor.loading import (
+    cache_share,
+    choose_backend,
+    choose_format,
+    engine_config,
+    free_bytes,
+    longest_sequence,
+)
+from weft.executor.sizing import size_bytes
+from weft.model_specs.model_spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ServingPlan:
+    """Sizes in bytes. `free_bytes`: on the device, before anything is loaded. `config`: the engine's."""
+
+    spec: ModelSpec
+    backend: str
+    device: str
+    number_format: NumberFormat
+    max_model_len: int
+    config: EngineConfig
+    free_bytes: int
+    weights_bytes: int
+    cache_bytes: int
+
+
+def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
+    """Raises `ConfigurationError` for what keeps a checkpoint from being served: a damaged or missing file, an
+    option that cannot be, too little memory."""
+    spec = inspect_checkpoint(directory)
+    ops, device = choose_backend(options)
+    number, max_model_len = choose_format(spec, options), longest_sequence(spec, options)
+    free, weights = free_bytes(device), spec.num_parameters * number.num_bytes
+    if weights > free:
+        raise ConfigurationError(
+            f"the weights need {_mebibytes(weights)} MiB and {_mebibytes(free)} MiB are free on {device}; free some, "
+            "or serve a smaller model"
+        )
+    layout = spec.state_layout(number, options.block_tokens)
+    budget = options.kv_cache_memory_bytes or cache_share(free - weights, device)
+    config = engine_config(layout, max_model_len, options, budget)
+    cache = size_bytes(layout, dict(config.num_blocks))
+    if weights + cache > free:
+        raise ConfigurationError(
+            f"weights ({_mebibytes(weights)} MiB) and cache ({_mebibytes(cache)} MiB) need more than the "
+            f"{_mebibytes(free)} MiB that are free on {device}; lower kv_cache_memory_bytes"
+        )
+    return ServingPlan(spec, ops.name, str(device), number, max_model_len, config, free, weights, cache)
+
+
+def _mebibytes(num_bytes: int) -> int:
+    return num_bytes >> 20

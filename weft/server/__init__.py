@@ -1,0 +1,1 @@
+"""The HTTP server: protocols of clients in front of one `AsyncLLM`."""

@@ -1,0 +1,77 @@
+"""Fields that both protocols share, each with its bounds: no number, list or text of a client is unlimited."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from weft.server.unsupported import only
+
+MOST_STOPS = 16
+MOST_STOP_CHARACTERS = 1024
+MOST_STOP_TOKENS = 128
+MOST_BIASES = 1024
+MOST_TOKENS = 1 << 31
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _token_key(value: str) -> str:
+    """JSON has no other keys than texts."""
+    if not (value.isascii() and value.isdigit() and len(value) <= 10):
+        raise PydanticCustomError("token_key", "keys must be token ids, such as '42'")
+    return value
+
+
+Stop = Annotated[
+    list[Annotated[str, Field(min_length=1, max_length=MOST_STOP_CHARACTERS)]],
+    Field(max_length=MOST_STOPS),
+    BeforeValidator(_listed),
+]
+TokenId = Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
+BiasKey = Annotated[str, AfterValidator(_token_key)]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+Count = Annotated[int, Field(ge=1, lt=MOST_TOKENS)]
+
+
+class Strict(BaseModel):
+    """An object without unknown fields, without conversions between types, without infinities."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class StreamOptions(Strict):
+    """`include_usage`: a last chunk tells how many tokens there were. `include_obfuscation`: chunks are padded to
+    hide their length; we never do."""
+
+    include_usage: bool | None = None
+    include_obfuscation: Annotated[Any, only(False)] = None
+
+
+class GenerationFields(Strict):
+    """What can be said of any generation; None where the client says nothing.
+
+    From `top_k` on the fields are ours; they mean what they do in `SamplingParams`.
+    """
+
+    model: Annotated[str, Field(max_length=256)]
+    n: Annotated[int, Field(ge=1, le=128)] | None = None
+    stop: Stop | None = None
+    max_tokens: Count | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    logit_bias: Annotated[dict[BiasKey, Bias], Field(max_length=MOST_BIASES)] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+    top_k: Annotated[int, Field(ge=0, lt=MOST_TOKENS)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    repetition_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
+    min_tokens: Annotated[int, Field(ge=0, lt=MOST_TOKENS)] | None = None
+    stop_token_ids: Annotated[list[TokenId], Field(max_length=MOST_STOP_TOKENS)] | None = None
+    ignore_eos: bool | None = None

@@ -1,0 +1,104 @@
+"""What every request passes before its route: host and key; and what catches whatever went wrong behind."""
+
+import hmac
+import logging
+import time
+from collections.abc import Sequence
+from ipaddress import ip_address
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from weft.server.connection import ClientGone
+from weft.server.errors import AUTHENTICATION, ApiError, api_error
+
+log = logging.getLogger("weft.server")
+
+OPEN_PATHS = ("/health", "/ready")
+"""Probes have no keys."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches an address; a name other than localhost counts as reachable."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Gate:
+    """Around the application. With `api_keys` one is required, but for the paths of probes. Without, only
+    requests to a loopback name pass: a foreign web page can make a browser send requests here under its
+    own name ("DNS rebinding"), but under no other. `paths`: the routes that there are, for advice."""
+
+    def __init__(self, app: ASGIApp, api_keys: tuple[str, ...], paths: Sequence[str]) -> None:
+        self._app = app
+        self._paths = [path.replace("{name:path}", "NAME") for path in paths]
+        self._keys = tuple(key.encode() for key in api_keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # neither websockets nor lifespan events are served
+        begun_s, status = time.perf_counter(), 0
+
+        async def send_noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            self._check(scope)
+            # Starlette answers missing routes itself unless it finds an application to raise to.
+            await self._app({**scope, "app": self}, receive, send_noting)
+        except ClientGone:
+            status = 499  # as nginx has it
+        except Exception as error:
+            if status != 0:
+                raise
+            known = self._route_error(scope, error) if isinstance(error, HTTPException) else api_error(error)
+            await known.response()(scope, receive, send_noting)
+        finally:
+            took_ms = 1000 * (time.perf_counter() - begun_s)
+            log.info("%s %s %d %.0f ms", scope["method"], ascii(scope["path"])[1:-1], status, took_ms)
+
+    def _route_error(self, scope: Scope, error: HTTPException) -> ApiError:
+        path, method = ascii(scope["path"])[1:-1][:200], scope["method"]
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "another method")
+            message = f"{path} takes no {method}; use {allowed}"
+            return ApiError(405, message, code="method_not_allowed", headers=error.headers)
+        message = f"there is no route {path}; there are {', '.join(self._paths)}"
+        return ApiError(error.status_code, message, code="not_found")
+
+    def _check(self, scope: Scope) -> None:
+        headers = {name.lower(): value for name, value in scope["headers"]}
+        if not self._keys:
+            self._check_host(headers.get(b"host", b"localhost").decode("latin-1"))
+        elif scope["path"] not in OPEN_PATHS:
+            self._check_key(headers.get(b"authorization", b""))
+
+    def _check_host(self, host: str) -> None:
+        name = host if host.endswith("]") else host.rpartition(":")[0] or host
+        if not is_loopback(name):
+            raise ApiError(
+                403,
+                "without API keys the server answers to localhost only; start it with --api-key",
+                code="foreign_host",
+            )
+
+    def _check_key(self, header: bytes) -> None:
+        scheme, _, given = header.partition(b" ")
+        # Every key is compared, each in a time that does not depend on where it differs.
+        matches = [hmac.compare_digest(given.strip(), key) for key in self._keys]
+        if scheme.lower() != b"bearer" or not any(matches):
+            problem = "is not valid" if header else "is missing"
+            raise ApiError(
+                401,
+                f"the API key {problem}; send the header 'Authorization: Bearer KEY'",
+                kind=AUTHENTICATION,
+                code="invalid_api_key",
+                headers={"www-authenticate": "Bearer"},
+            )

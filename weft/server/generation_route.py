@@ -1,0 +1,82 @@
+"""The route of a protocol for output: body in, answer out, in one piece or as a stream."""
+
+from contextlib import aclosing
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from weft.contracts.errors import RequestRejected
+from weft.server.bodies import parse_body, read_body
+from weft.server.connection import while_connected
+from weft.server.dialect import Dialect
+from weft.server.errors import api_error
+from weft.server.events import EventStream
+from weft.server.generating import Asked, Usage, chunks, whole_outputs
+from weft.server.json_response import JsonResponse
+from weft.server.sampling import check_streaming
+from weft.server.state import Loaded, ServerState
+
+
+class GenerationRoute:
+    """An ASGI application. What fails before the answer begins is raised, for the gate to answer."""
+
+    def __init__(self, state: ServerState, dialect: type[Dialect[Any]]) -> None:
+        self._state, self._dialect = state, dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loaded = self._state.admit()
+        try:
+            body = await read_body(scope, receive, self._state.settings.most_body_bytes)
+            await while_connected(receive, self._answer(loaded, body, scope, receive, send))
+        finally:
+            self._state.leave()
+
+    async def _answer(self, loaded: Loaded, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await parse_body(self._dialect.schema, raw)
+        self._state.check_model(body.model)
+        check_streaming(body)
+        dialect = self._dialect(loaded.llm, body, body.model)
+        asked = await dialect.asked()
+        try:
+            await self._generate(dialect, asked, scope, receive, send)
+        except RequestRejected as refusal:
+            if len(asked) == 1:
+                raise
+            reason = f"{refusal.reason}; or send fewer prompts in one request"
+            raise RequestRejected(refusal.request_id, reason, refusal.retry_after_s) from None
+
+    async def _generate(
+        self,
+        dialect: Dialect[Any],
+        asked: list[Asked],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if dialect.body.stream:
+            await _stream(dialect, asked, EventStream(send))
+            return
+        usage = Usage(asked)
+        outputs = await whole_outputs(dialect.llm, asked)
+        usage.completion_tokens = sum(len(output.token_ids) for output in outputs)
+        await JsonResponse(dialect.whole(outputs, usage))(scope, receive, send)
+
+
+async def _stream(dialect: Dialect[Any], asked: list[Asked], stream: EventStream) -> None:
+    """The stream begins with the first token: until then a refusal still gets a status of its own."""
+    usage = Usage(asked)
+    try:
+        async with aclosing(chunks(dialect.llm, asked)) as news:
+            async for chunk in news:
+                usage.completion_tokens += len(chunk.token_ids)
+                if not stream.has_begun:
+                    num_choices = sum(each.sampling.n for each in asked)
+                    await stream.event(*dialect.pieces(dialect.opening(num_choices)))
+                await stream.event(*dialect.pieces(dialect.part(chunk)))
+        if dialect.includes_usage:
+            await stream.event(dialect.usage_piece(usage))
+        await stream.end()
+    except Exception as error:
+        if not stream.has_begun:
+            raise
+        await stream.fail(api_error(error))
