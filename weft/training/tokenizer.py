@@ -1,0 +1,71 @@
+"""A byte-level BPE tokenizer (Sennrich et al., arXiv 1508.07909), learned from documents."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import tokenizers
+from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+
+from weft.training.text.documents import BEGIN, SPECIAL_TOKENS, Document
+
+
+class TokenDocument(NamedTuple):
+    """`learnt`: per token, whether the model is to predict it. `learnt_bytes`: of the text that it is to predict,
+    without special tokens."""
+
+    token_ids: list[int]
+    learnt: list[bool]
+    learnt_bytes: int
+
+
+def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> tokenizers.Tokenizer:
+    """Every byte is a token, so any text can be written; the rest are the most frequent merges."""
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_texts(documents), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=f"{BEGIN} $A", special_tokens=[(BEGIN, tokenizer.token_to_id(BEGIN))]
+    )
+    return tokenizer
+
+
+def _texts(documents: Iterable[Document]) -> Iterator[str]:
+    for document in documents:
+        for part in document:
+            yield without_special(part.text)
+
+
+def without_special(text: str) -> str:
+    """The text with spaces in place of special tokens, so that no merge crosses them."""
+    for token in SPECIAL_TOKENS:
+        text = text.replace(token, "\n")
+    return text.strip("\n")
+
+
+def encode_documents(
+    tokenizer: tokenizers.Tokenizer, documents: Iterable[Document], max_tokens: int
+) -> Iterator[TokenDocument]:
+    """Documents as tokens, one after the other; what is longer than `max_tokens` is cut."""
+    for document in documents:
+        yield _encode(tokenizer, document, max_tokens)
+
+
+def _encode(tokenizer: tokenizers.Tokenizer, document: Document, max_tokens: int) -> TokenDocument:
+    token_ids: list[int] = []
+    learnt: list[bool] = []
+    learnt_bytes = 0
+    encodings = tokenizer.encode_batch([part.text for part in document], add_special_tokens=False)
+    for part, encoding in zip(document, encodings, strict=True):
+        ids = encoding.ids[: max_tokens - len(token_ids)]
+        token_ids += ids
+        learnt += [part.learnt] * len(ids)
+        if part.learnt:
+            learnt_bytes += len(tokenizer.decode(ids, skip_special_tokens=True).encode())
+    return TokenDocument(token_ids, learnt, learnt_bytes)
