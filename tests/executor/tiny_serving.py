@@ -23,6 +23,7 @@ from weft.weights.save import save_checkpoint
 from weft.weights.source import WeightSource
 
 CONFIG: dict[str, Any] = {
+    "model_type": "llama",
     "architectures": ["LlamaForCausalLM"],
     "vocab_size": 61,
     "hidden_size": 16,
@@ -31,6 +32,9 @@ CONFIG: dict[str, Any] = {
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
     "max_position_embeddings": 128,
+    "rms_norm_eps": 1e-6,
+    "tie_word_embeddings": False,
+    "dtype": "float32",
 }
 OPTIONS = ServingOptions(backend="reference", num_threads=1, block_tokens=4, max_num_seqs=8)
 

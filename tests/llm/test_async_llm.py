@@ -229,6 +229,7 @@ async def llm_says(llm: AsyncLLM) -> str:
         ({"max_num_batched_tokens": 99}, r"max_num_seqs is 256, above max_num_batched_tokens \(99\)"),
         ({"tokenizer": "/nowhere"}, "/nowhere"),
         ({"chat_template": "/nowhere"}, "/nowhere"),
+        ({"chat_template": str(Path(__file__).parent)}, "has no chat template"),
     ],
 )
 def test_what_cannot_be_loaded_is_refused_with_advice(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.measurement.tiny_model import CONFIG, save_tiny, tiny_random
+from tests.executor.tiny_serving import CONFIG
+from tests.measurement.tiny_model import save_tiny, tiny_random
 from weft.contracts.errors import ConfigurationError, WeftError
 from weft.contracts.options import ServingOptions
 from weft.contracts.prompts import TokenPrompt

@@ -98,7 +98,9 @@ def check_model(model: str) -> Iterator[Finding]:
         problem, fix = split_advice(f"{model}: {error}")
         yield Finding(Level.PROBLEM, problem, fix or WHAT_A_MODEL_HAS)
         return
-    yield _check_text(model, prompting.tokenizer is not None, has_template=prompting.has_chat_template)
+    yield _check_text(
+        model, prompting.tokenizer is not None, has_template=prompting.chat_template is not None
+    )
 
 
 def _check_text(model: str, has_tokenizer: bool, *, has_template: bool) -> Finding:

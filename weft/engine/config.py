@@ -8,6 +8,9 @@ from weft.contracts.errors import ConfigurationError
 from weft.contracts.state import EncoderGroup, StateLayout
 from weft.policies.registry import PolicyChoice
 
+UNBOUNDED_TOKENS = 1 << 62
+"""As `max_queued_tokens`: nothing is refused for waiting too long, because its client wants all of it."""
+
 
 class Reservation(Enum):
     """When blocks are taken: as a sequence grows, or all that it could need, in one run, at the start."""

@@ -63,8 +63,8 @@ class StatePools:
     def move(self, transfer: Transfer) -> TransferResult:
         """Carry out a transfer between device and host memory.
 
-        The checksum is the sum of the bits of all that moved, taken at the source on the way out and at the
-        target on the way in. Where it is not the one expected, the result says so.
+        The checksum is the sum of the bits of all that was read. Where it is not the one expected, because they
+        changed since an earlier transfer told it, the result says so.
         """
         sources, targets = self._pools.get(transfer.source), self._pools.get(transfer.target)
         if sources is None or targets is None:

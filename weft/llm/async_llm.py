@@ -17,6 +17,7 @@ from weft.contracts.options import ServingOptions, serving_options
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.engine.client import stream
+from weft.engine.config import UNBOUNDED_TOKENS
 from weft.engine.driver import EngineDriver
 from weft.engine.engine import Engine
 from weft.llm.output_reader import OutputReader
@@ -28,7 +29,6 @@ from weft.text.output_text import OutputText
 if TYPE_CHECKING:
     from weft.executor.loading import Serving
 
-UNBOUNDED_TOKENS = 1 << 62
 LONG_TEXT = 1 << 14
 """Characters from which on a prompt is turned into tokens in a thread, so that the loop stays free."""
 

@@ -10,7 +10,7 @@ from weft.contracts.errors import InvalidRequest
 from weft.contracts.requests import SamplingParams
 from weft.model_specs.generation_config import default_sampling, read_generation_defaults
 from weft.text.loading import find_tokenizer, load_tokenizer, missing_tokenizer
-from weft.text.template_loading import find_chat_template, missing_chat_template
+from weft.text.template_loading import find_chat_template, load_chat_template, missing_chat_template
 
 Prompt = str | Sequence[int]
 """Text, or token ids."""
@@ -41,18 +41,12 @@ class Prompting:
         self._vocab_size, self.max_model_len = vocab_size, max_model_len
         self.tokenizer = find_tokenizer(directory) if tokenizer is None else load_tokenizer(tokenizer)
         special_tokens = {} if self.tokenizer is None else self.tokenizer.special_tokens
-        self.chat_template = find_chat_template(
-            chat_template or directory, special_tokens=special_tokens, now=datetime.now
-        )
+        find = find_chat_template if chat_template is None else load_chat_template
+        self.chat_template = find(chat_template or directory, special_tokens=special_tokens, now=datetime.now)
         self.defaults = read_generation_defaults(directory)
         own_end = None if self.tokenizer is None else self.tokenizer.eos_token_id
         ends = (*self.defaults.eos_token_ids, *([] if own_end is None else [own_end]))
         self.end_token_ids = tuple(dict.fromkeys(ends))
-
-    @property
-    def has_chat_template(self) -> bool:
-        """Whether conversations can become prompts."""
-        return self.chat_template is not None
 
     def encode(self, prompt: Prompt) -> tuple[int, ...]:
         """A prompt's token ids. Raises `ConfigurationError` for text where there is no tokenizer."""

@@ -11,6 +11,7 @@ from weft.contracts.events import RequestEnded, Status, StepRecord
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.engine.client import stream
+from weft.engine.config import UNBOUNDED_TOKENS
 from weft.engine.driver import EngineDriver
 from weft.measurement.contenders import Job, Load
 from weft.measurement.token_times import (
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from weft.executor.loading import Serving
 
 T = TypeVar("T")
-
-UNBOUNDED_TOKENS = 1 << 62
-"""A load is sent at once, and nothing of it may be refused for being much."""
 
 
 class EngineContender:

@@ -65,7 +65,7 @@ def lines_to_try(llm: AsyncLLM, url: str, name: str, *, needs_key: bool) -> list
     prompting = llm.prompting
     body: dict[str, object]
     key = "-H 'Authorization: Bearer KEY' " if needs_key else ""
-    if prompting.tokenizer is not None and prompting.has_chat_template:
+    if prompting.tokenizer is not None and prompting.chat_template is not None:
         path, body = "chat/completions", {"messages": [{"role": "user", "content": QUESTION}]}
         call, answer = "chat.completions", "choices[0].message.content"
     else:
