@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from weft import LLM, SamplingParams
+from weft.llm.builtin import DIRECTORY as BUILTIN
 from weft.text.loading import load_tokenizer
-from weft.training.first_model import BUILTIN, FirstModel, evaluate_directory
+from weft.training.first_model import FirstModel, evaluate_directory
 
 MOST_BYTES = 4 * 1024 * 1024
 MOST_BITS_PER_BYTE = {"fresh": 0.20, "held out": 1.60}

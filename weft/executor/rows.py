@@ -21,9 +21,10 @@ class Row:
             raise InvalidRequest(
                 f"request {admission.request.request_id!r}: a model reads tokens, not a {type(prompt).__name__}"
             )
-        if prompt.media or admission.request.adapter is not None:
+        adapter = admission.request.adapter
+        if adapter is not None:
             raise InvalidRequest(
-                f"request {admission.request.request_id!r} has media or names an adapter; no model here takes them"
+                f"adapter {adapter!r} cannot be loaded: this executor has none yet; name none"
             )
         self.number = admission.row
         self.request = admission.request

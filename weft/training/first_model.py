@@ -38,9 +38,6 @@ TOKENIZER_DOCUMENTS = 20_000
 TIMED_STEPS = 12
 """Of the trial that says how many steps fit into some minutes."""
 
-BUILTIN = Path(__file__).parents[1] / "models" / "builtin"
-"""The model that the package ships."""
-
 
 @dataclass(frozen=True, slots=True)
 class FirstModel:
