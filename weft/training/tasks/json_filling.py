@@ -1,0 +1,44 @@
+"""Filling a record: text about somebody is given, and JSON with some keys asked for."""
+
+import json
+
+from weft.training.tasks import words
+from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.relations import NUMBER, RELATIONS, state
+from weft.training.text.teller import Teller
+
+ASKS = (
+    "Write JSON with these keys: {keys}",
+    "Fill in the keys of this JSON object: {schema}",
+    "Give me a JSON object with the keys {keys}",
+    "JSON with {keys}, please.",
+    "~Answer as JSON, with the fields {keys}",
+)
+MOST_TURNS = 3
+MOST_OTHERS = 2
+
+
+def draw_json(teller: Teller, size: int) -> Exercise:
+    """Records of `size` keys, in the order that is asked for; the text may say more than they need."""
+    name = words.name(teller)
+    num_relations = min(len(RELATIONS), size - 1 + teller.stream.randint(0, MOST_OTHERS))
+    facts = [state(teller, relation, name) for relation in teller.stream.sample(RELATIONS, num_relations)]
+    record: dict[str, str | int] = {"name": name}
+    for fact in facts:
+        record[fact.relation.key] = int(fact.value) if fact.relation is NUMBER else fact.value
+    turns = (_turn(teller, record, size) for _ in range(teller.stream.randint(1, MOST_TURNS)))
+    return Exercise(" ".join(fact.sentence for fact in facts), tuple(turns))
+
+
+def _turn(teller: Teller, record: dict[str, str | int], size: int) -> Turn:
+    keys = teller.stream.sample(list(record), size)
+    asked = teller.sentence(ASKS).format(keys=words.listed(keys), schema=_schema(keys))
+    return Turn(asked, json.dumps({key: record[key] for key in keys}))
+
+
+def _schema(keys: list[str]) -> str:
+    return json.dumps({key: "integer" if key == NUMBER.key else "string" for key in keys})
+
+
+# Two values can be given to two keys in two ways.
+TASK = Task("json", draw_json, sizes=(2, 6), chance=1 / 2)
