@@ -45,7 +45,7 @@ PLAIN = ServingOptions(
 
 def random_spec(random: Random) -> ModelSpec:
     """A tiny model of one of the families; some of its layers may see a window only."""
-    family = random.choice(["Llama", "Mistral", "Qwen2", "Qwen3"])
+    family = random.choice(["Llama", "Mistral", "Qwen2", "Qwen3", "Qwen3Moe"])
     config: dict[str, Any] = {
         "architectures": [f"{family}ForCausalLM"],
         "vocab_size": VOCAB_SIZE,
@@ -64,11 +64,18 @@ def random_spec(random: Random) -> ModelSpec:
         windows = {
             "use_sliding_window": True,
             "sliding_window": random.choice([6, 33]),
-            "max_window_layers": 1,
+            "max_window_layers": 0 if family == "Qwen3Moe" else 1,
         }
         config |= random.choice([{"use_sliding_window": False}, windows])
     if family == "Qwen2":
         del config["head_dim"]
+    if family == "Qwen3Moe":
+        config |= {
+            "num_experts": 6,
+            "num_experts_per_tok": random.choice([1, 3]),
+            "moe_intermediate_size": 12,
+        }
+        config |= {"norm_topk_prob": random.random() < 0.5, "decoder_sparse_step": random.choice([1, 2])}
     return spec_from_config(config, "a random config")
 
 

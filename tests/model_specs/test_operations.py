@@ -88,7 +88,7 @@ def test_no_work_is_no_operation() -> None:
 def test_products_take_two_flops_per_parameter_and_token(config: Config, work: ForwardWork) -> None:
     spec = replace(spec_from_config(config, "c"), qkv_bias=False, output_bias=False, mlp_bias=False)
     norms = 2 * spec.hidden_size + spec.has_head_norms * 2 * spec.head_dim
-    linear_parameters = spec.num_layers * (spec.layer_parameters - norms)
+    linear_parameters = sum(spec.layer_parameters(layer) - norms for layer in range(spec.num_layers))
     listed = operations(spec, work)
     in_layers = [entry for entry in listed if entry.layer is not None]
     assert total(in_layers, "flops", OperationKind.MATMUL) == 2 * linear_parameters * work.num_units

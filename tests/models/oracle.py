@@ -23,6 +23,14 @@ SIZES: Mapping[str, Any] = {
     "pad_token_id": 0,
 }
 
+EXPERTS: dict[str, Any] = {
+    "head_dim": 16,
+    "moe_intermediate_size": 24,
+    "num_experts": 8,
+    "num_experts_per_tok": 3,
+    "norm_topk_prob": True,
+}
+
 
 def _scaled(**parameters: Any) -> dict[str, Any]:
     return {"rope_parameters": {"rope_theta": 10000.0, **parameters}}
@@ -67,6 +75,18 @@ VARIANTS: Mapping[str, Variant] = {
             "use_sliding_window": True,
             "sliding_window": 20,
             "max_window_layers": 2,
+        },
+    ),
+    "qwen3-moe": Variant("Qwen3Moe", EXPERTS),
+    "qwen3-moe-some-layers": Variant(
+        "Qwen3Moe",
+        EXPERTS
+        | {
+            "norm_topk_prob": False,
+            "decoder_sparse_step": 2,
+            "attention_bias": True,
+            "use_sliding_window": True,
+            "sliding_window": 13,
         },
     ),
 }

@@ -2,27 +2,30 @@
 
 Sizes come from the tensors that the model really passes around, flops from what torch counts underneath, and
 the names and layers of operations from the names under which the model asked for their weights. The positions
-that attention sees come from the masks that the `torch` backend plans with.
+that attention sees come from the masks that the `torch` backend plans with. Which experts a token goes to is
+drawn, because without numbers no router says it.
 """
 
-import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from random import Random
 from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from tests.models.meta_weights import META, NamedMetaWeights
+from tests.models.span_plans import SpanPlan, plan_span
 from weft.contracts.formats import NumberFormat, number_format
 from weft.model_specs.operations import OperandFormat, Operation, OperationKind, Size
-from weft.ops.backend import AttentionPlan, GroupTables, PackedBatch, PagedBatch, Span
-from weft.ops.paged_attention import GroupPlan, PagedPlan, plan_paged
+from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch
+from weft.ops.experts import Groups, Routing
 from weft.ops.torch_ops import TorchOps
+from weft.weights.experts import Experts
 from weft.weights.linear import Linear
-from weft.weights.random_weights import MetaWeights
 
-META = torch.device("meta")
 Result = TypeVar("Result")
 
 NORMS = {
@@ -35,41 +38,19 @@ NORMS = {
 PRODUCTS = {
     "q_proj": "qkv_product",
     "o_proj": "output_product",
+    "gate": "router_product",
     "gate_proj": "gate_up_product",
     "down_proj": "down_product",
     "lm_head": "logits_product",
     "embed_tokens": "logits_product",
 }
-ADDITIONS = {"output_product": "attention_residual_add", "down_product": "feed_forward_residual_add"}
+GROUPED_PRODUCTS = ("expert_gate_up_product", "expert_down_product")
+ADDITIONS = {
+    "output_product": "attention_residual_add",
+    "down_product": "feed_forward_residual_add",
+    "expert_down_product": "feed_forward_residual_add",
+}
 """What adds the result of a product to the residual stream."""
-
-
-class NamedMetaWeights(MetaWeights):
-    """Shapes without numbers that remember under which name the model asked for them."""
-
-    def __init__(self, dtype: torch.dtype) -> None:
-        super().__init__(dtype)
-        self._named: list[tuple[Tensor, str]] = []
-
-    def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        return self._remember(super().read(name, shape), name)
-
-    def linear(
-        self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
-    ) -> Linear:
-        linear = super().linear(names, out_features, in_features, bias=bias)
-        self._remember(linear.weight_OI, f"{names[0]}.weight")
-        return linear
-
-    def _remember(self, tensor: Tensor, name: str) -> Tensor:
-        self._named.append((tensor, name))
-        return tensor
-
-    def place(self, tensor: Tensor) -> tuple[str, int | None]:
-        """The last part of a weight's name but "weight", and its layer."""
-        name = next(name for known, name in self._named if known is tensor)
-        layer = re.search(r"\.layers\.(\d+)\.", name)
-        return name.split(".")[-2], int(layer[1]) if layer else None
 
 
 class Moved(NamedTuple):
@@ -82,18 +63,11 @@ class Moved(NamedTuple):
     looked_up: Sequence[Tensor] = ()
 
 
-class SpanPlan(NamedTuple):
-    """One span alone: its plan without numbers, and per state group which positions its units see: [units, L]."""
-
-    span: Span
-    plan: PagedPlan
-    seen_TL: list[Tensor]
-
-
 class TracingOps(TorchOps):
     """`operations`: what was computed so far. While `is_inside`, what torch computes belongs to one of them.
 
-    `counter` must be active while the model runs.
+    `counter` must be active while the model runs. `distinct_experts`: how many experts of each layer that has some got
+    a token.
     """
 
     name = "tracing"
@@ -101,10 +75,13 @@ class TracingOps(TorchOps):
     def __init__(self, weights: NamedMetaWeights, counter: FlopCounterMode) -> None:
         super().__init__(1)
         self.operations: list[Operation] = []
+        self.distinct_experts: list[int] = []
         self.is_inside = False
         self._weights, self._counter = weights, counter
         self._product: tuple[str, int | None, Tensor] | None = None
         self._rotated: tuple[Tensor, Tensor] | None = None
+        self._mixed: tuple[Tensor, Experts] | None = None
+        self._random = Random(0)
 
     def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
         out_TD, flops = self._count(lambda: super(TracingOps, self).embed(table_VD, tokens_T))
@@ -130,6 +107,8 @@ class TracingOps(TorchOps):
         return stream_TD, self.rms_norm(stream_TD, weight_D, eps)
 
     def linear(self, x_TI: Tensor, linear: Linear) -> Tensor:
+        if not self._weights.knows(linear.weight_OI):  # one expert's share of a grouped product
+            return super().linear(x_TI, linear)
         out_TO, flops = self._count(lambda: super(TracingOps, self).linear(x_TI, linear))
         part, layer = self._weights.place(linear.weight_OI)
         weights = [each for each in (linear.weight_OI, linear.bias_O) if each is not None]
@@ -138,15 +117,69 @@ class TracingOps(TorchOps):
         self._product = PRODUCTS[part], layer, out_TO
         return out_TO
 
-    def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
-        # It calls `linear` above, which records the product.
-        out_TF, flops = self._count(lambda: super(TracingOps, self).gated_linear(x_TD, gate_up))
-        flops -= self.operations[-1].flops
+    def gate(self, both_TO: Tensor) -> Tensor:
+        out_TF, flops = self._count(lambda: super(TracingOps, self).gate(both_TO))
         assert self._product is not None
-        _, layer, both = self._product
+        name = "silu_multiply" if self._mixed is None else "expert_silu_multiply"
         sizes = {"rows": out_TF.shape[0], "outputs": out_TF.shape[1]}
-        self._record("silu_multiply", layer, sizes, flops, Moved((both,), (out_TF,)))
+        self._record(name, self._product[1], sizes, flops, Moved((both_TO,), (out_TF,)))
         return out_TF
+
+    def experts(self, x_TD: Tensor, experts: Experts) -> Tensor:
+        """Its parts below record themselves."""
+        self._mixed = x_TD, experts
+        with self._inside():
+            out_TD = super().experts(x_TD, experts)
+        self._mixed = None
+        return out_TD
+
+    def route(self, scores_TN: Tensor, num_chosen: int, sums_to_one: bool) -> Routing:
+        routing, flops = self._count(
+            lambda: super(TracingOps, self).route(scores_TN, num_chosen, sums_to_one)
+        )
+        assert self._product is not None
+        sizes = {"rows": scores_TN.shape[0], "outputs": num_chosen}
+        moved = Moved((scores_TN,), (routing.weights_TK,))
+        self._record("expert_choice", self._product[1], sizes, flops, moved)
+        return routing
+
+    def group(self, routing: Routing, num_experts: int) -> Groups:
+        """As many different experts per token as were asked for, at random."""
+        num_tokens, num_chosen = routing.experts_TK.shape
+        rows = Counter(
+            expert
+            for _ in range(num_tokens)
+            for expert in self._random.sample(range(num_experts), num_chosen)
+        )
+        self.distinct_experts.append(len(rows))
+        tokens_R = torch.empty(num_tokens * num_chosen, dtype=torch.int64, device=META)
+        return Groups(tokens_R, routing.experts_TK, [rows[expert] for expert in range(num_experts)])
+
+    def grouped_linear(self, rows_RI: Tensor, weight_NOI: Tensor, groups: Groups) -> Tensor:
+        out_RO, flops = self._count(
+            lambda: super(TracingOps, self).grouped_linear(rows_RI, weight_NOI, groups)
+        )
+        assert self._product is not None
+        assert self._mixed is not None
+        x_TD, experts = self._mixed
+        is_first = weight_NOI is experts.gate_up_NOD
+        name, layer = GROUPED_PRODUCTS[not is_first], self._product[1]
+        used = [weight_OI for weight_OI, size in zip(weight_NOI, groups.sizes, strict=True) if size]
+        sizes = {"rows": rows_RI.shape[0], "experts": len(used)}
+        sizes |= {"outputs": out_RO.shape[1], "inputs": rows_RI.shape[1]}
+        moved = Moved((x_TD if is_first else rows_RI,), (out_RO,), weights=used)
+        self._record(name, layer, sizes, flops, moved)
+        self._product = name, layer, out_RO
+        return out_RO
+
+    def weighted_sum(self, made_RD: Tensor, routing: Routing, groups: Groups) -> Tensor:
+        out_TD, flops = self._count(lambda: super(TracingOps, self).weighted_sum(made_RD, routing, groups))
+        assert self._product is not None
+        sizes = {"rows": out_TD.shape[0], "outputs": out_TD.shape[1]}
+        self._record(
+            "expert_sum", self._product[1], sizes, flops, Moved((made_RD, routing.weights_TK), (out_TD,))
+        )
+        return out_TD
 
     def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
         """Queries come first, then keys; together they are one operation."""
@@ -165,7 +198,7 @@ class TracingOps(TorchOps):
     def plan_attention(self, batch: PagedBatch | PackedBatch) -> AttentionPlan:
         """`batch` has its tables on the CPU, so that masks have numbers, and its pools on the meta device."""
         assert isinstance(batch, PagedBatch)
-        return [_plan_span(batch, row, span) for row, span in enumerate(batch.spans)]
+        return [plan_span(batch, row, span) for row, span in enumerate(batch.spans)]
 
     def attention(
         self, q_THE: Tensor, k_TGE: Tensor, v_TGE: Tensor, layer: int, plan: AttentionPlan
@@ -240,34 +273,13 @@ class TracingOps(TorchOps):
         self.operations.append(operation)
 
 
-def _plan_span(batch: PagedBatch, row: int, span: Span) -> SpanPlan:
-    def alone(device: torch.device) -> PagedPlan:
-        groups = [
-            GroupTables(group.tables_BM[row : row + 1].to(device), group.window_tokens)
-            for group in batch.groups
-        ]
-        spans = [Span(0, span.start, span.num_units)]
-        return plan_paged(PagedBatch(spans, groups, batch.layers, batch.block_tokens))
-
-    seen_TL = [_mask(group).reshape(span.num_units, -1) for group in alone(torch.device("cpu")).groups]
-    return SpanPlan(span, alone(META), seen_TL)
-
-
-def _mask(group: GroupPlan) -> Tensor:
-    if group.decodes:
-        return group.decodes[0].mask_B11L
-    (gather,) = group.spans
-    if gather.bias_TL is None:
-        size = gather.span.num_units
-        return torch.ones(size, size, dtype=torch.bool).tril()
-    return gather.bias_TL == 0
-
-
 def _kind(name: str) -> OperationKind:
     if name in ("embedding", "attention"):
         return OperationKind(name)
     if name in NORMS.values():
         return OperationKind.NORM
+    if name in GROUPED_PRODUCTS:
+        return OperationKind.GROUPED_MATMUL
     return OperationKind.MATMUL if name in PRODUCTS.values() else OperationKind.ELEMENTWISE
 
 

@@ -1,6 +1,7 @@
 """One step of a spec's torch model on the meta device: the operations that it consists of, and what else it does."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -8,7 +9,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from tests.models.traced_ops import META, NamedMetaWeights, TracingOps
+from tests.models.meta_weights import META, NamedMetaWeights
+from tests.models.traced_ops import TracingOps
 from weft.contracts.formats import NumberFormat
 from weft.executor.loading import build_model
 from weft.executor.state_pools import StatePools
@@ -44,10 +46,12 @@ class Outside(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's cl
 
 
 class Traced(NamedTuple):
-    """`operations` in order; `outside`: names of what torch computed beside them."""
+    """`operations` in order; `outside`: names of what torch computed beside them; `distinct_experts`: see
+    `ForwardWork`."""
 
     operations: list[Operation]
     outside: list[str]
+    distinct_experts: tuple[int, ...]
 
 
 def trace(
@@ -65,7 +69,7 @@ def trace(
         hidden_TD = model.forward(tokens_T, tokens_T, plan)
         if work.num_outputs:
             model.logits(hidden_TD[: work.num_outputs])
-    return Traced(ops.operations, outside.computed)
+    return Traced(ops.operations, outside.computed, tuple(ops.distinct_experts))
 
 
 def differences(
@@ -77,6 +81,8 @@ def differences(
 ) -> list[str]:
     """Where a model does something else than a spec lists, in the order of the step."""
     traced = trace(model, work, state_format, compute_format)
+    if model.experts is not None:
+        work = replace(work, distinct_experts=traced.distinct_experts)
     listed = listing.operations(work, compute_format, state_format, compute_format)
     pairs = zip_longest(traced.operations, listed)
     found = [f"computed {ours}, listed {theirs}" for ours, theirs in pairs if ours != theirs]

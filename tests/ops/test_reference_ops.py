@@ -29,11 +29,13 @@ def operations(ops: TorchOps, width: int) -> dict[str, Callable[[Tensor], Tensor
         return torch.randn(shape, generator=generator)
 
     plain, biased = Linear(numbers(530, width)), Linear(numbers(2 * 57, width), numbers(2 * 57))
+    narrow = Linear(numbers(7, width))
     weight, other = numbers(width), numbers(1, width)
     return {
         "rms_norm": lambda x: ops.rms_norm(x, weight, 1e-6),
         "add_rms_norm": lambda x: ops.add_rms_norm(x, other.expand_as(x), weight, 1e-6)[1],
         "linear": lambda x: ops.linear(x, plain),
+        "narrow linear": lambda x: ops.linear(x, narrow),
         "linear with bias": lambda x: ops.linear(x, biased),
         "gated_linear": lambda x: ops.gated_linear(x, biased),
     }

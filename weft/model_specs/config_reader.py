@@ -124,6 +124,15 @@ class ConfigReader:
             raise self.refuse(key, f"a list of {', '.join(map(repr, allowed))}")
         return tuple(value)
 
+    def integers(self, key: str, *, least: int, most: int = MOST_SIZE) -> tuple[int, ...]:
+        """A list of whole numbers between two bounds; empty where it is missing."""
+        value = self.values.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list) or not all(is_integer(x) and least <= x <= most for x in value):
+            raise self.refuse(key, f"a list of whole numbers between {least} and {most}")
+        return tuple(value)
+
     def section(self, key: str) -> "ConfigReader | None":
         """The object below a key, or None."""
         value = self.values.get(key)

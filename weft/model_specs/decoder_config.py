@@ -2,6 +2,7 @@
 
 from weft.contracts.formats import NumberFormat, number_format
 from weft.model_specs.config_reader import ConfigReader
+from weft.model_specs.experts import ExpertsSpec
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.rope_config import read_rope
 
@@ -62,6 +63,7 @@ def read_decoder(
     output_bias: bool = False,
     mlp_bias: bool = False,
     has_head_norms: bool = False,
+    experts: ExpertsSpec | None = None,
 ) -> ModelSpec:
     """A spec from the keys that all families share and what the family adds.
 
@@ -71,9 +73,8 @@ def read_decoder(
     refuse_unsupported(config)
     num_heads = config.size("num_attention_heads")
     head_dim = _read_head_dim(config, num_heads, default_head_dim)
-    stated_length_tokens = config.size("max_position_embeddings", default_length_tokens)
-    rope = read_rope(config, head_dim, stated_length_tokens)
-    scaling = rope.scaling
+    stated_tokens = config.size("max_position_embeddings", default_length_tokens)
+    rope = read_rope(config, head_dim, stated_tokens)
     return ModelSpec(
         architecture=architecture,
         vocab_size=config.size("vocab_size"),
@@ -85,15 +86,14 @@ def read_decoder(
         layer_windows=layer_windows,
         norm_eps=config.number("rms_norm_eps", 1e-6, least=LEAST_NORM_EPS, most=MOST_NORM_EPS),
         rope=rope,
-        max_length_tokens=scaling.max_length_tokens(stated_length_tokens)
-        if scaling
-        else stated_length_tokens,
+        max_length_tokens=rope.scaling.max_length_tokens(stated_tokens) if rope.scaling else stated_tokens,
         ties_embeddings=config.flag("tie_word_embeddings", False),
         qkv_bias=qkv_bias,
         output_bias=output_bias,
         mlp_bias=mlp_bias,
         has_head_norms=has_head_norms,
         stored_format=_read_format(config),
+        experts=experts,
     )
 
 

@@ -15,6 +15,7 @@ from weft.model_specs.mistral import read_mistral
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.qwen2 import read_qwen2
 from weft.model_specs.qwen3 import read_qwen3
+from weft.model_specs.qwen3_moe import read_qwen3_moe
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ FAMILIES: dict[str, Family] = {
         Family("MistralForCausalLM", read_mistral, "weft.models.mistral:Mistral"),
         Family("Qwen2ForCausalLM", read_qwen2, "weft.models.qwen2:Qwen2"),
         Family("Qwen3ForCausalLM", read_qwen3, "weft.models.qwen3:Qwen3"),
+        Family("Qwen3MoeForCausalLM", read_qwen3_moe, "weft.models.qwen3_moe:Qwen3Moe"),
     )
 }
 """Every family that is known, by architecture."""

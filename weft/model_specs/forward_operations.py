@@ -1,14 +1,17 @@
 """The operations of one forward pass of a decoder, in the order in which they run.
 
 Query, key and value are one product, gate and up another; every row of a step goes through each product
-together, while attention is one operation per span, because each reads state of its own.
+together, while attention is one operation per span, because each reads state of its own. The products of a
+layer's experts are one grouped product, of a row per token and chosen expert.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
+from weft.model_specs.experts import ExpertsSpec
 from weft.model_specs.operations import ForwardWork, OperandFormat, Operation, OperationKind, Size, Span
 
 if TYPE_CHECKING:
@@ -24,6 +27,17 @@ class ForwardPass:
     weight_format: NumberFormat
     state_format: NumberFormat
     activation_format: NumberFormat
+
+    def __post_init__(self) -> None:
+        given, num_layers = self.work.distinct_experts, len(self.spec.expert_layers)
+        if given is None:
+            return
+        if len(given) != num_layers:
+            raise ConfigurationError(
+                f"distinct_experts has {len(given)} numbers; give one for each of the {num_layers} layers with experts"
+            )
+        if self.spec.experts is not None:
+            self.spec.experts.check_distinct(given, self.work.num_units)
 
     def operations(self) -> Iterator[Operation]:
         """All of them; none where there is no work."""
@@ -62,12 +76,41 @@ class ForwardPass:
         yield self._of_two("attention_residual_add", layer, num_tokens, spec.hidden_size)
 
     def _feed_forward_half(self, layer: int, num_tokens: int) -> Iterator[Operation]:
-        hidden, inner, bias = self.spec.hidden_size, self.spec.intermediate_size, self.spec.mlp_bias
+        hidden, experts = self.spec.hidden_size, self.spec.experts_of(layer)
         yield self._norm("feed_forward_norm", layer, num_tokens, hidden)
+        if experts is None:
+            yield from self._feed_forward(layer, num_tokens)
+        else:
+            yield from self._experts(layer, num_tokens, experts)
+        yield self._of_two("feed_forward_residual_add", layer, num_tokens, hidden)
+
+    def _feed_forward(self, layer: int, num_tokens: int) -> Iterator[Operation]:
+        hidden, inner, bias = self.spec.hidden_size, self.spec.intermediate_size, self.spec.mlp_bias
         yield self._product("gate_up_product", layer, num_tokens, 2 * inner, hidden, bias)
         yield self._of_two("silu_multiply", layer, num_tokens, inner)
         yield self._product("down_product", layer, num_tokens, hidden, inner, bias)
-        yield self._of_two("feed_forward_residual_add", layer, num_tokens, hidden)
+
+    def _experts(self, layer: int, num_tokens: int, experts: ExpertsSpec) -> Iterator[Operation]:
+        hidden, inner, rows = self.spec.hidden_size, experts.inner_size, num_tokens * experts.num_chosen
+        distinct = self._distinct_experts(layer, num_tokens, experts)
+        yield self._product("router_product", layer, num_tokens, experts.num_experts, hidden)
+        num_scores = num_tokens * experts.num_experts
+        yield self._elementwise("expert_choice", layer, num_tokens, experts.num_chosen, num_scores)
+        # a token's row is one operand, however many experts fetch it
+        yield self._grouped_product(
+            "expert_gate_up_product", layer, rows, 2 * inner, hidden, distinct, num_tokens * hidden
+        )
+        yield self._of_two("expert_silu_multiply", layer, rows, inner)
+        yield self._grouped_product("expert_down_product", layer, rows, hidden, inner, distinct, rows * inner)
+        # a row per chosen expert, and its weight
+        yield self._elementwise("expert_sum", layer, num_tokens, hidden, num_read=rows * hidden + rows)
+
+    def _distinct_experts(self, layer: int, num_tokens: int, experts: ExpertsSpec) -> int:
+        """How many experts of a layer the step touches; an expectation is rounded to whole experts."""
+        given = self.work.distinct_experts
+        if given is None:
+            return round(experts.expected_distinct(num_tokens))
+        return given[self.spec.expert_layers.index(layer)]
 
     def _embedding(self, num_tokens: int) -> Operation:
         hidden = self.spec.hidden_size
@@ -98,6 +141,27 @@ class ForwardPass:
             weight_bytes=(inputs + bias) * outputs * self.weight_format.num_bytes,
             read_bytes=rows * inputs * activation_bytes,
             written_bytes=rows * outputs * activation_bytes,
+        )
+
+    def _grouped_product(
+        self, name: str, layer: int, rows: int, outputs: int, inputs: int, num_experts: int, num_read: int
+    ) -> Operation:
+        """Of rows that each belong to one of so many experts, with the weights of that expert."""
+        return Operation(
+            name=name,
+            layer=layer,
+            kind=OperationKind.GROUPED_MATMUL,
+            shape=(
+                Size("rows", rows),
+                Size("experts", num_experts),
+                Size("outputs", outputs),
+                Size("inputs", inputs),
+            ),
+            formats=self._formats("weight", "input", "output"),
+            flops=2 * rows * outputs * inputs,
+            weight_bytes=num_experts * outputs * inputs * self.weight_format.num_bytes,
+            read_bytes=num_read * self.activation_format.num_bytes,
+            written_bytes=rows * outputs * self.activation_format.num_bytes,
         )
 
     def _norm(self, name: str, layer: int | None, rows: int, size: int) -> Operation:

@@ -1,7 +1,7 @@
 """A decoder-only transformer as data: its sizes, its layers and the state that each keeps.
 
 Covers what Llama, Mistral, Qwen2 and Qwen3 share: RMS norms before attention and before a gated SiLU
-feed-forward, rotary positions, grouped query heads.
+feed-forward, rotary positions, grouped query heads. In a mixture, experts take the feed-forward's place.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from math import isfinite
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
 from weft.contracts.state import DEFAULT_BLOCK_TOKENS, PagedGroup, StateLayout
+from weft.model_specs.experts import ExpertsSpec
 from weft.model_specs.forward_operations import ForwardPass
 from weft.model_specs.operations import ForwardWork, Operation
 from weft.model_specs.rope import RopeSpec
@@ -39,7 +40,7 @@ class ModelSpec:
     `max_length_tokens`: the longest sequence that the model was made for, after rope scaling.
     `ties_embeddings`: the logits product uses the embedding table. `qkv_bias`, `output_bias`, `mlp_bias`:
     which products add a bias. `has_head_norms`: query and key of each head get an RMS norm before rotation.
-    `stored_format`: of the checkpoint's weights.
+    `stored_format`: of the checkpoint's weights. `experts`: what some layers have in place of the feed-forward.
     """
 
     architecture: str
@@ -59,6 +60,7 @@ class ModelSpec:
     mlp_bias: bool
     has_head_norms: bool
     stored_format: NumberFormat
+    experts: ExpertsSpec | None = None
 
     def __post_init__(self) -> None:
         self._check_sizes()
@@ -97,6 +99,15 @@ class ModelSpec:
         """How many layers there are."""
         return len(self.layer_windows)
 
+    def experts_of(self, layer: int) -> ExpertsSpec | None:
+        """The experts of a layer, or None where it has a feed-forward."""
+        return self.experts if self.experts is not None and self.experts.are_in(layer) else None
+
+    @property
+    def expert_layers(self) -> tuple[int, ...]:
+        """The layers that have experts, ascending."""
+        return tuple(layer for layer in range(self.num_layers) if self.experts_of(layer) is not None)
+
     @property
     def layer_groups(self) -> tuple[LayerGroup, ...]:
         """The layers by window, in the order of each group's first layer; every layer is in exactly one."""
@@ -122,18 +133,48 @@ class ModelSpec:
     @property
     def num_parameters(self) -> int:
         """Numbers in the checkpoint; a tied embedding table counts once."""
-        tables = self.vocab_size * self.hidden_size * (1 if self.ties_embeddings else 2)
-        return tables + self.hidden_size + self.num_layers * self.layer_parameters
+        return self._outer_parameters + sum(map(self.layer_parameters, range(self.num_layers)))
 
     @property
-    def layer_parameters(self) -> int:
-        """Numbers in the weights, biases and norms of one layer."""
+    def num_active_parameters(self) -> int:
+        """Of these, the numbers that one token's pass involves: of the experts only those that it goes to.
+
+        Both tables count in full, as in the figures that publishers of mixtures state.
+        """
+        return self._outer_parameters + sum(map(self.active_layer_parameters, range(self.num_layers)))
+
+    def layer_parameters(self, layer: int) -> int:
+        """Numbers in the weights, biases and norms of a layer."""
+        experts = self.experts_of(layer)
+        if experts is None:
+            return self._attention_parameters + self._feed_forward_parameters
+        return self._attention_parameters + experts.parameters_of(self.hidden_size, experts.num_experts)
+
+    def active_layer_parameters(self, layer: int) -> int:
+        """Of these, the numbers that one token's pass involves."""
+        experts = self.experts_of(layer)
+        if experts is None:
+            return self.layer_parameters(layer)
+        return self._attention_parameters + experts.parameters_of(self.hidden_size, experts.num_chosen)
+
+    @property
+    def _outer_parameters(self) -> int:
+        tables = self.vocab_size * self.hidden_size * (1 if self.ties_embeddings else 2)
+        return tables + self.hidden_size
+
+    @property
+    def _attention_parameters(self) -> int:
+        """Both norms of the layer among them."""
         query_size = self.num_heads * self.head_dim
         qkv_size = query_size + 2 * self.num_kv_heads * self.head_dim
-        weights = self.hidden_size * (qkv_size + query_size + 3 * self.intermediate_size)
+        weights = self.hidden_size * (qkv_size + query_size)
         biases = self.qkv_bias * qkv_size + self.output_bias * self.hidden_size
-        biases += self.mlp_bias * (2 * self.intermediate_size + self.hidden_size)
         return weights + biases + 2 * self.hidden_size + self.has_head_norms * 2 * self.head_dim
+
+    @property
+    def _feed_forward_parameters(self) -> int:
+        biases = self.mlp_bias * (2 * self.intermediate_size + self.hidden_size)
+        return 3 * self.hidden_size * self.intermediate_size + biases
 
     def operations(
         self,

@@ -13,6 +13,7 @@ class OperationKind(Enum):
 
     EMBEDDING = "embedding"
     MATMUL = "matmul"
+    GROUPED_MATMUL = "grouped_matmul"
     ATTENTION = "attention"
     NORM = "norm"
     ELEMENTWISE = "elementwise"
@@ -80,10 +81,15 @@ def _pairs_up_to(length: int, window_tokens: int | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class ForwardWork:
-    """What one fused pass computes: spans of sequences, and for how many of their units logits."""
+    """What one fused pass computes: spans of sequences, and for how many of their units logits.
+
+    `distinct_experts`: for each layer with experts, in order, how many of them get at least one unit; None where
+    that is not known, and then their expectation is taken (`ExpertsSpec.expected_distinct`).
+    """
 
     spans: tuple[Span, ...]
     num_outputs: int
+    distinct_experts: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for span in self.spans:

@@ -13,7 +13,7 @@ def read_windows(config: ConfigReader) -> tuple[int | None, ...]:
 
     `sliding_window` counts only where `use_sliding_window` is true, which in the published models it is not.
     """
-    num_layers, window_tokens = read_num_layers(config), _read_window(config)
+    num_layers, window_tokens = read_num_layers(config), read_window(config)
     layer_types = config.choices("layer_types", (FULL, SLIDING))
     if layer_types is None:
         first = config.integer("max_window_layers", DEFAULT_MAX_WINDOW_LAYERS, least=0, most=MOST_SIZE)
@@ -28,8 +28,8 @@ def read_windows(config: ConfigReader) -> tuple[int | None, ...]:
     return tuple(window_tokens if layer_type == SLIDING else None for layer_type in layer_types)
 
 
-def _read_window(config: ConfigReader) -> int | None:
-    """The window in tokens, or None where no layer has one."""
+def read_window(config: ConfigReader) -> int | None:
+    """The window in tokens of those layers that have one, or None where none has."""
     if not config.flag("use_sliding_window", False):
         return None
     # null turns windows off, an absent key means the default

@@ -6,6 +6,7 @@ A family says in its own file how it differs. Legend of shapes: `weft/ops/backen
 from torch import Tensor
 
 from weft.model_specs.model_spec import ModelSpec
+from weft.models.experts import ExpertMixture
 from weft.models.rotary import RotaryTable
 from weft.ops.backend import AttentionPlan, Ops
 from weft.weights.linear import Linear
@@ -59,7 +60,7 @@ class GatedProduct:
 
 
 class Layer:
-    """One layer: attention and the gated product, each on the normalised residual stream and added to it."""
+    """One layer: attention and the gated product (or experts), each on the normalised residual stream and added."""
 
     def __init__(
         self, spec: ModelSpec, index: int, weights: WeightSource, ops: Ops, attention: type[Attention]
@@ -69,7 +70,12 @@ class Layer:
         self.input_norm_D = weights.read(f"{name}.input_layernorm.weight", shape)
         self._attention = attention(spec, f"{name}.self_attn", weights, ops)
         self._middle_norm_D = weights.read(f"{name}.post_attention_layernorm.weight", shape)
-        self._gated_product = GatedProduct(spec, f"{name}.mlp", weights, ops)
+        experts = spec.experts_of(index)
+        self._feed_forward = (
+            GatedProduct(spec, f"{name}.mlp", weights, ops)
+            if experts is None
+            else ExpertMixture(experts, spec.hidden_size, f"{name}.mlp", weights, ops)
+        )
 
     def __call__(
         self, stream_TD: Tensor, x_TD: Tensor, rotary: tuple[Tensor, Tensor], plan: AttentionPlan
@@ -77,7 +83,7 @@ class Layer:
         """The residual stream and its normalised form go in; the stream and what is to be added come out."""
         attended_TD = self._attention(x_TD, rotary, self._index, plan)
         stream_TD, x_TD = self._ops.add_rms_norm(stream_TD, attended_TD, self._middle_norm_D, self._eps)
-        return stream_TD, self._gated_product(x_TD)
+        return stream_TD, self._feed_forward(x_TD)
 
 
 class Decoder:

@@ -2,7 +2,8 @@
 
 Legend of shape suffixes, here and in every model: T tokens of a step (of all its sequences, packed), D
 hidden size, H query heads, G heads of keys and values, E head dimension, F intermediate size, V vocabulary,
-B spans, M blocks of a table, S slots of a pool, I and O inputs and outputs of a linear layer.
+B spans, M blocks of a table, S slots of a pool, I and O inputs and outputs of a linear layer, N experts of a
+layer, K experts of a token, R rows of experts: one per token and expert of it.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 from torch import Tensor
 
+from weft.weights.experts import Experts
 from weft.weights.linear import Linear
 
 
@@ -96,6 +98,15 @@ class Ops(Protocol):
     def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
         """silu(x gate^T) * (x up^T): [T, F]. `gate_up` holds the outputs of both, one after the other
         (SwiGLU, arXiv 2002.05202, equation 5)."""
+
+    def experts(self, x_TD: Tensor, experts: Experts) -> Tensor:
+        """The weighted sum of what a token's experts make of it: [T, D].
+
+        A token's experts are the K that a softmax over the router's scores ranks first, among equals those of
+        the lower index, and their weights are their shares of it; divided by their sum they are the gates of
+        arXiv 1701.06538, equation 3, without its noise. An expert is a `gated_linear` and a `linear`. Experts are
+        added in the order of their index.
+        """
 
     def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
         """Rotary position embedding with the halves of a head as pairs (arXiv 2104.09864, section 3.4.2)."""

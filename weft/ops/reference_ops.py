@@ -5,8 +5,9 @@ from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
 from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch
+from weft.ops.experts import Routing
 from weft.ops.tiled_attention import TiledPlan, attend_tiled, plan_tiled
-from weft.ops.tiles import TILE_ROWS, Workers, bind_thread, by_tile, tile, tile_starts
+from weft.ops.tiles import TILE_ROWS, Workers, bind_thread, by_tile, join, tile, tile_starts
 from weft.ops.torch_ops import TorchOps
 from weft.weights.linear import Linear
 
@@ -28,7 +29,7 @@ class ReferenceOps(TorchOps):
 
     @property
     def fingerprint(self) -> str:
-        return f"reference-1-{super().fingerprint}"
+        return f"reference-2-{super().fingerprint}"
 
     def bind_thread(self) -> None:
         bind_thread()
@@ -54,7 +55,7 @@ class ReferenceOps(TorchOps):
         def compute(piece: tuple[int, int]) -> None:
             index, column = piece
             columns = slice(column, column + OUTPUT_COLUMNS)
-            product = tiles[index] @ linear.weight_OI[columns].T
+            product = _product(tiles[index], linear.weight_OI[columns])
             if linear.bias_O is not None:
                 product += linear.bias_O[columns]
             y_TO[index * TILE_ROWS : (index + 1) * TILE_ROWS, columns] = product
@@ -62,8 +63,17 @@ class ReferenceOps(TorchOps):
         self._workers.each(compute, pieces)
         return y_TO[:num_rows]
 
-    def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
-        return by_tile(_gate, *self.linear(x_TD, gate_up).chunk(2, dim=-1), workers=self._workers)
+    def gate(self, both_TO: Tensor) -> Tensor:
+        return by_tile(_gate, *both_TO.chunk(2, dim=-1), workers=self._workers)
+
+    def route(self, scores_TN: Tensor, num_chosen: int, sums_to_one: bool) -> Routing:
+        num_rows = scores_TN.shape[0]
+        starts = tile_starts(num_rows)
+        parts = [
+            super(ReferenceOps, self).route(tile(scores_TN, start), num_chosen, sums_to_one)
+            for start in starts
+        ]
+        return Routing(*(join(same_field, num_rows) for same_field in zip(*parts, strict=True)))
 
     def plan_attention(self, batch: PagedBatch | PackedBatch) -> AttentionPlan:
         if isinstance(batch, PackedBatch):
@@ -77,6 +87,14 @@ class ReferenceOps(TorchOps):
     ) -> Tensor:
         assert isinstance(plan, TiledPlan)
         return attend_tiled(q_THE, k_TGE, v_TGE, layer, plan, self._workers)
+
+
+def _product(rows_TI: Tensor, weight_OI: Tensor) -> Tensor:
+    """Narrow products are widened: with 2 to 11 outputs, the place of a row in its tile may change its bits."""
+    num_outputs = weight_OI.shape[0]
+    if num_outputs >= TILE_ROWS:
+        return rows_TI @ weight_OI.T
+    return (rows_TI @ tile(weight_OI, 0).T)[:, :num_outputs]
 
 
 def _gate(gate_TF: Tensor, up_TF: Tensor) -> Tensor:

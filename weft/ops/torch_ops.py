@@ -5,8 +5,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch
+from weft.ops.experts import Groups, Routing, group_by_expert, route, weighted_sum
 from weft.ops.packed_attention import attend_packed
 from weft.ops.paged_attention import PagedPlan, attend_paged, plan_paged
+from weft.weights.experts import Experts
 from weft.weights.linear import Linear
 
 
@@ -48,8 +50,37 @@ class TorchOps:
         return functional.linear(x_TI, linear.weight_OI, linear.bias_O)
 
     def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
-        gate_TF, up_TF = self.linear(x_TD, gate_up).chunk(2, dim=-1)
+        return self.gate(self.linear(x_TD, gate_up))
+
+    def gate(self, both_TO: Tensor) -> Tensor:
+        """silu(gate) * up, of rows that hold both."""
+        gate_TF, up_TF = both_TO.chunk(2, dim=-1)
         return functional.silu(gate_TF) * up_TF
+
+    def experts(self, x_TD: Tensor, experts: Experts) -> Tensor:
+        routing = self.route(self.linear(x_TD, experts.router), experts.num_chosen, experts.sums_to_one)
+        groups = self.group(routing, len(experts.down_NDF))
+        rows_RD = x_TD.index_select(0, groups.tokens_R)
+        gated_RF = self.gate(self.grouped_linear(rows_RD, experts.gate_up_NOD, groups))
+        made_RD = self.grouped_linear(gated_RF, experts.down_NDF, groups)
+        return self.weighted_sum(made_RD, routing, groups)
+
+    def route(self, scores_TN: Tensor, num_chosen: int, sums_to_one: bool) -> Routing:
+        """Each token's experts and their weights; see `Ops.experts`."""
+        return route(scores_TN, num_chosen, sums_to_one)
+
+    def group(self, routing: Routing, num_experts: int) -> Groups:
+        """The rows that the experts compute. Waits for the device, which alone knows how many each gets."""
+        return group_by_expert(routing.experts_TK, num_experts)
+
+    def grouped_linear(self, rows_RI: Tensor, weight_NOI: Tensor, groups: Groups) -> Tensor:
+        """x W^T of each row with the weight of its expert: [R, O]; weights of experts without rows stay unread."""
+        parts = zip(rows_RI.split_with_sizes(groups.sizes), weight_NOI.unbind(), strict=True)
+        return torch.cat([self.linear(part, Linear(weight_OI)) for part, weight_OI in parts if len(part)])
+
+    def weighted_sum(self, made_RD: Tensor, routing: Routing, groups: Groups) -> Tensor:
+        """Each token's rows times their weights, added in the order of the experts: [T, D]."""
+        return weighted_sum(made_RD, routing.weights_TK, groups.places_TK)
 
     def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
         low, high = x_THE.chunk(2, dim=-1)

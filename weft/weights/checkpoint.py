@@ -23,6 +23,8 @@ SIZES = (
     (("q_norm", "k_norm"), "head_dim"),
     (("q_proj", "o_proj"), "num_attention_heads, head_dim and hidden_size"),
     (("k_proj", "v_proj"), "num_key_value_heads, head_dim and hidden_size"),
+    (("mlp.experts.",), "moe_intermediate_size and hidden_size"),
+    (("mlp.gate.",), "num_experts and hidden_size"),
     (("gate_proj", "up_proj", "down_proj"), "intermediate_size and hidden_size"),
     (("norm",), "hidden_size"),
 )
