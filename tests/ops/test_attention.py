@@ -118,3 +118,24 @@ def test_a_packed_batch_is_the_same_attention_and_has_gradients(window_tokens: i
     torch.testing.assert_close(found.detach(), wanted, rtol=1e-4, atol=1e-5)
     (gradient,) = torch.autograd.grad(found.square().sum(), packed.q_THE)
     assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("window_tokens", [None, 5])
+@pytest.mark.parametrize("longest_tokens", [1024, 10], ids=["explicit", "fused"])
+def test_a_packed_batch_of_narrow_numbers_is_the_same_attention(
+    monkeypatch: pytest.MonkeyPatch, window_tokens: int | None, longest_tokens: int
+) -> None:
+    monkeypatch.setattr("weft.ops.packed_attention.EXPLICIT_TOKENS", longest_tokens)
+    texts = [make_text(length, HEADS, KV_HEADS, HEAD_DIM, length) for length in (7, 1, 12)]
+    packed = [x.bfloat16().requires_grad_() for x in rows_of(texts, [(0, len(text.q_THE)) for text in texts])]
+    wide = [x.detach().float().requires_grad_() for x in packed]
+    ops = TorchOps(1)
+    plan = ops.plan_attention(PackedBatch([7, 1, 12], [window_tokens]))
+    found, wanted = (ops.attention(q, k, v, 0, plan) for q, k, v in (packed, wide))
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), wanted, rtol=0.03, atol=0.03)
+    gradients, expected = (
+        torch.autograd.grad(out.sum(), inputs) for out, inputs in ((found, packed), (wanted, wide))
+    )
+    for gradient, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(gradient.float(), other, rtol=0.05, atol=0.05)
