@@ -74,6 +74,11 @@ def test_wrong_source_and_format(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "Missing option '--format'" in outcome.output
 
 
+def test_an_adapter_takes_no_format(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refusal(capsys, tmp_path, tmp_path / "out", "--adapter", tmp_path)
+    assert "leave --format and --tokenizer out" in line
+
+
 @needs_shared
 def test_a_trained_model(tmp_path: Path) -> None:
     """The same weights as another converter wrote, but for the copy of the tied embedding that it adds."""
