@@ -12,7 +12,7 @@ from weft.model_specs.families import read_spec
 from weft.ops.torch_ops import TorchOps
 from weft.training.objective import surprise
 from weft.training.packing import make_batch
-from weft.training.tokenizer import TokenDocument
+from weft.training.text.documents import TokenDocument
 from weft.training.trainable_weights import TrainableWeights
 from weft.weights.checkpoint import CheckpointWeights
 

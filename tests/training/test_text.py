@@ -4,8 +4,7 @@ import re
 from itertools import islice
 
 from weft.training.text import lexicon
-from weft.training.text.documents import ASSISTANT, BEGIN, END, Document, documents, plain_text
-from weft.training.text.echoes import LESSON_ECHOES, with_echoes
+from weft.training.text.documents import ASSISTANT, END, documents, plain_text
 from weft.training.text.stories import PLOTS, tell_story
 from weft.training.text.streams import named_stream
 from weft.training.text.teller import UNSEEN, Teller
@@ -40,8 +39,7 @@ def test_every_slot_is_filled_in_every_plot() -> None:
 
 
 def test_held_out_words_and_sentences_never_occur_in_training() -> None:
-    lesson = islice(with_echoes(documents(1, "a test", held_out=False), 1), LESSON_ECHOES + 3000)
-    told = "\n".join(map(plain_text, lesson)).lower()
+    told = "\n".join(texts(3000)).lower()
     assert len(CONTENT) > 8
     for kind in CONTENT:
         for phrase in kind.held_out:
@@ -66,20 +64,3 @@ def test_an_answer_ends_each_exchange() -> None:
     for chat in chats:
         assert chat.endswith(END)
         assert all(turn.count(END) in (1, 2) for turn in chat.split(ASSISTANT)[1:])
-
-
-def test_echoes_come_first_and_then_now_and_again() -> None:
-    documents_alone = documents(1, "a test", held_out=False)
-    mixed = list(islice(with_echoes(documents_alone, 1), LESSON_ECHOES + 40))
-    lesson, after = mixed[:LESSON_ECHOES], mixed[LESSON_ECHOES:]
-    assert all(is_echo(document) for document in lesson)
-    assert [is_echo(document) for document in after] == [False, False, False, True] * 10
-    assert {document[1].text.count("\n") for document in lesson} == {1, 2, 3}
-
-
-def is_echo(document: Document) -> bool:
-    if len(document) != 2 or not document[0].text.startswith(BEGIN) or not document[1].text.startswith("\n"):
-        return False
-    (first, not_learnt), (rest, learnt) = ((part.text, part.learnt) for part in document)
-    copies = rest.removesuffix(END).split("\n")[1:]
-    return not not_learnt and learnt and all(copy == first.removeprefix(BEGIN) for copy in copies)

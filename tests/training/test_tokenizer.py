@@ -8,11 +8,12 @@ import pytest
 from tests.training import small_recipe
 from weft.text.loading import load_tokenizer
 from weft.text.template_loading import load_chat_template
+from weft.training.batches import recipe_tokenizer
 from weft.training.chat_format import write_text_files
 from weft.training.packing import pack
 from weft.training.text.chats import Chat
 from weft.training.text.documents import SPECIAL_TOKENS, chat_document, documents, plain_text, story_document
-from weft.training.tokenizer import encode_documents, train_tokenizer
+from weft.training.tokenizer import encode_documents
 
 CHAT = Chat("Be kind.", (("Hello!", "Hi!"), ("What is two plus two?", "Two plus two is four.")))
 
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_same_documents_give_the_same_tokenizer() -> None:
-    again = train_tokenizer(islice(documents(1, "tokenizer", held_out=False), 200), 400)
+    again = recipe_tokenizer(small_recipe.small())
     assert again.to_str() == small_recipe.tokenizer().to_str()
     assert again.get_vocab_size() == 400
 

@@ -38,8 +38,10 @@ VERBS: Mapping[str, Verb] = {
     "convert": Verb("Turn weights of other formats into a directory to serve.", "weft.cli.convert:command"),
     "doctor": Verb("Check this machine and a model; one fix per finding.", "weft.cli.doctor:command"),
     "env": Verb("Tell versions, processors, memory and GPUs.", "weft.cli.env:command"),
+    "eval": Verb("Measure what a model can do.", "weft.cli.eval:command"),
     "generate": Verb("Continue texts.", "weft.cli.generate:command"),
     "serve": Verb("Serve a model over HTTP.", "weft.cli.serve:command"),
+    "train": Verb("Train a small model by a recipe.", "weft.cli.train:command"),
 }
 
 

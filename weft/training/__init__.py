@@ -1,4 +1,4 @@
 """Training: text that the repository makes itself, a tokenizer learned from it, and the trainer.
 
-Start at `first_model.py` (the recipe of the built-in model) and `trainer.py` (the loop).
+Start at `recipe.py` (what a run makes), `run.py` (a whole run) and `trainer.py` (a step). Users read docs/training.md.
 """

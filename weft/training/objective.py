@@ -14,11 +14,15 @@ from weft.training.packing import Batch
 
 def surprise(model: Decoder, ops: Ops, batch: Batch) -> Tensor:
     """Nats for each learnt token of a batch: [N]."""
+    return functional.cross_entropy(learnt_logits(model, ops, batch), batch.targets_N, reduction="none")
+
+
+def learnt_logits(model: Decoder, ops: Ops, batch: Batch) -> Tensor:
+    """What the model says in place of each learnt token: [N, vocabulary]."""
     plan = ops.plan_attention(PackedBatch(batch.lengths, model.spec.layer_windows))
     hidden_TD = model.forward(batch.tokens_T, batch.positions_T, plan)
     # Only these rows have a target, so no others go through the widest product.
-    logits_NV = model.logits(hidden_TD[batch.predicting_N])
-    return functional.cross_entropy(logits_NV, batch.targets_N, reduction="none")
+    return model.logits(hidden_TD[batch.predicting_N])
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from weft.training.tokenizer import TokenDocument
+from weft.training.text.documents import TokenDocument
 
 
 class Batch(NamedTuple):

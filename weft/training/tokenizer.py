@@ -1,27 +1,26 @@
 """A byte-level BPE tokenizer (Sennrich et al., arXiv 1508.07909), learned from documents."""
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 import tokenizers
-from tokenizers import decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Regex, decoders, models, pre_tokenizers, processors, trainers
 
-from weft.training.text.documents import BEGIN, SPECIAL_TOKENS, Document
+from weft.training.text.documents import BEGIN, SPECIAL_TOKENS, Document, TokenDocument
 
-
-class TokenDocument(NamedTuple):
-    """`learnt`: per token, whether the model is to predict it. `learnt_bytes`: of the text that it is to predict,
-    without special tokens."""
-
-    token_ids: list[int]
-    learnt: list[bool]
-    learnt_bytes: int
+PIECES = Regex(r" ?[a-z]+|[A-Z][a-z]*|[0-9]|[^\sA-Za-z0-9]+ ?|\s+")
+"""No token crosses from one piece to the next: so a name, a digit and a word after a comma are the same tokens wherever
+they stand. What is to be copied must look as it did."""
 
 
 def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> tokenizers.Tokenizer:
     """Every byte is a token, so any text can be written; the rest are the most frequent merges."""
     tokenizer = tokenizers.Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(PIECES, "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size,
@@ -50,11 +49,15 @@ def without_special(text: str) -> str:
 
 
 def encode_documents(
-    tokenizer: tokenizers.Tokenizer, documents: Iterable[Document], max_tokens: int
+    tokenizer: tokenizers.Tokenizer, documents: Iterable[Document | TokenDocument], max_tokens: int
 ) -> Iterator[TokenDocument]:
-    """Documents as tokens, one after the other; what is longer than `max_tokens` is cut."""
+    """Documents as tokens, one after the other; what is longer than `max_tokens` is cut. Those that are tokens already
+    stay as they are."""
     for document in documents:
-        yield _encode(tokenizer, document, max_tokens)
+        if isinstance(document, TokenDocument):
+            yield document
+        else:
+            yield _encode(tokenizer, document, max_tokens)
 
 
 def _encode(tokenizer: tokenizers.Tokenizer, document: Document, max_tokens: int) -> TokenDocument:

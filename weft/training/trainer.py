@@ -1,13 +1,12 @@
-"""The training loop: AdamW over packed documents."""
+"""One step of training after the other: AdamW over packed documents."""
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
-from tqdm.auto import tqdm
 
 from weft.contracts.errors import WeftError
 from weft.executor.loading import build_model
@@ -16,38 +15,38 @@ from weft.models.decoder import Decoder
 from weft.ops.backend import Ops
 from weft.training.objective import surprise
 from weft.training.packing import Batch
+from weft.training.recipe import TrainingConfig
 from weft.training.schedule import learning_rate
 from weft.training.trainable_weights import TrainableWeights
 
+Batches = Callable[[int, int], Batch]
+"""The batch of a step, by the number of the step and its own number in the step."""
 
-@dataclass(frozen=True, slots=True)
-class TrainingConfig:
-    """How to train.
+MOMENTS = {"first_moments": "exp_avg", "second_moments": "exp_avg_sq"}
+"""What AdamW keeps of each parameter: our name and torch's."""
 
-    `betas`, `weight_decay`: of AdamW (arXiv 1711.05101); the decay spares norms. `max_gradient_norm`: longer
-    gradients are shortened to this (arXiv 1211.5063). `final_share`: of the peak learning rate, at the end.
-    """
 
-    num_steps: int
-    peak_learning_rate: float = 4e-3
-    warmup_steps: int = 60
-    final_share: float = 0.02
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.1
-    max_gradient_norm: float = 1.0
-    evaluate_every_steps: int = 500
+@dataclass(slots=True)
+class Progress:
+    """How far a run is. `elapsed_s`: that its steps and records took, interruptions left out. `losses`: of the steps
+    since the last point of the curve."""
+
+    steps_done: int = 0
+    num_tokens: int = 0
+    elapsed_s: float = 0.0
+    losses: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """A point of the curve. `loss`: nats per learnt token, the mean since the last point, each batch before it was
-    learnt. `evaluation`: what `evaluate` found."""
+    learnt. `evaluation`: what was found, by name."""
 
     step: int
     num_tokens: int
     elapsed_s: float
     loss: float
-    evaluation: float
+    evaluation: Mapping[str, float]
 
 
 class TrainingFailed(WeftError):
@@ -55,70 +54,119 @@ class TrainingFailed(WeftError):
 
 
 class Trainer:
-    """One run. `batches` must last for all steps; `evaluate` gets the model as it is."""
+    """Takes steps; who calls `take_step` decides when to look at the model, to keep it, and to stop.
+
+    `evaluate` gets the model as it is. `max_length_tokens`: of the longest document. `penalty`: what is minimised
+    beside the surprise, asked for after each batch went through the model; it is no part of the reported loss.
+    """
 
     def __init__(
         self,
         spec: ModelSpec,
         weights: TrainableWeights,
         ops: Ops,
-        batches: Iterator[Batch],
-        evaluate: Callable[[Decoder], float],
+        batches: Batches,
+        evaluate: Callable[[Decoder], Mapping[str, float]],
         config: TrainingConfig,
+        max_length_tokens: int,
+        penalty: Callable[[], Tensor] | None = None,
     ) -> None:
-        self._spec, self._weights, self._ops, self._config = spec, weights, ops, config
-        self._batches, self._evaluate = batches, evaluate
+        self.spec, self.weights, self.config = spec, weights, config
+        self.progress = Progress()
+        self._ops, self._batches, self._evaluate = ops, batches, evaluate
+        self._max_length_tokens, self._penalty = max_length_tokens, penalty
         self.model()
         self._optimizer = _optimizer(weights.parameters, config)
-        self._num_tokens = 0
-        self._losses: list[float] = []
 
     def model(self) -> Decoder:
         """The model on the weights as they are."""
-        return build_model(self._spec, self._weights, self._ops, self._spec.max_length_tokens)
+        return build_model(self.spec, self.weights, self._ops, self._max_length_tokens)
 
-    def run(self, report: Callable[[Record], None], *, progress: bool = True) -> None:
-        """All steps; `report` gets the points of the curve. Raises `TrainingFailed`."""
+    @property
+    def is_done(self) -> bool:
+        """Whether all steps were taken."""
+        return self.progress.steps_done >= self.config.num_steps
+
+    @property
+    def is_record_due(self) -> bool:
+        """Whether the step that was just taken ends with a point of the curve."""
+        return self.is_done or self.progress.steps_done % self.config.evaluate_every_steps == 0
+
+    def take_step(self) -> float:
+        """One step; the loss before it. Raises `TrainingFailed` before anything that is no number is learnt."""
         start_s = time.monotonic()
-        with tqdm(total=self._config.num_steps, unit="step", disable=not progress) as bar:
-            for step in range(self._config.num_steps):
-                self._losses.append(self._step(step))
-                elapsed_s = time.monotonic() - start_s
-                rate = self._num_tokens / max(elapsed_s, 1e-9)
-                bar.set_postfix_str(f"loss {self._losses[-1]:.3f}, {rate:,.0f} tokens/s", refresh=False)
-                bar.update()
-                if self._is_due(step + 1):
-                    report(self._record(step + 1, elapsed_s))
+        step = self.progress.steps_done
+        batches = [self._batches(step, part) for part in range(self.config.accumulate)]
+        loss = self._gradients(batches)
+        self._check(loss, "loss")
+        norm = torch.nn.utils.clip_grad_norm_(
+            list(self.weights.parameters.values()), self.config.max_gradient_norm
+        )
+        self._check(norm.item(), "length of the gradient")
+        self._update(step)
+        self.progress.steps_done += 1
+        self.progress.num_tokens += sum(len(batch.tokens_T) for batch in batches)
+        self.progress.losses.append(loss)
+        self.progress.elapsed_s += time.monotonic() - start_s
+        return loss
 
-    def _is_due(self, steps_done: int) -> bool:
-        return steps_done % self._config.evaluate_every_steps == 0 or steps_done == self._config.num_steps
+    def record(self) -> Record:
+        """A point of the curve."""
+        start_s = time.monotonic()
+        with torch.no_grad():
+            evaluation = self._evaluate(self.model())
+        progress = self.progress
+        progress.elapsed_s += time.monotonic() - start_s
+        loss = sum(progress.losses) / len(progress.losses)
+        progress.losses = []
+        return Record(progress.steps_done, progress.num_tokens, progress.elapsed_s, loss, evaluation)
 
-    def _record(self, steps_done: int, elapsed_s: float) -> Record:
-        loss = sum(self._losses) / len(self._losses)
-        self._losses = []
-        return Record(steps_done, self._num_tokens, elapsed_s, loss, self._evaluate(self.model()))
+    def tensors(self) -> dict[str, Tensor]:
+        """All that the next steps depend on beside `progress`: weights and the optimizer's moments, float32."""
+        found = {f"weights.{name}": tensor.detach() for name, tensor in self.weights.parameters.items()}
+        for ours, theirs in MOMENTS.items():
+            for name, tensor in self.weights.parameters.items():
+                kept = self._optimizer.state[tensor].get(theirs)
+                found[f"{ours}.{name}"] = torch.zeros_like(tensor) if kept is None else kept
+        return found
 
-    def _step(self, step: int) -> float:
-        """One step; the loss before it."""
-        config = self._config
-        batch = next(self._batches)
-        loss = surprise(self.model(), self._ops, batch).mean()
-        value = loss.item()
-        if not math.isfinite(value):
-            raise TrainingFailed(
-                f"the loss is {value} at step {step}; lower the learning rate ({config.peak_learning_rate:g}) or "
-                f"lengthen its warm-up ({config.warmup_steps} steps)"
-            )
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(list(self._weights.parameters.values()), config.max_gradient_norm)
+    def restore(self, tensors: Mapping[str, Tensor], progress: Progress) -> None:
+        """Go on from what `tensors` and `progress` once were."""
+        self.progress = progress
+        for name, tensor in self.weights.parameters.items():
+            tensor.detach().copy_(tensors[f"weights.{name}"])
+            self._optimizer.state[tensor] = {
+                "step": torch.tensor(float(progress.steps_done)),
+                **{theirs: tensors[f"{ours}.{name}"] for ours, theirs in MOMENTS.items()},
+            }
+
+    def _gradients(self, batches: list[Batch]) -> float:
+        """Of the mean over all learnt tokens of the batches, as if they were one; returns that mean."""
+        num_learnt = sum(len(batch.targets_N) for batch in batches)
+        total = 0.0
+        for batch in batches:
+            loss = surprise(self.model(), self._ops, batch).sum() / num_learnt
+            total += loss.item()
+            if self._penalty is not None:
+                loss = loss + self._penalty() * (len(batch.targets_N) / num_learnt)
+            torch.autograd.backward(loss)
+        return total
+
+    def _update(self, step: int) -> None:
+        config = self.config
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate(
                 step, config.num_steps, config.peak_learning_rate, config.warmup_steps, config.final_share
             )
         self._optimizer.step()
         self._optimizer.zero_grad()
-        self._num_tokens += len(batch.tokens_T)
-        return value
+
+    def _check(self, value: float, what: str) -> None:
+        if not math.isfinite(value):
+            raise TrainingFailed(
+                f"the {what} is {value} at step {self.progress.steps_done}; lower the learning rate "
+                f"({self.config.peak_learning_rate:g}) or lengthen its warm-up ({self.config.warmup_steps} steps)"
+            )
 
 
 def _optimizer(parameters: dict[str, Tensor], config: TrainingConfig) -> torch.optim.AdamW:

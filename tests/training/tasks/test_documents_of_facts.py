@@ -9,6 +9,7 @@ from tests.training.tasks.drawing import draws, pattern, read_question, read_sta
 from weft.training.tasks.catalogue import TASKS
 from weft.training.tasks.combine import LINKS
 
+pytestmark = pytest.mark.usefixtures("nothing_invented")
 BOTH_SIDES = pytest.mark.parametrize("held_out", [False, True])
 
 

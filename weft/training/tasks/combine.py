@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.invented import invented_relation, is_time_to_invent, perhaps_invented
 from weft.training.tasks.passages import fitting
 from weft.training.tasks.relations import RELATIONS, SIMPLE_RELATIONS, Relation, ask, state
 from weft.training.text.teller import Teller
@@ -85,10 +86,19 @@ def draw_combine(teller: Teller, size: int) -> Exercise:
     return Exercise("\n".join(map(" ".join, documents)), turns)
 
 
+def _perhaps_invented_link(teller: Teller, link: Link) -> Link:
+    """The link, or in training often an invented one in its place."""
+    if not is_time_to_invent(teller):
+        return link
+    relation = invented_relation(teller, words.name)
+    (statement,) = relation.statements
+    return Link((statement.replace("{value}", "{other}"),), f"the {relation.key} of {{name}}")
+
+
 def _simple_chains(teller: Teller) -> Iterator[Chain]:
-    link = teller.stream.choice(LINKS)
+    link = _perhaps_invented_link(teller, teller.stream.choice(LINKS))
     link = link._replace(statements=(teller.sentence(link.statements),))
-    relation = teller.stream.choice(SIMPLE_RELATIONS).with_one_statement(teller)
+    relation = perhaps_invented(teller, teller.stream.choice(SIMPLE_RELATIONS)).with_one_statement(teller)
     names = words.different(teller, words.easy_name)
     while True:
         yield _chain(teller, (next(names), next(names)), link, relation)
@@ -96,7 +106,8 @@ def _simple_chains(teller: Teller) -> Iterator[Chain]:
 
 def _mixed_chains(teller: Teller) -> Iterator[Chain]:
     """Some people have two links, some a fact of their own."""
-    links, relations = teller.stream.sample(LINKS, 3), teller.stream.sample(RELATIONS, 3)
+    links = [_perhaps_invented_link(teller, link) for link in teller.stream.sample(LINKS, 3)]
+    relations = [perhaps_invented(teller, relation) for relation in teller.stream.sample(RELATIONS, 3)]
     names = words.different(teller, words.name)
     while True:
         name = next(names)

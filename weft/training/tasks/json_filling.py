@@ -4,7 +4,8 @@ import json
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
-from weft.training.tasks.relations import NUMBER, RELATIONS, state
+from weft.training.tasks.invented import perhaps_invented
+from weft.training.tasks.relations import RELATIONS, state
 from weft.training.text.teller import Teller
 
 ASKS = (
@@ -22,22 +23,28 @@ def draw_json(teller: Teller, size: int) -> Exercise:
     """Records of `size` keys, in the order that is asked for; the text may say more than they need."""
     name = words.name(teller)
     num_relations = min(len(RELATIONS), size - 1 + teller.stream.randint(0, MOST_OTHERS))
-    facts = [state(teller, relation, name) for relation in teller.stream.sample(RELATIONS, num_relations)]
+    known = teller.stream.sample(RELATIONS, num_relations)
+    relations = {relation.key: relation for relation in (perhaps_invented(teller, each) for each in known)}
+    facts = [state(teller, relation, name) for relation in relations.values()]
     record: dict[str, str | int] = {"name": name}
     for fact in facts:
-        record[fact.relation.key] = int(fact.value) if fact.relation is NUMBER else fact.value
-    turns = (_turn(teller, record, size) for _ in range(teller.stream.randint(1, MOST_TURNS)))
+        record[fact.relation.key] = int(fact.value) if fact.relation.is_number else fact.value
+    numbers = [key for key, relation in relations.items() if relation.is_number]
+    turns = (
+        _turn(teller, record, numbers, min(size, len(record)))
+        for _ in range(teller.stream.randint(1, MOST_TURNS))
+    )
     return Exercise(" ".join(fact.sentence for fact in facts), tuple(turns))
 
 
-def _turn(teller: Teller, record: dict[str, str | int], size: int) -> Turn:
+def _turn(teller: Teller, record: dict[str, str | int], numbers: list[str], size: int) -> Turn:
     keys = teller.stream.sample(list(record), size)
-    asked = teller.sentence(ASKS).format(keys=words.listed(keys), schema=_schema(keys))
+    asked = teller.sentence(ASKS).format(keys=words.listed(keys), schema=_schema(keys, numbers))
     return Turn(asked, json.dumps({key: record[key] for key in keys}))
 
 
-def _schema(keys: list[str]) -> str:
-    return json.dumps({key: "integer" if key == NUMBER.key else "string" for key in keys})
+def _schema(keys: list[str], numbers: list[str]) -> str:
+    return json.dumps({key: "integer" if key in numbers else "string" for key in keys})
 
 
 # Two values can be given to two keys in two ways.

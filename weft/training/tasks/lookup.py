@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.invented import perhaps_invented
 from weft.training.tasks.passages import fillers, fitting, interleaved
 from weft.training.tasks.relations import RELATIONS, SIMPLE_RELATIONS, Fact, ask, state
 from weft.training.text.teller import Teller
@@ -37,14 +38,15 @@ def _turn(teller: Teller, fact: Fact) -> Turn:
 
 
 def _simple_facts(teller: Teller) -> Iterator[Fact]:
-    relation = teller.stream.choice(SIMPLE_RELATIONS).with_one_statement(teller)
+    relation = perhaps_invented(teller, teller.stream.choice(SIMPLE_RELATIONS)).with_one_statement(teller)
     for name in words.different(teller, words.easy_name):
         yield state(teller, relation, name)
 
 
 def _mixed_facts(teller: Teller, size: int) -> Iterator[Fact]:
     """One to three of each person; the larger the document, the more relations."""
-    relations = teller.stream.sample(RELATIONS, min(len(RELATIONS), 3 + size // 120))
+    known = teller.stream.sample(RELATIONS, min(len(RELATIONS), 3 + size // 120))
+    relations = [perhaps_invented(teller, relation) for relation in known]
     for name in words.different(teller, words.name):
         for relation in teller.stream.sample(relations, teller.stream.choice((1, 2, 3))):
             yield state(teller, relation, name)

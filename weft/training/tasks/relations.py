@@ -1,7 +1,7 @@
 """What documents say of named people, and how it is asked for.
 
 Every statement begins with the name, so that an answer is found by looking for the name and going on from there. "~"
-marks what is held out: one statement and one question of each relation.
+marks what is held out: one statement and one question of each relation, which share a word.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,11 @@ class Relation(NamedTuple):
     statements: tuple[str, ...]
     questions: tuple[str, ...]
     value: Callable[[Teller], str]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values are numbers."""
+        return self.value is words.two_or_three_digits
 
     def with_one_statement(self, teller: Teller) -> "Relation":
         """The same, said in one way only."""
@@ -53,7 +58,7 @@ HOME = Relation(
         "Where does {name} live?",
         "What is the home of {name}?",
         "In which town does {name} live?",
-        "~Where is the house of {name}?",
+        "~Which town is {name} at home in?",
     ),
     words.name,
 )
@@ -65,8 +70,8 @@ ORIGIN = Relation(
 )
 WORK = Relation(
     "work",
-    ("{name} works as {a_value}.", "{name} is {a_value}.", "~{name} became {a_value}."),
-    ("What does {name} work as?", "What is the work of {name}?", "~What work does {name} do?"),
+    ("{name} works as {a_value}.", "{name} is {a_value}.", "~{name} does the work of {a_value}."),
+    ("What does {name} work as?", "What is the work of {name}?", "~Which work does {name} do?"),
     words.trade,
 )
 NUMBER = Relation(
@@ -81,20 +86,20 @@ NUMBER = Relation(
 )
 FOOD = Relation(
     "food",
-    ("{name} likes {value}.", "{name} likes to eat {value}.", "~{name} has {value} for dinner."),
-    ("What does {name} like to eat?", "Which food does {name} like?", "~Which food makes {name} happy?"),
+    ("{name} likes {value}.", "{name} likes to eat {value}.", "~{name} asks for {value} as food."),
+    ("What does {name} like to eat?", "Which food does {name} like?", "~What food is {name} asking for?"),
     words.dish,
 )
 THING = Relation(
     "thing",
-    ("{name} owns {a_value}.", "{name} bought {a_value}.", "~{name} keeps {a_value} at home."),
-    ("What does {name} own?", "Which thing does {name} own?", "~Which thing belongs to {name}?"),
+    ("{name} owns {a_value}.", "{name} bought {a_value}.", "~{name} keeps {a_value}."),
+    ("What does {name} own?", "Which thing does {name} own?", "~What thing would {name} keep?"),
     words.thing,
 )
 PET = Relation(
     "pet",
     ("{name} feeds {a_value}.", "{name} has a pet, {a_value}.", "~{name} looks after {a_value}."),
-    ("Which animal does {name} have?", "What is the pet of {name}?", "~What kind of pet has {name}?"),
+    ("Which animal does {name} have?", "What is the pet of {name}?", "~What animal must {name} look after?"),
     words.pet,
 )
 CODE = Relation(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from weft.training.text.chats import Chat, hold_chat
 from weft.training.text.stories import tell_story
@@ -22,6 +23,16 @@ class Part:
 
 
 Document = tuple[Part, ...]
+
+
+class TokenDocument(NamedTuple):
+    """`learnt`: per token, whether the model is to predict it. `learnt_bytes`: of the text that it is to predict,
+    without special tokens."""
+
+    token_ids: list[int]
+    learnt: list[bool]
+    learnt_bytes: int
+
 
 STORY_SHARE, SAGA_SHARE = 0.35, 0.08
 """Of the documents; the rest are chats. A saga has two to five chapters, and fills long contexts."""

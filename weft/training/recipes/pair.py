@@ -1,0 +1,103 @@
+"""The built-in models: a target and a draft that share text, tokenizer and order of lessons.
+
+What is learnt when decides whether looking up is learnt at all: first the circuit that looks back (`token_lessons.py`),
+then short lookups and copies, then all tasks at small sizes, and lengths grow only after that.
+"""
+
+from weft.training.accuracy import Accuracy
+from weft.training.recipe import ModelShape, Recipe, Source, Stage, TrainingConfig
+from weft.training.recipes.sources import Exercises, OfSizes, chat, saga, story
+from weft.training.tasks.catalogue import TASKS
+from weft.training.tasks.random_excerpts import random_excerpts
+from weft.training.tasks.token_lessons import ExcerptedTokens, RepeatedTokens
+
+VOCAB_SIZE, CONTEXT_TOKENS = 1024, 2048
+Sources = tuple[tuple[float, Source], ...]
+
+WEIGHTS = {
+    "lookup": 4.0,
+    "combine": 2.5,
+    "copy": 1.0,
+    "reverse": 1.5,
+    "sort": 2.0,
+    "count": 1.5,
+    "add": 2.5,
+    "pattern": 1.0,
+    "json": 1.5,
+    "tool": 1.0,
+    "chat": 1.0,
+}
+"""Of the exercises among each other, where all are drawn from: more of what is learnt more slowly."""
+
+TEXT: Sources = ((2.0, story), (2.0, chat))
+
+LOOKED_BACK: Sources = ((1.0, ExcerptedTokens(VOCAB_SIZE, 10, 60)), (1.0, OfSizes(random_excerpts, 10, 40)))
+"""So that what the first lessons taught is not forgotten while the rest is young."""
+
+TOKENIZER_SOURCES: Sources = (
+    *((2 * weight, source) for weight, source in TEXT),
+    (1.0, OfSizes(random_excerpts, 10, 40)),
+    *((1.0, Exercises(name, most=min(120, task.sizes[1]))) for name, task in TASKS.items()),
+)
+
+
+def exercises(most_words: int, **largest: int) -> Sources:
+    """Of all tasks. `most_words`: of what is given, where size means that; `largest`: sizes of others."""
+    limits = {"lookup": most_words, "combine": min(most_words, TASKS["combine"].sizes[1])} | largest
+    return tuple((weight, Exercises(name, most=limits.get(name))) for name, weight in WEIGHTS.items())
+
+
+def stages() -> tuple[Stage, ...]:
+    """Of both models."""
+    easy: Sources = ((5.0, Exercises("lookup", most=50)), (2.0, Exercises("copy", most=10)))
+    small = exercises(100, copy=12, reverse=6, sort=5, count=12, add=2, json=4, chat=3)
+    return (
+        Stage(0.012, 64, ((1.0, RepeatedTokens(VOCAB_SIZE)),)),
+        Stage(0.06, 64, ((1.0, ExcerptedTokens(VOCAB_SIZE, 5, 9)),)),
+        Stage(0.078, 384, (*easy, *LOOKED_BACK)),
+        Stage(0.25, 512, (*small, *LOOKED_BACK, *TEXT)),
+        Stage(0.45, 1024, (*exercises(240), (0.5, LOOKED_BACK[1][1]), *TEXT, (0.3, saga))),
+        Stage(0.15, CONTEXT_TOKENS, (*exercises(400), (0.3, Exercises("lookup", 400)), *TEXT, (0.3, saga))),
+    )
+
+
+def weft_tiny() -> Recipe:
+    """The target."""
+    return _recipe(
+        "weft-tiny",
+        "The built-in target: 3 M parameters, stories, chats and eleven tasks with checkable answers.",
+        ModelShape(256, 640, 4, 8, 4, 32, initial_std=0.02),
+        TrainingConfig(num_steps=6000, warmup_steps=40, peak_learning_rate=3e-3, evaluate_every_steps=250),
+    )
+
+
+def weft_nano() -> Recipe:
+    """The draft."""
+    return _recipe(
+        "weft-nano",
+        "The built-in draft: 0.7 M parameters, the text and tokenizer of weft-tiny.",
+        ModelShape(128, 384, 3, 4, 2, 32, initial_std=0.02),
+        TrainingConfig(num_steps=4500, warmup_steps=40, peak_learning_rate=4e-3, evaluate_every_steps=250),
+    )
+
+
+def _recipe(name: str, summary: str, shape: ModelShape, training: TrainingConfig) -> Recipe:
+    checked = (
+        Accuracy("lookup", 50, held_out=False),
+        Accuracy("lookup", 100, held_out=False),
+        Accuracy("lookup", 100),
+        Accuracy("lookup", 200),
+        *(Accuracy(task, min(60, TASKS[task].sizes[1])) for task in TASKS if task != "lookup"),
+    )
+    return Recipe(
+        name=name,
+        summary=summary,
+        shape=shape,
+        vocab_size=VOCAB_SIZE,
+        context_tokens=CONTEXT_TOKENS,
+        batch_tokens=2560,
+        stages=stages(),
+        training=training,
+        tokenizer_sources=TOKENIZER_SOURCES,
+        evaluations=checked,
+    )
