@@ -26,8 +26,8 @@ TORCH_ROOMS = ("executor", "models", "ops", "weights", "training")
 REAL_WORLD_ROOMS = ("cli", "server", "llm", "measurement", "training")
 
 # Rooms whose decisions and logs must not depend on the hash seed of the process.
-HASH_FREE_ROOMS = ("engine", "policies", "cluster", "simulator", "observation")
-SET_FREE_ROOMS = ("engine", "policies", "cluster", "simulator")
+HASH_FREE_ROOMS = ("engine", "policies", "cluster", "simulator", "observation", "workloads")
+SET_FREE_ROOMS = ("engine", "policies", "cluster", "simulator", "workloads")
 
 
 def room_of(module: str) -> str:

@@ -1,0 +1,107 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.workloads.samples import first, lengths, shared_trace
+from tools.workload_fit_quality import Requests, ks_distance, rank_correlation
+from weft.workloads.fitted import NAMES, description, fitted_workload
+from weft.workloads.limits import Limited
+from weft.workloads.trace import TraceWorkload
+
+TRACE_OF = {
+    "azure-conv": "azure2023/AzureLLMInferenceTrace_conv.csv",
+    "azure-code": "azure2023/AzureLLMInferenceTrace_code.csv",
+    "mooncake-conversation": "mooncake/conversation_trace.jsonl",
+    "arena": "vtc_arena/requests.parquet",
+    "sharegpt": "lengths/sharegpt_V3_lens.parquet",
+}
+FITTED = tuple(TRACE_OF)
+
+
+def fit(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = description(name)["fit"]
+    return found
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_ships_says_where_it_comes_from(name: str) -> None:
+    data = description(name)
+    assert data["name"] == name
+    assert all(len(data[key]) > 2 for key in ("what", "source", "licence"))
+    assert fitted_workload(name).rate_per_s == pytest.approx(data["rate_per_s"])
+
+
+def test_the_names_are_the_files() -> None:
+    folder = Path(__file__).resolve().parents[2] / "weft" / "workloads" / "named"
+    assert tuple(sorted(path.stem for path in folder.glob("*.json"))) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_requests_come_at_the_rate_that_is_told(name: str) -> None:
+    profile = description(name).get("profile", {"window_s": 400.0, "levels": [1]})
+    cycle_s = profile["window_s"] * len(profile["levels"])
+    workload = fitted_workload(name, seed=4).at_rate(20_000 / cycle_s)
+    sessions = list(Limited(workload, duration_s=cycle_s).sessions())
+    assert len(lengths(sessions)) == pytest.approx(20_000, rel=0.03)
+    assert min(min(pair) for pair in lengths(sessions[:2000])) >= 1
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_the_recorded_fit_is_good(name: str) -> None:
+    recorded = fit(name)
+    assert recorded["ks_prompt"] < 0.05
+    assert recorded["ks_output"] < 0.05
+    trace, generated = recorded["rank_correlation"]
+    assert generated == pytest.approx(trace, abs=0.05)
+    for mean in ("mean_prompt", "mean_output"):
+        assert recorded[mean][1] == pytest.approx(recorded[mean][0], rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["azure-conv", "azure-code"])
+def test_the_recorded_burstiness_is_kept(name: str) -> None:
+    recorded = fit(name)
+    for figure in ("gap_cv", "dispersion_1s", "dispersion_10s", "dispersion_60s"):
+        assert recorded[figure][1] == pytest.approx(recorded[figure][0], rel=0.2)
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_another_seed_agrees_with_the_trace_too(name: str) -> None:
+    path = shared_trace(TRACE_OF[name])
+    if path.suffix == ".parquet":
+        pytest.importorskip("pyarrow")
+    trace = Requests.of(TraceWorkload(path, untimed_rate_per_s=1.0))
+    generated = Requests.of(fitted_workload(name, seed=99), len(trace.prompts))
+    assert ks_distance(trace.prompts, generated.prompts) < 0.06
+    assert ks_distance(trace.outputs, generated.outputs) < 0.06
+    assert generated.reuse_share == pytest.approx(trace.reuse_share, abs=0.06)
+
+
+def test_burstgpt_has_the_published_quantiles() -> None:
+    pairs = lengths(first(fitted_workload("burstgpt"), 20_000))
+    prompts, outputs = (sorted(values) for values in zip(*pairs, strict=True))
+    for values, published in ((prompts, (582, 1427, 2345)), (outputs, (243, 434, 669))):
+        found = [values[int(share * len(values))] for share in (0.5, 0.8, 0.95)]
+        assert found == pytest.approx(published, rel=0.05)
+    assert sum(prompts) / len(prompts) == pytest.approx(830, rel=0.03)
+    assert sum(outputs) / len(outputs) == pytest.approx(271, rel=0.03)
+
+
+def test_mooncake_shares_its_first_block_and_goes_on_in_conversations() -> None:
+    sessions = first(fitted_workload("mooncake-conversation"), 500)
+    prompts = [next(iter(session.turns)).prompt for session in sessions]
+    assert len({prompt.content_key(0, 512) for prompt in prompts}) == 1
+    assert len({prompt.content_key(1, 512) for prompt in prompts}) == 500
+    assert any(len(tuple(session.turns)) > 3 for session in sessions)
+
+
+def test_arena_has_tenants_of_unequal_size() -> None:
+    tenants = [session.client.tenant for session in first(fitted_workload("arena"), 3000)]
+    assert tenants.count("tenant-0") > 4 * tenants.count("tenant-5") > 0
+
+
+def test_measures_of_a_fit() -> None:
+    assert ks_distance([1, 2, 3, 4], [1, 2, 3, 4]) == 0.0
+    assert ks_distance([1, 2], [3, 4]) == 1.0
+    assert rank_correlation([1, 2, 3, 3], [10, 20, 30, 30]) == pytest.approx(1.0)
+    assert rank_correlation([1, 2, 3], [9, 5, 1]) == pytest.approx(-1.0)
