@@ -1,10 +1,10 @@
 """What the configs of all decoder families share: sizes, layer windows, and what is refused."""
 
-from weft.contracts.formats import NumberFormat, number_format
 from weft.model_specs.config_reader import ConfigReader
 from weft.model_specs.experts import ExpertsSpec
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.rope_config import read_rope
+from weft.model_specs.stored_format import read_format
 
 MOST_LAYERS = 10_000
 """Ten times those of DeepNet (arXiv 2203.00555); keeps a wrong number from filling the memory."""
@@ -92,7 +92,7 @@ def read_decoder(
         output_bias=output_bias,
         mlp_bias=mlp_bias,
         has_head_norms=has_head_norms,
-        stored_format=_read_format(config),
+        stored_format=read_format(config),
         experts=experts,
     )
 
@@ -117,16 +117,6 @@ def _read_kv_heads(config: ConfigReader, num_heads: int, default: int | None) ->
     if num_heads % num_kv_heads:
         raise config.refuse(key, f"a divisor of num_attention_heads ({num_heads}), not {num_kv_heads}")
     return num_kv_heads
-
-
-def _read_format(config: ConfigReader) -> NumberFormat:
-    """Of the checkpoint; a config that names none was saved in torch's own default, float32."""
-    key = "dtype" if config.has("dtype") else "torch_dtype"
-    known = [known.value for known in NumberFormat]
-    name = config.text(key, NumberFormat.FLOAT32.value).removeprefix("torch.")
-    if name not in known:
-        raise config.refuse(key, f"one of the supported {', '.join(map(repr, known))}")
-    return number_format(name)
 
 
 def read_num_layers(config: ConfigReader) -> int:

@@ -13,7 +13,8 @@ class ExpertsSpec:
     `num_experts` per layer, of which a token goes to `num_chosen`; each is a gated product without biases of
     `inner_size` numbers per token inside. `sums_to_one`: a token's weights of those chosen, which come from a
     softmax over all, are divided by their sum. Every `layer_stride`-th layer has experts, the last of each stride,
-    but for `dense_layers`.
+    but for `dense_layers`. `shared_inner_size`: of a feed-forward beside them that every token goes through
+    (DeepSeekMoE, arXiv 2401.06066); 0 where there is none.
     """
 
     num_experts: int
@@ -22,11 +23,14 @@ class ExpertsSpec:
     sums_to_one: bool
     layer_stride: int = 1
     dense_layers: tuple[int, ...] = ()
+    shared_inner_size: int = 0
 
     def __post_init__(self) -> None:
         for name in ("num_experts", "num_chosen", "inner_size", "layer_stride"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.shared_inner_size < 0:
+            raise ConfigurationError(f"shared_inner_size is {self.shared_inner_size}; it must be at least 0")
         if self.num_chosen > self.num_experts:
             raise ConfigurationError(
                 f"num_chosen is {self.num_chosen}; it must be at most num_experts ({self.num_experts})"
@@ -56,5 +60,6 @@ class ExpertsSpec:
                 )
 
     def parameters_of(self, hidden_size: int, num_experts: int) -> int:
-        """Numbers in the router of a layer and so many of its experts."""
-        return hidden_size * (self.num_experts + num_experts * 3 * self.inner_size)
+        """Numbers in the router of a layer, in so many of its experts and in the shared one."""
+        inner_sizes = num_experts * self.inner_size + self.shared_inner_size
+        return hidden_size * (self.num_experts + 3 * inner_sizes)

@@ -78,10 +78,11 @@ def spec_from_config(config: Mapping[str, object], where: str) -> ModelSpec:
     """The spec that a parsed config.json describes. `where`: the file's name, for errors."""
     with naming(where):
         reader = ConfigReader(config)
-        return family_of(_read_architecture(reader)).read(reader)
+        return family_of(read_architecture(reader)).read(reader)
 
 
-def _read_architecture(config: ConfigReader) -> str:
+def read_architecture(config: ConfigReader) -> str:
+    """The one name in `architectures`."""
     names = config.values.get("architectures")
     if not isinstance(names, list) or len(names) != 1 or not isinstance(names[0], str):
         raise config.refuse("architectures", f"a list with one name, such as [{show(next(iter(FAMILIES)))}]")

@@ -1,7 +1,8 @@
 """A decoder-only transformer as data: its sizes, its layers and the state that each keeps.
 
 Covers what Llama, Mistral, Qwen2 and Qwen3 share: RMS norms before attention and before a gated SiLU
-feed-forward, rotary positions, grouped query heads. In a mixture, experts take the feed-forward's place.
+feed-forward, rotary positions, grouped query heads. In a mixture, experts take the feed-forward's place. What
+other models have instead (`Structure`) can be planned for, not run.
 """
 
 from collections.abc import Iterator
@@ -10,11 +11,14 @@ from math import isfinite
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
-from weft.contracts.state import DEFAULT_BLOCK_TOKENS, PagedGroup, StateLayout
+from weft.contracts.state import DEFAULT_BLOCK_TOKENS, StateLayout
 from weft.model_specs.experts import ExpertsSpec
 from weft.model_specs.forward_operations import ForwardPass
-from weft.model_specs.operations import ForwardWork, Operation
+from weft.model_specs.operations import Formats, ForwardWork, Operation
+from weft.model_specs.plan import ONE_DEVICE, Plan
 from weft.model_specs.rope import RopeSpec
+from weft.model_specs.shard import Shard
+from weft.model_specs.structure import LLAMA_STRUCTURE, Structure
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class ModelSpec:
     `ties_embeddings`: the logits product uses the embedding table. `qkv_bias`, `output_bias`, `mlp_bias`:
     which products add a bias. `has_head_norms`: query and key of each head get an RMS norm before rotation.
     `stored_format`: of the checkpoint's weights. `experts`: what some layers have in place of the feed-forward.
+    `structure`: how a layer is built. With latent attention `head_dim` is that of queries and keys; with learned
+    positions `rope` has no effect.
     """
 
     architecture: str
@@ -61,6 +67,7 @@ class ModelSpec:
     has_head_norms: bool
     stored_format: NumberFormat
     experts: ExpertsSpec | None = None
+    structure: Structure = LLAMA_STRUCTURE
 
     def __post_init__(self) -> None:
         self._check_sizes()
@@ -82,9 +89,15 @@ class ModelSpec:
             )
         if self.head_dim % 2:
             raise ConfigurationError(f"head_dim is {self.head_dim}; it must be even to be rotated in pairs")
-        if self.rope.num_dimensions != self.head_dim:
+        latent = self.structure.latent
+        if latent is not None and latent.plain_dim + latent.rotary_dim != self.head_dim:
             raise ConfigurationError(
-                f"rope turns {self.rope.num_dimensions} dimensions; it must be the head_dim ({self.head_dim})"
+                f"head_dim is {self.head_dim}; latent attention makes it {latent.plain_dim + latent.rotary_dim}"
+            )
+        name, rotated = ("head_dim", self.head_dim) if latent is None else ("rotary_dim", latent.rotary_dim)
+        if self.rope.num_dimensions != rotated:
+            raise ConfigurationError(
+                f"rope turns {self.rope.num_dimensions} dimensions; it must be the {name} ({rotated})"
             )
 
     def _check_layers(self) -> None:
@@ -123,12 +136,7 @@ class ModelSpec:
         self, state_format: NumberFormat, block_tokens: int = DEFAULT_BLOCK_TOKENS
     ) -> StateLayout:
         """The state groups that the engine pages: one per layer group, keys and values in `state_format`."""
-        layer_bytes = 2 * self.num_kv_heads * self.head_dim * state_format.num_bytes
-        groups = (
-            PagedGroup(group.name, len(group.layers) * layer_bytes, group.window_tokens)
-            for group in self.layer_groups
-        )
-        return StateLayout(tuple(groups), block_tokens)
+        return Shard(self, ONE_DEVICE).state_layout(0, state_format, block_tokens)
 
     @property
     def num_parameters(self) -> int:
@@ -159,22 +167,30 @@ class ModelSpec:
 
     @property
     def _outer_parameters(self) -> int:
-        tables = self.vocab_size * self.hidden_size * (1 if self.ties_embeddings else 2)
-        return tables + self.hidden_size
+        rows = self.vocab_size * (1 if self.ties_embeddings else 2) + self.structure.learned_positions
+        return rows * self.hidden_size + self._norm_parameters
+
+    @property
+    def _norm_parameters(self) -> int:
+        return self.hidden_size * (2 if self.structure.norm_bias else 1)
 
     @property
     def _attention_parameters(self) -> int:
-        """Both norms of the layer among them."""
+        """The norms of the layer among them."""
+        norms = self.structure.norms_per_layer * self._norm_parameters
+        if self.structure.latent is not None:
+            return self.structure.latent.parameters(self.hidden_size, self.num_heads) + norms
         query_size = self.num_heads * self.head_dim
         qkv_size = query_size + 2 * self.num_kv_heads * self.head_dim
         weights = self.hidden_size * (qkv_size + query_size)
         biases = self.qkv_bias * qkv_size + self.output_bias * self.hidden_size
-        return weights + biases + 2 * self.hidden_size + self.has_head_norms * 2 * self.head_dim
+        return weights + biases + norms + self.has_head_norms * 2 * self.head_dim
 
     @property
     def _feed_forward_parameters(self) -> int:
-        biases = self.mlp_bias * (2 * self.intermediate_size + self.hidden_size)
-        return 3 * self.hidden_size * self.intermediate_size + biases
+        ways_up = 2 if self.structure.gated else 1
+        biases = self.mlp_bias * (ways_up * self.intermediate_size + self.hidden_size)
+        return (ways_up + 1) * self.hidden_size * self.intermediate_size + biases
 
     def operations(
         self,
@@ -182,9 +198,15 @@ class ModelSpec:
         weight_format: NumberFormat,
         state_format: NumberFormat,
         activation_format: NumberFormat,
+        plan: Plan = ONE_DEVICE,
     ) -> Iterator[Operation]:
-        """What one fused pass over `work` computes and moves, in order, on one device."""
-        return ForwardPass(self, work, weight_format, state_format, activation_format).operations()
+        """What one fused pass over `work` computes, moves and sends, in order.
+
+        Under a plan: on one device of each stage, one stage after the other; `work` is that of one of the `dp`
+        copies. Raises `ConfigurationError` where the plan does not divide the model.
+        """
+        formats = Formats(weight_format, state_format, activation_format)
+        return ForwardPass(Shard(self, plan), work, formats).operations()
 
 
 def _group_name(window_tokens: int | None) -> str:

@@ -17,6 +17,10 @@ class OperationKind(Enum):
     ATTENTION = "attention"
     NORM = "norm"
     ELEMENTWISE = "elementwise"
+    ALL_REDUCE = "all_reduce"
+    ALL_GATHER = "all_gather"
+    ALL_TO_ALL = "all_to_all"
+    SEND = "send"
 
 
 class Size(NamedTuple):
@@ -33,15 +37,44 @@ class OperandFormat(NamedTuple):
     format: NumberFormat
 
 
+class Formats(NamedTuple):
+    """Number formats of a pass: of weights, of kept state, and of activations and arithmetic."""
+
+    weight: NumberFormat
+    state: NumberFormat
+    activation: NumberFormat
+
+
+class Axis(Enum):
+    """The axis of a plan's mesh along which devices communicate."""
+
+    TENSOR = "tp"
+    PIPELINE = "pp"
+    EXPERT = "ep"
+
+
+class Communication(NamedTuple):
+    """What a device exchanges with the `num_ranks` devices (itself among them) along an axis.
+
+    `num_bytes`: of an all-reduce the buffer that each device has; of an all-gather the gathered whole; of an
+    all-to-all or a send what one device hands out.
+    """
+
+    axis: Axis
+    num_ranks: int
+    num_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a forward pass. `layer`: its index, None outside the layers.
+    """One operation of a forward pass, on one device. `layer`: its index, None outside the layers.
 
     `flops`: multiplications and additions of matrix products and attention, two per product of two numbers.
     Softmax, norms and element-wise work count 0, as in every published count: bytes bound them.
     `weight_bytes`: weights, biases and table rows read. `read_bytes`: activations and state read.
     `written_bytes`: activations and state written. Each operand counts once, however often a kernel fetches
     it; token ids, positions, block tables and the look-up of a step's cosines and sines are left out.
+    `stage`: of the pipeline. `communication`: of the last four kinds, which count neither flops nor bytes above.
     """
 
     name: str
@@ -53,6 +86,13 @@ class Operation:
     weight_bytes: int
     read_bytes: int
     written_bytes: int
+    stage: int = 0
+    communication: Communication | None = None
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes between the device's memory and its units."""
+        return self.weight_bytes + self.read_bytes + self.written_bytes
 
 
 class Span(NamedTuple):

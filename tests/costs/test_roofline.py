@@ -1,0 +1,130 @@
+"""Costs of operations and passes, by hand."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.costs.planned_models import HALF, MODELS, PLAIN, Step, placed_models, steps
+from tests.costs.toy_hardware import DEVICE, cluster
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.formats import NumberFormat
+from weft.costs.cost import CostModel, DeviceState
+from weft.costs.host_overhead import HOST_OVERHEAD_S, host_overhead_s
+from weft.costs.roofline import Ceilings, Roofline, fused
+from weft.hardware.catalogue import find_cluster
+from weft.model_specs.model_spec import ModelSpec
+from weft.model_specs.operation_builder import OperationBuilder
+from weft.model_specs.operations import Formats, ForwardWork, OperationKind, Span
+from weft.model_specs.plan import Plan
+
+BUILD = OperationBuilder(Formats(*[NumberFormat.FLOAT16] * 3))
+
+
+def test_an_operation_takes_the_longer_of_its_two_times() -> None:
+    roofline: CostModel = Roofline(cluster())
+    # 2 * 50 * 40 * 30 flops at 1000 per second, (30 * 40 + 50 * 30 + 50 * 40) * 2 bytes at 10 per second
+    assert roofline.predict([BUILD.product("p", 0, 50, 40, 30)]).seconds == 940.0
+    # 2 * 5000 * 400 * 300 flops; far fewer bytes per flop
+    assert roofline.predict([BUILD.product("p", 0, 5000, 400, 300)]).seconds == 1_200_000.0
+
+
+def test_a_pass_adds_up_with_the_host_and_the_power_of_the_boards() -> None:
+    listed = [BUILD.product("p", 0, 50, 40, 30), BUILD.norm("n", 0, 5, 4)]
+    cost = Roofline(cluster(), host_overhead_s=3.0).predict(listed)
+    assert cost.stage_seconds == (940.0 + (4 + 20 + 20) * 2 / 10.0,)
+    assert cost.seconds == cost.stage_seconds[0] + 3.0
+    assert cost.joules == 7.0 * cost.seconds
+    assert cost.link_bytes == {}
+    assert cost.profile == "roofline of Toy"
+
+
+def test_devices_of_a_stage_draw_while_it_computes_and_all_while_the_host_works() -> None:
+    later = OperationBuilder(BUILD.formats, stage=1)
+    roofline = Roofline(cluster(), Plan(tp=2, pp=2), host_overhead_s=3.0)
+    cost = roofline.predict([BUILD.norm("n", 0, 5, 4), later.norm("n", 1, 5, 4)])
+    assert cost.stage_seconds == (8.8, 8.8)
+    assert cost.joules == pytest.approx(7.0 * (2 * 8.8 + 2 * 8.8 + 4 * 3.0))
+
+
+def test_nothing_costs_nothing() -> None:
+    cost = Roofline(cluster(), host_overhead_s=3.0).predict([])
+    assert (cost.seconds, cost.stage_seconds, cost.joules) == (0.0, (0.0,), 0.0)
+
+
+def test_attention_is_two_kernels_per_layer() -> None:
+    work = ForwardWork((Span(3, 1), Span(9, 1), Span(0, 4), Span(8, 2)), 0)
+    listed = list(PLAIN.operations(work, *HALF))
+    kernels = [each for each in fused(listed) if each.kind is OperationKind.ATTENTION]
+    assert len(kernels) == 2 * PLAIN.num_layers
+    assert sum(each.flops for each in kernels) == sum(
+        each.flops for each in listed if each.kind is OperationKind.ATTENTION
+    )
+    assert fused(fused(listed)) == fused(listed)
+
+
+def test_a_slower_clock_lowers_the_peak_and_not_the_bandwidth() -> None:
+    slow = DeviceState(frequency_hz=25.0)
+    roofline = Roofline(cluster())
+    compute_bound, memory_bound = BUILD.product("p", 0, 5000, 400, 300), BUILD.norm("n", 0, 5, 4)
+    assert roofline.predict([compute_bound], slow).seconds == 2 * roofline.predict([compute_bound]).seconds
+    assert roofline.predict([memory_bound], slow).seconds == roofline.predict([memory_bound]).seconds
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (DeviceState(frequency_hz=51.0), "frequency_hz is 51; Toy runs at 5 to 50"),
+        (DeviceState(frequency_hz=4.0), "frequency_hz is 4; Toy runs at 5 to 50"),
+        (DeviceState(power_cap_watts=5.0), "power_cap_watts: a roofline cannot tell"),
+    ],
+)
+def test_a_state_that_cannot_be_predicted_is_refused(state: DeviceState, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Ceilings(DEVICE, state)
+
+
+def test_a_format_without_a_peak_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="no source states its peak_flops of float16"):
+        Roofline(find_cluster("cpu")).predict([BUILD.product("p", 0, 5, 4, 3)])
+
+
+def test_host_overhead_is_by_kind_of_server() -> None:
+    assert host_overhead_s("none") == 0.0
+    assert HOST_OVERHEAD_S["overlapped"] < HOST_OVERHEAD_S["synchronous"] < 0.01
+    with pytest.raises(
+        ConfigurationError, match="host overhead 'vllm' is unknown; choose from none, overlapped"
+    ):
+        host_overhead_s("vllm")
+    with pytest.raises(ConfigurationError, match="host_overhead_s is -1"):
+        Roofline(cluster(), host_overhead_s=-1.0)
+
+
+@given(placed=placed_models(), step=steps(), times=st.floats(1.0, 100.0))
+def test_more_bandwidth_is_never_slower(placed: tuple[ModelSpec, Plan], step: Step, times: float) -> None:
+    spec, plan = placed
+    slow = find_cluster("4x4xh100")
+    node = slow.node
+    faster = replace(node.device, memory_bandwidth=node.device.figure("memory_bandwidth") * times)
+    wider = replace(node.device_link, bandwidth=node.device_link.bandwidth * times)
+    listed = list(spec.operations(step.work, *HALF, plan))
+    seconds = Roofline(slow, plan).predict(listed).seconds
+    assert Roofline(replace(slow, node=replace(node, device=faster)), plan).predict(listed).seconds <= seconds
+    assert (
+        Roofline(replace(slow, node=replace(node, device_link=wider)), plan).predict(listed).seconds
+        <= seconds
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_stages_add_up_to_the_whole(name: str) -> None:
+    """But for the sending between them, which takes all of what is left."""
+    spec, work = MODELS[name], ForwardWork((Span(30, 1), Span(0, 9)), 2)
+    whole = Roofline(find_cluster("h100")).predict(spec.operations(work, *HALF)).seconds
+    plan = Plan(pp=3)
+    listed = list(spec.operations(work, *HALF, plan))
+    computing = [each for each in listed if each.communication is None]
+    cost = Roofline(find_cluster("4xh100"), plan).predict(computing)
+    assert cost.seconds == pytest.approx(whole)
+    assert len(listed) - len(computing) == 2

@@ -1,0 +1,80 @@
+"""The compiled costs of steps are those of the listed operations."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.costs.planned_models import CLUSTER, HALF, MODELS, PLAIN, Step, placed_models, steps
+from weft.contracts.formats import NumberFormat
+from weft.costs.cost import DeviceState
+from weft.costs.roofline import Roofline
+from weft.costs.step_costs import StepCosts
+from weft.hardware.catalogue import find_cluster
+from weft.model_specs.catalogue.find import find_model
+from weft.model_specs.model_spec import ModelSpec
+from weft.model_specs.operations import Formats
+from weft.model_specs.plan import ONE_DEVICE, Plan
+
+formats = st.builds(Formats, *(st.sampled_from(NumberFormat) for _ in range(3)))
+SAME = 1e-9
+
+
+@given(placed=placed_models(), step=steps(), chosen=formats, slow=st.booleans())
+def test_a_step_costs_what_its_operations_cost(
+    placed: tuple[ModelSpec, Plan], step: Step, chosen: Formats, slow: bool
+) -> None:
+    spec, plan = placed
+    roofline, state = Roofline(CLUSTER, plan, host_overhead_s=1e-4), DeviceState(1e9 if slow else None)
+    expected = roofline.predict(spec.operations(step.work, *chosen, plan), state)
+    costs = StepCosts(spec, chosen, roofline, state)
+    assert costs.seconds(*step.arguments(spec)) == pytest.approx(expected.seconds, rel=SAME)
+    assert costs.stage_seconds(*step.arguments(spec)) == pytest.approx(expected.stage_seconds, rel=SAME)
+    assert costs.joules(expected.seconds) == expected.joules
+
+
+@pytest.mark.parametrize(
+    "name", ["deepseek-v3", "llama-3.1-8b", "falcon-40b", "mixtral-8x7b-v0.1", "mistral-7b-v0.1"]
+)
+def test_published_models_cost_what_their_operations_cost(name: str) -> None:
+    spec, step = find_model(name), Step([100, 9000, 4095, 4096], [(512, 0), (300, 7000), (1, 5)], 6)
+    roofline = Roofline(find_cluster("8xh200"), Plan(tp=8))
+    expected = roofline.predict(spec.operations(step.work, *HALF, roofline.plan)).seconds
+    assert StepCosts(spec, HALF, roofline).seconds(*step.arguments(spec)) == pytest.approx(expected, rel=SAME)
+
+
+def test_remembered_costs_do_not_depend_on_what_was_asked_before() -> None:
+    costs = StepCosts(PLAIN, HALF, Roofline(CLUSTER))
+    first, other = Step([5, 70], [], 2), Step([5], [(20, 3)], 2)
+    before = costs.seconds(*first.arguments(PLAIN))
+    costs.seconds(*other.arguments(PLAIN))
+    assert costs.seconds(*first.arguments(PLAIN)) == before
+
+
+def test_a_step_without_tokens_costs_nothing() -> None:
+    costs = StepCosts(PLAIN, HALF, Roofline(CLUSTER, Plan(pp=2), host_overhead_s=1.0))
+    assert costs.seconds(0, 0, 0, [0]) == 0.0
+    assert costs.stage_seconds(0, 0, 0, [0]) == (0.0, 0.0)
+
+
+@given(placed=placed_models(), step=steps(), context=st.integers(0, 3000), more=st.integers(1, 50))
+def test_more_work_is_never_cheaper(
+    placed: tuple[ModelSpec, Plan], step: Step, context: int, more: int
+) -> None:
+    spec, plan = placed
+    costs = StepCosts(spec, HALF, Roofline(CLUSTER, plan))
+    seconds = costs.seconds(*step.arguments(spec))
+    for larger in (
+        step._replace(contexts=[*step.contexts, context]),
+        step._replace(contexts=[each + more for each in step.contexts]),
+        step._replace(chunks=[*step.chunks, (more, context)]),
+        step._replace(num_outputs=step.num_tokens),
+    ):
+        assert costs.seconds(*larger.arguments(spec)) >= seconds * (1 - SAME)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_small_model_is_cheaper_per_token_in_a_batch(name: str) -> None:
+    spec = MODELS[name]
+    costs = StepCosts(spec, HALF, Roofline(CLUSTER, ONE_DEVICE))
+    one, many = Step([64], [], 1), Step([64] * 32, [], 32)
+    assert costs.seconds(*many.arguments(spec)) < 32 * costs.seconds(*one.arguments(spec))

@@ -1,0 +1,1 @@
+"""Cost models: how long operations take, what they draw, what they send."""
