@@ -204,7 +204,6 @@ def test_names_and_addresses(model: Path) -> None:
 
 def test_without_a_builtin_model_that_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="has no built-in model"):
-        builtin_model("weft-nano", tmp_path)
-    (tmp_path / "weft-nano").mkdir()
-    (tmp_path / "weft-nano" / "config.json").write_text("{}")
-    assert builtin_model("weft-nano", tmp_path) == tmp_path / "weft-nano"
+        builtin_model(tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    assert builtin_model(tmp_path) == tmp_path

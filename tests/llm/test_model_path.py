@@ -80,11 +80,10 @@ def test_a_directory_is_itself_also_where_it_looks_like_a_name_of_the_hub(
 
 
 def test_the_built_in_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(model_path, "builtin_model", lambda name: tmp_path / name)
-    assert resolve_model(None) == resolve_model("builtin") == tmp_path / "builtin"
-    assert resolve_model("weft-nano") == tmp_path / "weft-nano"
+    monkeypatch.setattr(model_path, "builtin_model", lambda: tmp_path)
+    assert resolve_model(None) == resolve_model("builtin") == tmp_path
     with pytest.raises(ConfigurationError, match="no built-in model"):
-        builtin.builtin_model("builtin", tmp_path)
+        builtin.builtin_model(tmp_path)
 
 
 def test_a_model_of_the_hub(fake: FakeHub) -> None:

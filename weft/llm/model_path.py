@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
-from weft.llm.builtin import NAMES, builtin_model
+from weft.llm.builtin import builtin_model
 
 BUILTIN = "builtin"
 """Names the model that comes with Weft; a directory of that name is ./builtin."""
@@ -26,12 +26,11 @@ def resolve_model(text: str | None, *, may_download: bool = True) -> Path:
     """The directory of a model.
 
     `text`: a directory; ORG/NAME on huggingface.co, with @REVISION where it is not the default branch; "builtin"
-    (which None means too), "weft-tiny" or "weft-nano": models that come with Weft. `may_download`: else of
-    huggingface.co only what its cache holds. Raises `ConfigurationError` for anything else, with the nearest
-    directories.
+    or None: the model that comes with Weft. `may_download`: else of huggingface.co only what its cache holds.
+    Raises `ConfigurationError` for anything else, with the nearest directories.
     """
-    if text is None or text in NAMES:
-        return builtin_model(text or BUILTIN)
+    if text is None or text == BUILTIN:
+        return builtin_model()
     if os.path.isdir(text):
         return Path(text)
     match = _HUB_NAME.fullmatch(text)
