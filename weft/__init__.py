@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from weft.llm.results import CompletionOutput as CompletionOutput
     from weft.llm.results import RequestFailed as RequestFailed
     from weft.llm.results import RequestOutput as RequestOutput
+    from weft.measurement.simulation import simulate as simulate
 
 __version__ = "0.1.0"
 
@@ -26,6 +27,7 @@ _HOMES = {
     "CompletionOutput": "weft.llm.results",
     "RequestOutput": "weft.llm.results",
     "RequestFailed": "weft.llm.results",
+    "simulate": "weft.measurement.simulation",
 }
 
 __all__ = [*_HOMES, "__version__"]

@@ -33,6 +33,8 @@ VERBS: Mapping[str, Verb] = {
     "bench.latency": Verb("Time a model's tokens by batch size.", "weft.cli.bench_latency:command"),
     "bench.loop": Verb("Time how late the event loop is.", "weft.cli.bench_loop:command"),
     "bench.scheduler": Verb("Time what the scheduler costs per step.", "weft.cli.bench_scheduler:command"),
+    "bench.serve": Verb("Time what a running server gives a load.", "weft.cli.bench_serve:command"),
+    "bench.simulator": Verb("Time how fast a simulation runs.", "weft.cli.bench_simulator:command"),
     "bench.throughput": Verb("Time a load of requests.", "weft.cli.bench_throughput:command"),
     "chat": Verb("Talk with a model in the terminal.", "weft.cli.chat:command"),
     "convert": Verb("Turn weights of other formats into a directory to serve.", "weft.cli.convert:command"),
@@ -41,6 +43,7 @@ VERBS: Mapping[str, Verb] = {
     "eval": Verb("Measure what a model can do.", "weft.cli.eval:command"),
     "generate": Verb("Continue texts.", "weft.cli.generate:command"),
     "serve": Verb("Serve a model over HTTP.", "weft.cli.serve:command"),
+    "simulate": Verb("Predict how a service fares on given hardware.", "weft.cli.simulate:command"),
     "train": Verb("Train a small model by a recipe.", "weft.cli.train:command"),
 }
 

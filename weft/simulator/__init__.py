@@ -1,1 +1,4 @@
-"""The simulated world: virtual time, and later simulated execution, fabric and provisioning."""
+"""The simulated world: virtual time, executors that compute nothing, and a service of replicas that run in it.
+
+Start at `service.py` (what a run is) and `simulated_executor.py` (what a step takes); later fabric and provisioning.
+"""

@@ -1,0 +1,96 @@
+"""`weft simulate` and `weft bench simulator` on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from weft.cli.bench_simulator import command as bench_command
+from weft.cli.main import main
+from weft.cli.simulate import NOT_SIMULATED, command, progress_bar
+from weft.contracts.options import ServingOptions
+
+MODEL = ("--model", "meta-llama/Llama-3.1-8B")
+
+
+def test_it_tells_what_is_simulated_and_how_it_fares(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    trace = tmp_path / "trace.json"
+    files = ["--json", str(path), "--trace", str(trace)]
+    arguments = [*MODEL, "--rate", "12", "--requests", "60", "--replicas", "2", *files]
+    outcome = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert outcome.exit_code == 0
+    assert "2 x 1 H100 SXM" in outcome.output
+    assert "Successful requests:                     60" in outcome.output
+    assert "Mean TTFT (ms):" in outcome.output
+    assert json.loads(path.read_text())["completed"] == 60
+    assert [event["pid"] for event in json.loads(trace.read_text()) if event["name"] == "process_name"] == [
+        0,
+        1,
+    ]
+
+
+def test_flags_of_a_server_reach_the_engine() -> None:
+    arguments = [*MODEL, "--requests", "40", "--rate", "30", "--max-num-seqs", "1", "--order", "priority"]
+    slow, fast = (
+        CliRunner().invoke(command, chosen, catch_exceptions=False).output
+        for chosen in (arguments, arguments[:6])
+    )
+    assert mean_ttft_ms(slow) > 3 * mean_ttft_ms(fast)
+
+
+def mean_ttft_ms(output: str) -> float:
+    (line,) = (line for line in output.splitlines() if line.startswith("Mean TTFT"))
+    return float(line.split()[-1])
+
+
+def test_only_options_that_mean_something_are_taken() -> None:
+    names = [parameter.name for parameter in command.params]
+    fields = [field for field in ServingOptions.__dataclass_fields__ if field != "enable_prefix_caching"]
+    assert [field for field in fields if field not in names] == list(NOT_SIMULATED)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "meta-llama/Llama-3.1-70B"], "does not fit on H100 SXM"),
+        ([*MODEL, "--tp", "3"], "tp is 3; it must divide"),
+        ([*MODEL, "--hardware", "h10"], "did you mean h100?"),
+        ([*MODEL, "--rate", "nan"], "choose one from"),
+        ([*MODEL, "--duration", "-1"], "the duration in seconds is -1.0"),
+        ([*MODEL, "--workload", "azure-cov"], "did you mean azure-conv?"),
+        ([*MODEL, "--order", "fcf"], "did you mean 'fcfs'?"),
+        ([*MODEL, "--json", "/no/such/place"], "there is no directory"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ending:
+        main(["simulate", *arguments])
+    assert ending.value.code == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+def test_an_empty_trace_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trace = tmp_path / "empty.csv"
+    trace.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n")
+    with pytest.raises(SystemExit):
+        main(["simulate", *MODEL, "--workload", str(trace)])
+    assert "it has no rows; give a trace" in capsys.readouterr().err
+
+
+def test_progress_is_told_of_every_request() -> None:
+    with progress_bar(10, None) as tell:
+        for number in range(10):
+            tell(number * 0.5, number + 1)
+
+
+def test_the_bench_prints_its_figures() -> None:
+    outcome = CliRunner().invoke(bench_command, ["--requests", "100"], catch_exceptions=False)
+    assert outcome.exit_code == 0
+    for figure in ("replicas busy", "process time", "output tokens/s", "faster than time"):
+        assert figure in outcome.output

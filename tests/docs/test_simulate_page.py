@@ -1,0 +1,38 @@
+"""docs/simulate.md: its commands and its example run."""
+
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from weft.cli.main import command_line
+from weft.simulator.routing import ROUTERS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_example_runs() -> None:
+    (example,) = blocks("python")
+    names: dict[str, object] = {"print": lambda *figures: names.update(figures=figures)}
+    exec(example, names)
+    figures = names["figures"]
+    assert isinstance(figures, tuple)
+    assert all(figure > 0.0 for figure in figures)
+
+
+def test_the_command_runs() -> None:
+    (line,) = blocks("")
+    outcome = CliRunner().invoke(
+        command_line, [*line.split()[1:], "--requests", "20"], catch_exceptions=False
+    )
+    assert "Successful requests:                     20" in outcome.output
+
+
+def test_routers_and_flags_are_those_there_are() -> None:
+    assert all(f"`{router}`" in PAGE for router in ROUTERS)
+    known = CliRunner().invoke(command_line, ["simulate", "--help"]).output
+    assert [flag for flag in re.findall(r"`(--[a-z-]+)`", PAGE) if flag not in known] == []

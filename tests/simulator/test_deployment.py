@@ -1,0 +1,76 @@
+"""What is planned for a service, and what cannot be."""
+
+from typing import Any
+
+import pytest
+
+from tests.simulator.simulated_service import MODEL, deployment
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.options import ServingOptions
+from weft.simulator.deployment import DeploymentOptions, plan_deployment
+
+LARGE = "meta-llama/Llama-3.1-70B"
+
+
+def test_a_name_without_counts_is_as_many_devices_as_a_replica_needs() -> None:
+    planned = plan_deployment(LARGE, DeploymentOptions(hardware="h100", tp=8, pp=2, replicas=3))
+    assert planned.cluster.num_devices == 16
+    assert planned.cluster.num_nodes == 2
+    assert planned.num_devices == 48
+    assert planned.price_per_hour == pytest.approx(48 * 4.916)
+
+
+def test_counts_bound_all_replicas_together() -> None:
+    options = DeploymentOptions(hardware="8xh100", tp=4, replicas=2)
+    assert plan_deployment(LARGE, options).cluster.num_devices == 8
+    with pytest.raises(ConfigurationError, match=r"3 replicas of 4 devices .* need 12, and 8xh100 has 8"):
+        plan_deployment(LARGE, DeploymentOptions(hardware="8xh100", tp=4, replicas=3))
+
+
+def test_a_tighter_cache_and_memory_for_swapping_are_counted_in_blocks() -> None:
+    block = 2 * 8 * 128 * 2 * 32 * 16  # keys and values, heads, their size, bytes, layers, tokens
+    planned = deployment(
+        kv_cache_memory_bytes=500 * block + 1, swap_memory_bytes=20 * block, max_model_len=4000
+    )
+    assert planned.block_bytes == (block,)
+    assert planned.config.num_blocks == {"attention": 500}
+    assert planned.config.num_host_blocks == {"attention": 20}
+    assert planned.config.preempt == "latest_first_swap"
+    assert deployment().config.preempt == "latest_first"
+
+
+def test_each_device_of_a_plan_holds_its_part_of_a_block() -> None:
+    whole = plan_deployment(MODEL, DeploymentOptions()).block_bytes[0]
+    cut = plan_deployment(MODEL, DeploymentOptions(tp=2, pp=2)).block_bytes[0]
+    assert cut * 4 == whole
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (LARGE, {}, "does not fit on H100"),
+        (LARGE, {"tp": 3}, "tp is 3; it must divide the 64"),
+        (MODEL, {"hardware": "h10"}, "did you mean h100"),
+        (MODEL, {"hardware": "l4"}, "set max_model_len to at most"),
+        (MODEL, {"host_overhead": "none at all"}, "host overhead"),
+        (MODEL, {"serving": ServingOptions(max_model_len=200_000)}, "at most 131072"),
+        (MODEL, {"serving": ServingOptions(kv_cache_memory_bytes=2**40)}, "are left on a device"),
+        ("llama-9", {}, "catalogue"),
+    ],
+)
+def test_what_cannot_be_is_named(model: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        plan_deployment(model, DeploymentOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"replicas": 0}, "replicas is 0"),
+        ({"router": "fastest"}, "router 'fastest' is unknown"),
+        ({"serving": ServingOptions(max_num_seqs=70_000, max_num_batched_tokens=70_000)}, "at most 65536"),
+    ],
+)
+def test_options_that_cannot_be_are_named(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        DeploymentOptions(**options)

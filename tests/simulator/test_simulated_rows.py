@@ -1,0 +1,138 @@
+"""What the rows say of a step, against a count row by row, over whatever an engine plans."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.events import Status
+from weft.contracts.prompts import LengthPrompt
+from weft.contracts.requests import Request, SamplingParams
+from weft.contracts.state import PagedGroup, StateLayout
+from weft.contracts.steps import Draft, Step, StepEntry, StepResult
+from weft.contracts.transfers import Transfer, TransferResult
+from weft.engine.client import generate
+from weft.engine.config import EngineConfig
+from weft.engine.driver import EngineDriver
+from weft.simulator.simulated_rows import SimulatedRows, StepWork
+from weft.simulator.virtual_time import run
+
+WINDOWS = (None, 6)
+
+
+class CountedRows:
+    """The same by walking over all rows: per row its length, what is left of its output, whether it stands."""
+
+    def __init__(self, output_tokens: dict[str, int]) -> None:
+        self.output_tokens = output_tokens
+        self.rows: dict[int, list[Any]] = {}
+
+    def apply(self, step: Step) -> StepWork:
+        for number in step.removed:
+            del self.rows[number]
+        for number in step.paused:
+            self.rows[number][2] = False
+        for each in step.added:
+            left = self.output_tokens[each.request.request_id] - len(each.output_tokens)
+            self.rows[each.row] = [each.num_computed, left, False]
+        standing = [number for number, row in self.rows.items() if row[2] and step.advances]
+        visible = [sum(self.seen(self.rows[number][0], window) for number in standing) for window in WINDOWS]
+        for number in standing:
+            self.rows[number][0] += 1
+        for entry in step.entries:
+            self.rows[entry.row][0] = entry.start + entry.num_units
+            self.rows[entry.row][2] = entry.stands
+        emitting = [*standing, *(entry.row for entry in step.entries if entry.emits)]
+        for number in emitting:
+            self.rows[number][1] -= 1
+        finished = tuple(number for number in emitting if self.rows[number][1] == 0)
+        chunks = [(entry.num_units, entry.start) for entry in step.entries]
+        return StepWork(step.num_tokens, len(emitting), len(standing), visible, chunks, finished)
+
+    @staticmethod
+    def seen(num_computed: int, window: int | None) -> int:
+        return num_computed + 1 if window is None else min(num_computed + 1, window)
+
+
+class ComparingExecutor:
+    """Ends outputs as the rows say, and compares what they say of each step."""
+
+    numeric_fingerprint = "comparing"
+    depth = 2
+
+    def __init__(self, output_tokens: dict[str, int]) -> None:
+        self.rows, self.counted = SimulatedRows(output_tokens, WINDOWS), CountedRows(output_tokens)
+        self.free_s = 0.0
+
+    def submit(self, work: Step) -> asyncio.Future[StepResult]:
+        said, expected = self.rows.apply(work), self.counted.apply(work)
+        assert said._replace(finished=tuple(sorted(said.finished))) == expected._replace(
+            finished=tuple(sorted(expected.finished))
+        )
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[StepResult] = loop.create_future()
+        self.free_s = max(self.free_s, loop.time()) + 0.01
+        loop.call_at(self.free_s, future.set_result, StepResult(work.number, bytes(64), said.finished))
+        return future
+
+    async def transfer(self, transfer: Transfer) -> TransferResult:
+        await asyncio.sleep(0.015)
+        return TransferResult(transfer.transfer_id, checksum=0)
+
+    async def update_weights(self, version: int, source: str) -> None:
+        raise AssertionError("nobody updates weights here")
+
+
+def engine_config(num_blocks: int, preempt: str) -> EngineConfig:
+    layout = StateLayout((PagedGroup("full", 1), PagedGroup("window", 1, WINDOWS[1])), block_tokens=4)
+    names = ("full", "window")
+    return EngineConfig(
+        layout,
+        dict.fromkeys(names, num_blocks),
+        dict.fromkeys(names, 40),
+        max_step_tokens=16,
+        max_running=6,
+        max_queued_tokens=10_000,
+        preempt=preempt,
+    )
+
+
+REQUESTS = st.lists(
+    st.tuples(st.integers(0, 20), st.integers(1, 30), st.integers(1, 25), st.integers(0, 8)),
+    min_size=1,
+    max_size=10,
+)
+
+
+@settings(max_examples=40)
+@given(REQUESTS, st.integers(20, 40), st.sampled_from(["latest_first", "latest_first_swap"]))
+def test_every_step_is_counted_right_and_every_output_ends_where_it_should(
+    requests: list[tuple[int, int, int, int]], num_blocks: int, preempt: str
+) -> None:
+    wanted = {str(number): tokens for number, (_, _, tokens, _) in enumerate(requests)}
+
+    async def ask(driver: EngineDriver, number: int) -> None:
+        delay, prompt_tokens, tokens, spare = requests[number]
+        await asyncio.sleep(delay * 0.007)
+        sampling = SamplingParams(max_tokens=max(1, tokens + spare - 4))
+        answer = await generate(driver, Request(str(number), LengthPrompt(prompt_tokens), sampling))
+        assert answer.status is Status.FINISHED
+        assert len(answer.outputs[0]) == min(tokens, sampling.max_tokens)
+
+    async def play() -> None:
+        driver = EngineDriver(engine_config(num_blocks, preempt), ComparingExecutor(wanted))
+        await asyncio.gather(*(ask(driver, number) for number in range(len(requests))))
+        driver.engine.check_integrity()
+
+    run(play())
+
+
+def test_drafts_are_refused() -> None:
+    rows = SimulatedRows({}, (None,))
+    entry = StepEntry(0, 0, 1, True, draft=Draft((1,), (-1,)))
+    step = Step(0, 0, 2, (), (), (), (), (), (), False, (entry,))
+    with pytest.raises(ConfigurationError, match="drafts"):
+        rows.apply(step)

@@ -1,0 +1,60 @@
+"""A simulation's result in lines, as a terminal shows it."""
+
+from weft.measurement.serving_figures import UNKNOWN, WIDTH
+from weft.measurement.simulation import SimulationResult
+from weft.simulator.deployment import Deployment
+
+GIBIBYTE = 1 << 30
+
+
+def describe_deployment(model: str, deployment: Deployment) -> list[str]:
+    """What is about to be simulated."""
+    plan, memory, options = deployment.plan, deployment.memory, deployment.options
+    blocks = max(deployment.config.num_blocks.values())
+    tokens = blocks * deployment.config.layout.block_tokens
+    return [
+        f"model      {model}, {deployment.spec.num_parameters / 1e9:.1f} B parameters, "
+        f"{deployment.formats.weight.value}",
+        f"hardware   {options.replicas} x {plan.num_devices} {deployment.cluster.device.name} (tp {plan.tp}, "
+        f"pp {plan.pp}, ep {plan.ep}), router {options.router}",
+        f"memory     weights {memory.weights_bytes / GIBIBYTE:.1f} GiB per device; {blocks:,} blocks for {tokens:,} "
+        "tokens per replica",
+        f"costs      {deployment.roofline.profile}, host overhead {options.host_overhead}",
+    ]
+
+
+def describe_result(result: SimulationResult) -> list[str]:
+    """The block of `vllm bench serve`, and what only a simulation tells."""
+    bar = f"{'=' * WIDTH}"
+    own = (
+        ("Offered request rate (req/s):", f"{result.offered_per_s:.2f}"),
+        ("Replicas busy (%):", f"{100 * result.utilisation:.1f}"),
+        ("KV cache in use, mean / peak (%):", _pair(result.kv_usage_mean, result.kv_usage_peak)),
+        ("Prefix cache hits (%):", f"{100 * result.prefix_hit_share:.1f}"),
+        ("Preemptions:", str(result.preemptions)),
+        ("Energy of the devices, at most (kJ):", _known(result.joules, 1e-3)),
+        ("Cost per million output tokens ($):", _known(result.cost_per_million_output_tokens)),
+    )
+    lines = [f"{label:<40} {value}" for label, value in own]
+    return [
+        *result.serving.as_text().splitlines()[:-1],
+        f"{'Simulation':-^{WIDTH}}",
+        *lines,
+        bar,
+        _error_bar(result),
+    ]
+
+
+def _error_bar(result: SimulationResult) -> str:
+    return (
+        f"From the {result.profile}: four fifths of measured steps took at most "
+        f"{1 + result.relative_error:.2f} times the prediction."
+    )
+
+
+def _pair(mean: float, peak: float) -> str:
+    return f"{100 * mean:.1f} / {100 * peak:.1f}"
+
+
+def _known(value: float | None, factor: float = 1.0) -> str:
+    return UNKNOWN if value is None else f"{value * factor:,.2f}"

@@ -1,0 +1,219 @@
+"""A model on simulated hardware: what is served, by how many replicas, with how much room and at what cost."""
+
+import re
+from dataclasses import dataclass, field
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.formats import NumberFormat, number_format
+from weft.contracts.options import AUTO, ServingOptions
+from weft.contracts.state import PagedGroup
+from weft.costs.host_overhead import host_overhead_s
+from weft.costs.memory import Memory, divide_memory
+from weft.costs.roofline import Roofline
+from weft.costs.step_costs import StepCosts
+from weft.engine.config import UNBOUNDED_TOKENS, EngineConfig
+from weft.hardware.catalogue import MOST_DEVICES_PER_NODE, find_cluster
+from weft.hardware.cluster import Cluster, Link
+from weft.model_specs.catalogue.find import find_model
+from weft.model_specs.model_spec import ModelSpec
+from weft.model_specs.operations import Formats
+from weft.model_specs.plan import Plan
+from weft.model_specs.shard import Shard
+from weft.policies.registry import PolicyChoice
+from weft.simulator.routing import make_router
+from weft.simulator.simulated_executor import MOST_ROWS
+
+MOST_REPLICAS = 100_000
+"""Bounds a wrong number; as many as the catalogue's largest cluster has nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentOptions:
+    """What users choose of a simulated service.
+
+    `hardware`: of one replica (`h100`: as many as its plan needs), or with counts (`8xh100`) of all replicas
+    together. `replicas`: copies, each an engine of its own behind the `router`. `tp`, `pp`, `ep`: how each is cut;
+    see `Plan`. `host_overhead`: the kind of server; see `host_overhead_s`. `order`, `budget`, `preempt`, `retain`:
+    policies, by name or as `module:Class`; preempt None: `latest_first`, swapping where there is memory for it.
+    `serving`: sizes, as of a server; of these, `backend`, `device` and `num_threads` mean nothing here.
+    """
+
+    hardware: str = "h100"
+    replicas: int = 1
+    router: str = "round_robin"
+    tp: int = 1
+    pp: int = 1
+    ep: int = 1
+    host_overhead: str = "overlapped"
+    order: PolicyChoice = "fcfs"
+    budget: PolicyChoice = "decode_first"
+    preempt: PolicyChoice | None = None
+    retain: PolicyChoice = "lru"
+    serving: ServingOptions = field(default_factory=ServingOptions)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.replicas <= MOST_REPLICAS:
+            raise ConfigurationError(f"replicas is {self.replicas}; give 1 to {MOST_REPLICAS}")
+        if self.serving.max_num_seqs > MOST_ROWS:
+            raise ConfigurationError(f"max_num_seqs is {self.serving.max_num_seqs}; give at most {MOST_ROWS}")
+        make_router(self.router)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Everything that replicas have in common.
+
+    `cluster`: what one of them has at its disposal. `config`: of each engine. `windows_tokens`, and `block_bytes`
+    on the device that holds the most, are per state group.
+    """
+
+    spec: ModelSpec
+    plan: Plan
+    cluster: Cluster
+    formats: Formats
+    memory: Memory
+    max_model_len: int
+    config: EngineConfig
+    roofline: Roofline
+    costs: StepCosts
+    block_bytes: tuple[int, ...]
+    options: DeploymentOptions
+
+    @property
+    def windows_tokens(self) -> tuple[int | None, ...]:
+        """Per state group, how far back its layers see."""
+        return tuple(group.window_tokens for group in self.spec.layer_groups)
+
+    @property
+    def host_link(self) -> Link:
+        """Between each device and host memory."""
+        return self.cluster.node.host_link
+
+    @property
+    def num_devices(self) -> int:
+        """Of all replicas."""
+        return self.options.replicas * self.plan.num_devices
+
+    @property
+    def price_per_hour(self) -> float | None:
+        """Of all devices in use, in US dollars; None where no source states it."""
+        price = self.cluster.device.price_per_hour
+        return None if price is None else price * self.num_devices
+
+
+def plan_deployment(model: str, options: DeploymentOptions) -> Deployment:
+    """A model by name or path, as the options say.
+
+    Raises `ConfigurationError` for what cannot be: an unknown name, a plan that does not divide the model or does
+    not fit the hardware, a model or a longest sequence that does not fit its memory.
+    """
+    spec, serving = find_model(model), options.serving
+    plan = Plan(tp=options.tp, pp=options.pp, ep=options.ep)
+    cluster = _cluster(options.hardware, plan, options.replicas)
+    formats = _formats(spec, serving)
+    roofline = Roofline(cluster, plan, host_overhead_s(options.host_overhead))
+    memory = divide_memory(
+        spec,
+        plan,
+        cluster.device,
+        formats,
+        max_num_batched_tokens=serving.max_num_batched_tokens,
+        max_num_seqs=serving.max_num_seqs,
+        block_tokens=serving.block_tokens,
+    )
+    longest = _longest(spec, serving)
+    num_blocks = _num_blocks(memory, serving, longest)
+    return Deployment(
+        spec,
+        plan,
+        cluster,
+        formats,
+        memory,
+        longest,
+        _engine_config(spec, formats, options, num_blocks, memory.block_bytes),
+        roofline,
+        StepCosts(spec, formats, roofline),
+        _block_bytes(spec, plan, formats, serving.block_tokens),
+        options,
+    )
+
+
+def _cluster(hardware: str, plan: Plan, replicas: int) -> Cluster:
+    """Without counts as many devices as a replica needs; with counts all there are."""
+    if re.match(r"\s*\d+\s*[x×]", hardware) is None:
+        nodes = -(-plan.num_devices // MOST_DEVICES_PER_NODE)
+        per_node = min(plan.num_devices, MOST_DEVICES_PER_NODE)
+        return find_cluster(f"{nodes}x{per_node}x{hardware}")
+    cluster, needed = find_cluster(hardware), replicas * plan.num_devices
+    if needed > cluster.num_devices:
+        raise ConfigurationError(
+            f"{replicas} replicas of {plan.num_devices} devices (tp {plan.tp} x pp {plan.pp}) need {needed}, and "
+            f"{hardware} has {cluster.num_devices}; use fewer, or more hardware"
+        )
+    return cluster
+
+
+def _formats(spec: ModelSpec, serving: ServingOptions) -> Formats:
+    number: NumberFormat = spec.stored_format if serving.dtype == AUTO else number_format(serving.dtype)
+    return Formats(number, number, number)
+
+
+def _longest(spec: ModelSpec, serving: ServingOptions) -> int:
+    longest = serving.max_model_len or spec.max_length_tokens
+    if longest > spec.max_length_tokens:
+        raise ConfigurationError(
+            f"max_model_len is {longest}; the model was made for at most {spec.max_length_tokens}"
+        )
+    return longest
+
+
+def _num_blocks(memory: Memory, serving: ServingOptions, longest: int) -> int:
+    """What fits, or what was asked for; a sequence of the greatest length must fit, with a block to copy to."""
+    given_bytes = serving.kv_cache_memory_bytes
+    if given_bytes is not None and given_bytes > memory.state_bytes:
+        raise ConfigurationError(
+            f"kv_cache_memory_bytes is {given_bytes}; {memory.state_bytes} are left on a device beside weights and "
+            "activations"
+        )
+    found = memory.num_blocks if given_bytes is None else given_bytes // memory.block_bytes
+    needed = -(-longest // serving.block_tokens) + 1
+    if found < needed:
+        fitting = max(0, (found - 1) * serving.block_tokens)
+        raise ConfigurationError(
+            f"a sequence of {longest} tokens needs {needed} blocks of key-value cache and there is room for {found}; "
+            f"set max_model_len to at most {fitting}, cut the model finer, or take devices with more memory"
+        )
+    return found
+
+
+def _engine_config(
+    spec: ModelSpec, formats: Formats, options: DeploymentOptions, num_blocks: int, block_bytes: int
+) -> EngineConfig:
+    """Nothing is refused for waiting too long: what a queue does under overload is to be seen."""
+    serving = options.serving
+    layout = spec.state_layout(formats.state, serving.block_tokens)
+    host_blocks = serving.swap_memory_bytes // block_bytes
+    default_preempt = "latest_first_swap" if host_blocks else "latest_first"
+    names = [group.name for group in layout.groups]
+    return EngineConfig(
+        layout,
+        dict.fromkeys(names, num_blocks),
+        dict.fromkeys(names, host_blocks) if host_blocks else {},
+        max_step_tokens=serving.max_num_batched_tokens,
+        max_running=serving.max_num_seqs,
+        max_queued_tokens=UNBOUNDED_TOKENS,
+        prefix_caching=serving.enable_prefix_caching,
+        order=options.order,
+        budget=options.budget,
+        preempt=options.preempt or default_preempt,
+        retain=options.retain,
+    )
+
+
+def _block_bytes(spec: ModelSpec, plan: Plan, formats: Formats, block_tokens: int) -> tuple[int, ...]:
+    most = {group.name: 0 for group in spec.layer_groups}
+    for stage in range(plan.pp):
+        for group in Shard(spec, plan).state_layout(stage, formats.state, block_tokens).groups:
+            assert isinstance(group, PagedGroup)
+            most[group.name] = max(most[group.name], group.bytes_per_token * block_tokens)
+    return tuple(most.values())

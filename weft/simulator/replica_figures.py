@@ -1,0 +1,90 @@
+"""What one simulated replica did, folded from its events as they pass."""
+
+from dataclasses import dataclass
+
+from weft.contracts.events import FirstToken, PrefixLookup, Status, StepRecord, Transition
+from weft.observation.event_log import EventLog
+from weft.observation.instruments import Histogram
+from weft.observation.token_intervals import TokenIntervals
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaReport:
+    """Figures of one replica.
+
+    `busy_s`: how long steps ran, their host overhead included. `joules`: of its devices in that time, None where no
+    source states their power. `kv_usage_mean` (over time) and `kv_usage_peak`: the share of blocks in use after a
+    step. `prefix_queried_tokens`, `prefix_hit_tokens`: of sequences about to run, how much was looked for and found.
+    """
+
+    num_requests: int
+    num_steps: int
+    num_events: int
+    busy_s: float
+    joules: float | None
+    kv_usage_mean: float
+    kv_usage_peak: float
+    preemptions: int
+    prefix_queried_tokens: int
+    prefix_hit_tokens: int
+
+
+class TokenGaps(Histogram):
+    """Keeps what it is told until it is taken, for whoever counts it."""
+
+    __slots__ = ("_gaps",)
+
+    def __init__(self) -> None:
+        super().__init__((1.0,))
+        self._gaps: list[tuple[float, int]] = []
+
+    def observe(self, value: float, count: int = 1) -> None:
+        """A gap in seconds, which occurred `count` times."""
+        self._gaps.append((value, count))
+
+    def take(self) -> list[tuple[float, int]]:
+        """All since the last call."""
+        taken, self._gaps = self._gaps, []
+        return taken
+
+
+class ReplicaFigures:
+    """Follows one engine's log. `first_token_s`: by request id, until somebody takes it away."""
+
+    def __init__(self, log: EventLog, num_blocks: int) -> None:
+        self.first_token_s: dict[str, float] = {}
+        self.gaps = TokenGaps()
+        self.preemptions = self.prefix_queried_tokens = self.prefix_hit_tokens = 0
+        self._intervals = TokenIntervals(self.gaps)
+        self._num_blocks = num_blocks
+        self._block_seconds = self._since_s = 0.0
+        self._used_blocks = self._most_blocks = 0
+        log.subscribe(self._on_transition, Transition)
+        log.subscribe(self._on_step, StepRecord)
+        log.subscribe(self._on_first_token, FirstToken)
+        log.subscribe(self._on_lookup, PrefixLookup)
+
+    def kv_usage(self, now_s: float) -> tuple[float, float]:
+        """Mean from time 0 on, and peak."""
+        block_seconds = self._block_seconds + self._used_blocks * (now_s - self._since_s)
+        mean = block_seconds / now_s if now_s else 0.0
+        return mean / self._num_blocks, self._most_blocks / self._num_blocks
+
+    def _on_transition(self, event: Transition) -> None:
+        self._intervals.on_transition(event)
+        if event.after is Status.PREEMPTED and event.before is Status.RUNNING:
+            self.preemptions += 1
+
+    def _on_step(self, record: StepRecord) -> None:
+        self._intervals.on_step(record)
+        self._block_seconds += self._used_blocks * (record.time_s - self._since_s)
+        self._since_s, self._used_blocks = record.time_s, record.used_blocks
+        if record.used_blocks > self._most_blocks:
+            self._most_blocks = record.used_blocks
+
+    def _on_first_token(self, event: FirstToken) -> None:
+        self.first_token_s[event.request_id] = event.time_s
+
+    def _on_lookup(self, event: PrefixLookup) -> None:
+        self.prefix_queried_tokens += event.queried_tokens
+        self.prefix_hit_tokens += event.hit_tokens

@@ -1,0 +1,199 @@
+"""A simulated service: replicas of a model behind a router, and a workload played against them."""
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import NamedTuple
+
+from weft.contracts.errors import RequestRejected, WeftError
+from weft.contracts.events import RequestEnded, Status
+from weft.contracts.requests import Request, SamplingParams
+from weft.engine.driver import EngineDriver
+from weft.observation.event_log import EventLog
+from weft.simulator import virtual_time
+from weft.simulator.deployment import Deployment
+from weft.simulator.real_world import no_real_world
+from weft.simulator.replica_figures import ReplicaFigures, ReplicaReport
+from weft.simulator.routing import make_router
+from weft.simulator.simulated_executor import SimulatedExecutor
+from weft.workloads.driving import drive
+from weft.workloads.errors import WorkloadError
+from weft.workloads.sessions import Session, Turn, Workload
+
+TOO_LONG = "the prompt leaves no room for output in max_model_len"
+
+
+class RequestOutcome(NamedTuple):
+    """How a request fared, in seconds from the beginning of the run.
+
+    `arrival_s`: when it was meant to be sent. `first_token_s`: None where it had no output. `token_gaps`: those of
+    its replica, of whatever requests, since the request before it ended there: (seconds, how often).
+    """
+
+    request_id: str
+    status: Status
+    reason: str
+    arrival_s: float
+    first_token_s: float | None
+    ended_s: float
+    prompt_tokens: int
+    output_tokens: int
+    token_gaps: Sequence[tuple[float, int]]
+
+
+Observe = Callable[[RequestOutcome], None]
+Watch = Callable[[int, EventLog], None]
+
+
+class SimulatedReplica:
+    """An engine with its driver and executor. `num_outstanding`: requests that it has and that have not ended."""
+
+    def __init__(self, deployment: Deployment, output_tokens: dict[str, int]) -> None:
+        self.log = EventLog()
+        self.executor = SimulatedExecutor(deployment, output_tokens, deployment.options.serving.depth)
+        self.driver = EngineDriver(deployment.config, self.executor, self.log)
+        self.figures = ReplicaFigures(self.log, max(deployment.config.num_blocks.values()))
+        self.num_outstanding = self.num_requests = 0
+
+    async def answer(self, request: Request) -> RequestEnded:
+        """How the request ended. Raises what `EngineDriver.submit` raises, and what stopped the engine."""
+        news = self.driver.submit(request)
+        while not isinstance(item := await news.get(), RequestEnded):
+            if isinstance(item, Exception):
+                raise item
+        return item
+
+    def report(self, now_s: float) -> ReplicaReport:
+        """Its figures so far."""
+        executor, figures = self.executor, self.figures
+        mean, peak = figures.kv_usage(now_s)
+        return ReplicaReport(
+            self.num_requests,
+            executor.num_steps,
+            self.log.num_recorded,
+            executor.busy_s,
+            executor.joules,
+            mean,
+            peak,
+            figures.preemptions,
+            figures.prefix_queried_tokens,
+            figures.prefix_hit_tokens,
+        )
+
+
+class SimulatedService:
+    """Replicas and their router, on the running virtual-time loop. `observe` is told of every request that ends;
+    `num_arrived` counts those that came."""
+
+    def __init__(self, deployment: Deployment, observe: Observe) -> None:
+        self._output_tokens: dict[str, int] = {}
+        self._longest = deployment.max_model_len
+        self._router = make_router(deployment.options.router)
+        self._observe = observe
+        self.num_arrived = 0
+        self.replicas = [
+            SimulatedReplica(deployment, self._output_tokens) for _ in range(deployment.options.replicas)
+        ]
+
+    async def submit(self, session: Session, index: int, turn: Turn, arrival_s: float) -> None:
+        """Have a turn answered; its true length goes to the executors alone."""
+        self.num_arrived += 1
+        room = self._longest - turn.prompt.num_tokens
+        request = session.request(index, turn, _limited(max(1, room)))
+        if room < 1:
+            self._observe(_refused(request, arrival_s, TOO_LONG))
+            return
+        replica = self.replicas[self._router.choose(request, self.replicas)]
+        self._output_tokens[request.request_id] = turn.output_tokens
+        replica.num_outstanding += 1
+        replica.num_requests += 1
+        try:
+            self._observe(_outcome(replica, request, arrival_s, await replica.answer(request)))
+        except RequestRejected as refusal:
+            self._observe(_refused(request, arrival_s, refusal.reason))
+        finally:
+            replica.num_outstanding -= 1
+            del self._output_tokens[request.request_id]
+
+
+@lru_cache(maxsize=1 << 14)
+def _limited(max_tokens: int) -> SamplingParams:
+    """As a client that sets no limit of its own."""
+    return SamplingParams(max_tokens=max_tokens)
+
+
+def _outcome(
+    replica: SimulatedReplica, request: Request, arrival_s: float, end: RequestEnded
+) -> RequestOutcome:
+    return RequestOutcome(
+        end.request_id,
+        end.status,
+        end.reason,
+        arrival_s,
+        replica.figures.first_token_s.pop(end.request_id, None),
+        end.time_s,
+        request.prompt.num_tokens,
+        end.output_tokens,
+        replica.figures.gaps.take(),
+    )
+
+
+def _refused(request: Request, arrival_s: float, reason: str) -> RequestOutcome:
+    tokens = request.prompt.num_tokens
+    return RequestOutcome(
+        request.request_id, Status.REJECTED, reason, arrival_s, None, arrival_s, tokens, 0, ()
+    )
+
+
+def simulate_service(
+    deployment: Deployment, workload: Workload, observe: Observe, watch: Watch | None = None
+) -> list[ReplicaReport]:
+    """Play a workload against a service until every request has ended; the reports of its replicas.
+
+    `observe` is told of each request that ends. `watch` gets the index and the event log of every replica before
+    anything happens. Raises `WorkloadError` where no request arrives, and whatever stopped an engine.
+    """
+
+    async def play() -> list[ReplicaReport]:
+        service = SimulatedService(deployment, observe)
+        for index, replica in enumerate(service.replicas):
+            if watch is not None:
+                watch(index, replica.log)
+        await drive(workload.sessions(), service.submit)
+        if not service.num_arrived:
+            raise WorkloadError(f"no request of {workload.name} arrives in this run; make it longer")
+        return _reports(service, loop.time())
+
+    loop = virtual_time.VirtualTimeLoop()
+    try:
+        with no_real_world(), _rare_collections():
+            return virtual_time.run(play(), loop=loop)
+    except BaseExceptionGroup as group:
+        raise _cause(group) from None
+
+
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """What a run lets go is freed by reference counts; looking for cycles all the time takes a fifth of it."""
+    thresholds = gc.get_threshold()
+    gc.set_threshold(50_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+
+
+def _reports(service: SimulatedService, now_s: float) -> list[ReplicaReport]:
+    for replica in service.replicas:
+        replica.driver.engine.check_integrity()
+    return [replica.report(now_s) for replica in service.replicas]
+
+
+def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The user's mistake that ended the run, where there is one; a group where it says more than one thing."""
+    mistakes = group.subgroup(WeftError)
+    first: BaseException = group if mistakes is None else mistakes
+    while isinstance(first, BaseExceptionGroup) and (mistakes is not None or len(first.exceptions) == 1):
+        first = first.exceptions[0]
+    return first

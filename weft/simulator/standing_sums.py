@@ -1,0 +1,45 @@
+"""What all sequences that decode see together, kept up to date at a cost per change, not per sequence."""
+
+
+class VisibleTokens:
+    """The sum, over the standing rows, of the tokens that each sees in the layers of one group.
+
+    `total`: at the current tick. A row whose state had `base + tick` tokens before a tick sees one more in it, or
+    the window where that is less (`window_tokens` None: there is no window).
+    """
+
+    __slots__ = ("_growing", "_window_reached", "_window_tokens", "total")
+
+    def __init__(self, window_tokens: int | None) -> None:
+        self.total = 0
+        self._window_tokens = window_tokens
+        self._growing = 0
+        self._window_reached: dict[
+            int, int
+        ] = {}  # by tick: how many growing rows see a whole window from then on
+
+    def join(self, base: int, tick: int) -> None:
+        """A row takes part from `tick` on."""
+        self._count(base, tick, 1)
+
+    def leave(self, base: int, tick: int) -> None:
+        """A row takes no part from `tick` on."""
+        self._count(base, tick, -1)
+
+    def _count(self, base: int, tick: int, sign: int) -> None:
+        seen, window = base + tick + 1, self._window_tokens
+        if window is None:
+            self._growing += sign
+        elif seen < window:
+            self._growing += sign
+            reached = window - base - 1
+            self._window_reached[reached] = self._window_reached.get(reached, 0) + sign
+        else:
+            seen = window
+        self.total += sign * seen
+
+    def advance(self, tick: int) -> None:
+        """`tick` is the current one now, and was the next before."""
+        self.total += self._growing
+        if self._window_reached:
+            self._growing -= self._window_reached.pop(tick, 0)
