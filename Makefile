@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup serve test test-all format lint types mutants conditions structure bench clean
+.PHONY: help setup serve pair test test-all format lint types mutants conditions structure bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,6 +35,15 @@ $(BIN)/python:
 
 serve: $(STAMP)  ## serve the built-in model on port 8000 (ARGS="..." go to weft serve)
 	@exec $(BIN)/weft serve $(ARGS)
+
+# Each model goes on where it was; one that is done stays as it is.
+pair: $(STAMP)  ## train weft-nano and weft-tiny in build/pair (hours on 2 cores; goes on where it was stopped)
+	@for name in weft-nano weft-tiny; do \
+	  out=build/pair/$$name; \
+	  if [ -f $$out/config.json ]; then echo "$$out: done"; continue; fi; \
+	  resume=; if [ -d $$out/training ]; then resume=--resume; fi; \
+	  $(BIN)/weft train $$name --out $$out --dtype bfloat16 $$resume $(ARGS) || exit; \
+	done
 
 test: lint types  ## format check, lint, types and all tests but the nightly ones
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not nightly" $(ARGS)

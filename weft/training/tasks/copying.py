@@ -9,7 +9,7 @@ ASKS = (
     "Say this again: {0}",
     "Write the same list: {0}",
     "Repeat exactly: {0}",
-    "~Please give this list back to me: {0}",
+    "~Repeat this list: {0}",
 )
 MOST_LETTERS = 20
 """In a list, of the 26 that there are: so many can still be chosen in many ways."""

@@ -9,7 +9,7 @@ ASKS = (
     "Reverse this list: {0}",
     "Say this list backwards: {0}",
     "Write the list from its end to its beginning: {0}",
-    "~Turn this list around: {0}",
+    "~Reverse all of this: {0}",
 )
 
 

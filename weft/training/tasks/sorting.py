@@ -9,7 +9,7 @@ ASKS = (
     "Sort this list: {0}",
     "Sort: {0}",
     "Write the list in the right order: {0}",
-    "~Put this list into order: {0}",
+    "~Sort all of this: {0}",
 )
 
 
