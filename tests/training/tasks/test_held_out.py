@@ -91,6 +91,7 @@ def values(name: str, count: int, *, held_out: bool) -> set[str]:
     return {value for size, exercise in drawn for value in VALUES[name](size, exercise)}
 
 
+@pytest.mark.usefixtures("nothing_invented")
 @pytest.mark.parametrize("name", TASKS)
 def test_a_value_is_in_training_or_held_out_as_its_digest_says(name: str) -> None:
     known = values(name, TRAINING_DRAWS[name], held_out=False)

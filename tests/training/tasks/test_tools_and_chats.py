@@ -38,6 +38,7 @@ def test_some_tools_can_be_told_apart_only_by_verb_and_noun_together() -> None:
     assert 80 < alike < 180
 
 
+@pytest.mark.usefixtures("nothing_invented")
 @BOTH_SIDES
 def test_chats_ask_at_last_for_what_was_said(held_out: bool) -> None:
     for size, exercise in draws("chat", 200, held_out=held_out):

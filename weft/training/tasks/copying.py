@@ -2,6 +2,7 @@
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.phrasing import put
 from weft.training.tasks.repeats import several
 from weft.training.text.teller import Teller
 
@@ -11,6 +12,7 @@ ASKS = (
     "Repeat exactly: {0}",
     "~Repeat this list: {0}",
 )
+LOOSE_ASKS = ("… again …: {0}", "… same …: {0}", "… repeat …: {0}", "Repeat …: {0}", "… exactly …: {0}")
 MOST_LETTERS = 20
 """In a list, of the 26 that there are: so many can still be chosen in many ways."""
 
@@ -24,7 +26,7 @@ def _turn(teller: Teller, size: int) -> Turn:
     kinds = (words.words, words.words, words.numbers, words.letters)
     kind = teller.stream.choice(kinds if size <= MOST_LETTERS else kinds[:-1])
     text = words.listed(kind(teller, size))
-    return Turn(teller.sentence(ASKS).format(text), text)
+    return Turn(put(teller, ASKS, LOOSE_ASKS).format(text), text)
 
 
 # Three items can be put into six orders.

@@ -2,6 +2,7 @@
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.phrasing import put
 from weft.training.text.teller import Teller
 
 MOST_TIMES = 9
@@ -13,6 +14,8 @@ ASKS = (
     'Count the word "{0}".',
     '~How many of the words are "{0}"?',
 )
+
+LOOSE_ASKS = ('… many … "{0}"?', '… often … "{0}" …?', 'Count … "{0}".', '… times … "{0}" …?')
 
 
 def draw_counting(teller: Teller, size: int) -> Exercise:
@@ -35,7 +38,7 @@ def _times(teller: Teller, total: int) -> list[int]:
 
 def _turn(teller: Teller, word: str, count: int) -> Turn:
     times = "1 time" if count == 1 else f"{count} times"
-    return Turn(teller.sentence(ASKS).format(word), f'The word "{word}" occurs {times}.')
+    return Turn(put(teller, ASKS, LOOSE_ASKS).format(word), f'The word "{word}" occurs {times}.')
 
 
 # Of five words, one to four.

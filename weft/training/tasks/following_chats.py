@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.invented import is_time_to_invent, lone_word
+from weft.training.tasks.phrasing import loosely
 from weft.training.text.exchanges import adding, counting, fact
 from weft.training.text.teller import Teller
 
@@ -20,7 +22,7 @@ class Remark(NamedTuple):
 
 REMARKS = (
     Remark(
-        ("My name is {0}.", "I am called {0}.", "~People call me {0}."),
+        ("My name is {0}.", "I am called {0}.", "~You may use my name, {0}."),
         ("What is my name?", "Do you know my name?", "~Can you say my name?"),
         "Your name is {0}.",
         words.name,
@@ -77,11 +79,20 @@ def draw_chat(teller: Teller, size: int) -> Exercise:
     said: list[Turn] = []
     asked: list[Turn] = []
     for remark in teller.stream.sample(REMARKS, size):
+        remark = _invented(teller, remark) if is_time_to_invent(teller) else remark
         value = remark.value(teller)
         said += [Turn(teller.sentence(remark.statements).format(value), HEARD), *_small_talk(teller)]
         asked.append(Turn(teller.sentence(remark.questions), remark.answer.format(value)))
     teller.stream.shuffle(asked)
     return Exercise("", (*said, *asked), in_order=True)
+
+
+def _invented(teller: Teller, remark: Remark) -> Remark:
+    """About something that nobody has, said and asked for in words that come together by chance; of such values."""
+    key = lone_word(teller)
+    statement = loosely(teller, (f"My {key} … {{0}}.", f"… my {key} … {{0}}.", f"… {{0}} … my {key}."))
+    question = loosely(teller, (f"… my {key}?", f"… {key} … I …?", f"… my {key} …?"))
+    return Remark((statement,), (question,), f"Your {key} is {{0}}.", remark.value)
 
 
 def _small_talk(teller: Teller) -> list[Turn]:

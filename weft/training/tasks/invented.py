@@ -43,7 +43,7 @@ VALUES = (words.name, words.two_or_three_digits, words.any_word, words.dish, wor
 
 def invented_relation(teller: Teller, value: words.Draw | None = None) -> Relation:
     """With one statement and one question. `value`: what values are drawn by, else any of `VALUES`."""
-    key, other = _lone_word(teller), _lone_word(teller)
+    key, other = lone_word(teller), lone_word(teller)
     slots = {
         "key": key,
         "other": other,
@@ -56,12 +56,17 @@ def invented_relation(teller: Teller, value: words.Draw | None = None) -> Relati
     return Relation(key, (statement,), (question,), value or teller.stream.choice(VALUES))
 
 
-def _lone_word(teller: Teller) -> str:
+def lone_word(teller: Teller) -> str:
     """One that is never the first of a value of two words: what is held out must not come about by chance."""
     while True:
         word = words.any_word(teller)
         if word not in FIRST_WORDS:
             return word
+
+
+def chance_word(teller: Teller) -> str:
+    """Any small word, or one that means nothing where it stands."""
+    return teller.stream.choice(SMALL_WORDS) if teller.chance(0.5) else lone_word(teller)
 
 
 def is_time_to_invent(teller: Teller) -> bool:

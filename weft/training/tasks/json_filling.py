@@ -5,6 +5,7 @@ import json
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
 from weft.training.tasks.invented import perhaps_invented
+from weft.training.tasks.phrasing import put
 from weft.training.tasks.relations import RELATIONS, state
 from weft.training.text.teller import Teller
 
@@ -15,6 +16,7 @@ ASKS = (
     "JSON with {keys}, please.",
     "~Answer as JSON, with the fields {keys}",
 )
+LOOSE_ASKS = ("… JSON … {keys}", "… JSON …: {keys}", "… JSON … {schema}", "… JSON … keys {keys} …")
 MOST_TURNS = 3
 MOST_OTHERS = 2
 
@@ -39,7 +41,7 @@ def draw_json(teller: Teller, size: int) -> Exercise:
 
 def _turn(teller: Teller, record: dict[str, str | int], numbers: list[str], size: int) -> Turn:
     keys = teller.stream.sample(list(record), size)
-    asked = teller.sentence(ASKS).format(keys=words.listed(keys), schema=_schema(keys, numbers))
+    asked = put(teller, ASKS, LOOSE_ASKS).format(keys=words.listed(keys), schema=_schema(keys, numbers))
     return Turn(asked, json.dumps({key: record[key] for key in keys}))
 
 

@@ -4,6 +4,7 @@ from itertools import cycle, islice
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.phrasing import put
 from weft.training.tasks.repeats import several
 from weft.training.text.teller import Teller
 
@@ -13,6 +14,7 @@ ASKS = (
     "Go on with {0} more: {1}",
     "~How does this list go on, for {0} more: {1}",
 )
+LOOSE_ASKS = ("… {0} more …: {1}", "… next {0} …: {1}", "… go on … {0} …: {1}")
 PROGRESSION_SHARE = 1 / 3
 LARGEST_STEPS = {2: 2, 3: 5, 4: 12}
 
@@ -26,7 +28,7 @@ def _turn(teller: Teller, size: int) -> Turn:
     asked = teller.stream.randint(3, 6)
     draw = _progression if teller.chance(PROGRESSION_SHARE) else _cycle
     shown, following = draw(teller, size, asked)
-    return Turn(teller.sentence(ASKS).format(asked, words.listed(shown)), words.listed(following))
+    return Turn(put(teller, ASKS, LOOSE_ASKS).format(asked, words.listed(shown)), words.listed(following))
 
 
 def _cycle(teller: Teller, size: int, asked: int) -> tuple[list[str], list[str]]:

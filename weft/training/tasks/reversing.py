@@ -2,6 +2,7 @@
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.phrasing import put
 from weft.training.tasks.repeats import several
 from weft.training.text.teller import Teller
 
@@ -12,6 +13,8 @@ ASKS = (
     "~Reverse all of this: {0}",
 )
 
+LOOSE_ASKS = ("Reverse …: {0}", "… reverse …: {0}", "… backwards …: {0}")
+
 
 def draw_reversing(teller: Teller, size: int) -> Exercise:
     """Lists of `size` different words."""
@@ -20,7 +23,7 @@ def draw_reversing(teller: Teller, size: int) -> Exercise:
 
 def _turn(teller: Teller, size: int) -> Turn:
     items = words.words(teller, size)
-    return Turn(teller.sentence(ASKS).format(words.listed(items)), words.listed(items[::-1]))
+    return Turn(put(teller, ASKS, LOOSE_ASKS).format(words.listed(items)), words.listed(items[::-1]))
 
 
 # Two words can be put into two orders.

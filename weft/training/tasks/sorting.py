@@ -2,6 +2,7 @@
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.phrasing import put
 from weft.training.tasks.repeats import several
 from weft.training.text.teller import Teller
 
@@ -12,6 +13,8 @@ ASKS = (
     "~Sort all of this: {0}",
 )
 
+LOOSE_ASKS = ("Sort …: {0}", "… sort …: {0}", "… right order …: {0}")
+
 
 def draw_sorting(teller: Teller, size: int) -> Exercise:
     """Lists of `size` different numbers of two digits, or words."""
@@ -20,7 +23,7 @@ def draw_sorting(teller: Teller, size: int) -> Exercise:
 
 def _turn(teller: Teller, size: int) -> Turn:
     items = teller.stream.choice((words.words, words.numbers))(teller, size)
-    return Turn(teller.sentence(ASKS).format(words.listed(items)), words.listed(sorted(items)))
+    return Turn(put(teller, ASKS, LOOSE_ASKS).format(words.listed(items)), words.listed(sorted(items)))
 
 
 # Three items can be put into six orders.

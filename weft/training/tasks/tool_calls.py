@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
+from weft.training.tasks.phrasing import put
 from weft.training.text.lexicon import with_article
 from weft.training.text.teller import Teller
 
@@ -56,6 +57,7 @@ WISHES = (
     "{deed}",
     "~It would be good if you could {deed}.",
 )
+LOOSE_WISHES = ("… {deed}", "… {deed}.", "… {deed} …?")
 MOST_TURNS = 3
 
 
@@ -100,7 +102,7 @@ def _turn(teller: Teller, tool: Tool) -> Turn:
     arguments = {parameter.name: parameter.value(teller) for parameter in tool.parameters}
     said = [parameter.said.format(arguments[parameter.name]) for parameter in tool.parameters]
     teller.stream.shuffle(said)
-    wish = teller.sentence(WISHES).format(deed=" ".join([tool.deed, *said]))
+    wish = put(teller, WISHES, LOOSE_WISHES).format(deed=" ".join([tool.deed, *said]))
     return Turn(wish, json.dumps({"tool": tool.name, "arguments": arguments}))
 
 
