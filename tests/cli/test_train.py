@@ -14,6 +14,7 @@ from weft.cli.convert import command as convert_command
 from weft.cli.main import main
 from weft.cli.train import command
 from weft.training.curve import read_curve
+from weft.training.recipes import RECIPES
 from weft.training.run_checkpoints import newest_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,7 +65,8 @@ def test_a_recipe_becomes_a_model(recipe: str, tmp_path: Path) -> None:
 def test_recipes_are_listed() -> None:
     outcome = CliRunner().invoke(command, ["--list"])
     assert outcome.exit_code == 0
-    assert outcome.output.startswith("smoke: ")
+    names = [line.partition(": ")[0] for line in outcome.output.splitlines()]
+    assert names == list(RECIPES)
 
 
 def test_a_recipe_of_an_adapter_needs_a_base_and_a_model_has_none(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from tests.training import small_recipe
+from weft.contracts.errors import ConfigurationError
 from weft.training import objective
 from weft.training.accuracy import Accuracy
 from weft.training.batches import draw_documents
@@ -23,7 +24,8 @@ from weft.training.tokenizer import encode_documents
 def trained() -> Trained:
     recipe, tokenizer = small_recipe.small(), small_recipe.tokenizer()
     ops = product_of(recipe).ops(1)
-    return Trained(make_trainer(recipe, tokenizer, ops, torch.float32).model(), ops, tokenizer)
+    model = make_trainer(recipe, tokenizer, ops, torch.float32).model()
+    return Trained(model, ops, tokenizer, recipe.longest_tokens())
 
 
 def perfect(_model: object, _ops: object, batch: Batch) -> Tensor:
@@ -47,7 +49,7 @@ def test_a_single_wrong_token_spoils_one_answer(trained: Trained, monkeypatch: p
     monkeypatch.setattr(objective, "learnt_logits", nearly)
     exercises = Accuracy("reverse", 4, num_exercises=3)
     drawn = draw_documents(1, "accuracy reverse@4", ((1.0, Exercises("reverse", 4, 4)),), held_out=True)
-    encoded = encode_documents(trained.tokenizer, islice(drawn, 3), 256)
+    encoded = encode_documents(trained.tokenizer, islice(drawn, 3), trained.max_length_tokens)
     end = trained.tokenizer.token_to_id(END)
     num_answers = sum(
         token == end and is_learnt
@@ -60,3 +62,8 @@ def test_a_single_wrong_token_spoils_one_answer(trained: Trained, monkeypatch: p
 def test_the_names_of_columns_tell_what_was_asked() -> None:
     assert Accuracy("add", 2).name == "add@2"
     assert Accuracy("add", 2, held_out=False).name == "add@2 known"
+
+
+def test_exercises_that_are_too_long_to_be_answered_are_refused(trained: Trained) -> None:
+    with pytest.raises(ConfigurationError, match=r"no answer of lookup at size 700 ends within 128 tokens"):
+        Accuracy("lookup", 700, num_exercises=2)(trained)

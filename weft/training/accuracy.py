@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from weft.contracts.errors import ConfigurationError
 from weft.training.recipe import Trained
 from weft.training.recipes.sources import Exercises
 from weft.training.text.documents import END
@@ -18,7 +19,8 @@ class Accuracy:
     """The share of answers of which each token is the likeliest after those before it: just those that greedy decoding
     would give, were all earlier answers of the chat as they should be.
 
-    `size`: of the exercises. `held_out`: with names, values and templates that training never has.
+    Answers that the model cannot read to their end are not counted. `size`: of the exercises. `held_out`: with names,
+    values and templates that training never has. Raises `ConfigurationError` where no answer can be read to its end.
     """
 
     task: str
@@ -41,6 +43,11 @@ class Accuracy:
             likeliest_N = learnt_logits(trained.model, trained.ops, batch).argmax(-1)
             is_right = (likeliest_N == batch.targets_N).tolist()
             verdicts += _verdicts(is_right, [target == end for target in batch.targets_N.tolist()])
+        if not verdicts:
+            raise ConfigurationError(
+                f"no answer of {self.task} at size {self.size} ends within {trained.max_length_tokens} tokens; "
+                "evaluate it at a smaller size, or give a stage a larger max_length_tokens"
+            )
         return {self.name: sum(verdicts) / len(verdicts)}
 
     def _batches(self, trained: Trained) -> "Iterator[Batch]":
@@ -50,8 +57,8 @@ class Accuracy:
 
         sources = ((1.0, Exercises(self.task, self.size, self.size)),)
         drawn = draw_documents(1, f"accuracy {self.name}", sources, held_out=self.held_out)
-        limit = trained.model.spec.max_length_tokens
-        encoded = encode_documents(trained.tokenizer, islice(drawn, self.num_exercises), limit)
+        exercises = islice(drawn, self.num_exercises)
+        encoded = encode_documents(trained.tokenizer, exercises, trained.max_length_tokens)
         yield from pack(encoded, self.batch_tokens)
 
 

@@ -20,11 +20,13 @@ Source = Callable[[Teller], Document | TokenDocument]
 
 
 class Trained(NamedTuple):
-    """A model in the middle of its training, for whoever evaluates it."""
+    """A model in the middle of its training, for whoever evaluates it. `max_length_tokens`: the most that it can read
+    at once, which is as much as the recipe's longest stage."""
 
     model: "Decoder"
     ops: "Ops"
     tokenizer: "tokenizers.Tokenizer"
+    max_length_tokens: int
 
 
 Evaluation = Callable[[Trained], Mapping[str, float]]

@@ -197,7 +197,7 @@ def make_trainer(
             f"{name}_bits_per_byte": bits_per_byte(model, ops, batches) for name, batches in texts.items()
         }
         for evaluation in recipe.evaluations:
-            found |= evaluation(Trained(model, ops, tokenizer))
+            found |= evaluation(Trained(model, ops, tokenizer, recipe.longest_tokens()))
         return found
 
     spec, weights = product.spec_with(tokenizer), product.weights(dtype)
