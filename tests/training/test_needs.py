@@ -44,7 +44,7 @@ before = peak_bytes()
 trainer = make_trainer(recipe, entries, ops, dtype)
 trainer.take_step()
 trainer.take_step()
-print((peak_bytes() - before) / estimate_needs(recipe, dtype).memory)
+print((peak_bytes() - before) / estimate_needs(recipe, dtype).of_a_step)
 """
 
 
