@@ -12,6 +12,7 @@ from weft.contracts.errors import ConfigurationError
 from weft.training.batches import draw_documents, evaluation_batches, training_batch
 from weft.training.recipe import Stage
 from weft.training.recipes.sources import chat, story
+from weft.training.tasks.token_lessons import RepeatedTokens
 from weft.training.text.documents import ASSISTANT, BEGIN, Document, Part, TokenDocument, plain_text
 from weft.training.text.teller import Teller
 
@@ -73,3 +74,9 @@ def test_a_source_that_teaches_nothing_is_refused() -> None:
     stage = Stage(1.0, 64, ((1, lambda teller: (Part(BEGIN + teller.made_up(), learnt=False),)),))
     with pytest.raises(ConfigurationError, match="1000 documents in a row nothing is learnt"):
         training_batch(replace(small(), stages=(stage,)), tokenizer(), 0, 0)
+
+
+def test_a_last_stage_without_text_is_refused_before_it_is_measured() -> None:
+    stage = Stage(1.0, 64, ((1, RepeatedTokens(400)),))
+    with pytest.raises(ConfigurationError, match="recipe 'small': the last stage has no text to learn"):
+        evaluation_batches(replace(small(), stages=(stage,)), tokenizer(), held_out=False)

@@ -7,13 +7,13 @@ from itertools import islice
 import pytest
 import tokenizers
 
+from tests.training.told import documents
 from weft import LLM, SamplingParams
 from weft.contracts.formats import NumberFormat
 from weft.contracts.options import ServingOptions
 from weft.llm.builtin import DIRECTORY as BUILTIN
 from weft.text.loading import load_tokenizer
 from weft.training.reading import ReadingModel
-from weft.training.text.documents import documents
 from weft.training.tokenizer import encode_documents
 
 MOST_BYTES = 4 * 1024 * 1024

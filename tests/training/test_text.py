@@ -3,8 +3,9 @@
 import re
 from itertools import islice
 
+from tests.training.told import documents
 from weft.training.text import lexicon
-from weft.training.text.documents import ASSISTANT, END, documents, plain_text
+from weft.training.text.documents import ASSISTANT, END, plain_text
 from weft.training.text.stories import PLOTS, tell_story
 from weft.training.text.streams import named_stream
 from weft.training.text.teller import UNSEEN, Teller

@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 
 from tests.training import small_recipe
+from tests.training.told import documents
 from weft.text.loading import load_tokenizer
 from weft.text.template_loading import load_chat_template
 from weft.training.batches import recipe_tokenizer
 from weft.training.chat_format import write_text_files
 from weft.training.packing import pack
 from weft.training.text.chats import Chat
-from weft.training.text.documents import SPECIAL_TOKENS, chat_document, documents, plain_text, story_document
+from weft.training.text.documents import SPECIAL_TOKENS, chat_document, plain_text, story_document
 from weft.training.tokenizer import encode_documents
 
 CHAT = Chat("Be kind.", (("Hello!", "Hi!"), ("What is two plus two?", "Two plus two is four.")))

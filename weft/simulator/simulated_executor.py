@@ -15,7 +15,6 @@ from weft.simulator.simulated_rows import SimulatedRows
 MOST_ROWS = 1 << 16
 _TOKENS = bytes(MOST_ROWS)
 """One token, 0, for each row of the largest batch; bytes, because looking one up must cost next to nothing."""
-_SWAPS = ((Tier.DEVICE, Tier.HOST), (Tier.HOST, Tier.DEVICE))
 
 
 class ServedModel(Protocol):

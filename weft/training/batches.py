@@ -37,7 +37,13 @@ def evaluation_batches(recipe: Curriculum, tokenizer: tokenizers.Tokenizer, *, h
     stage = recipe.stages[-1]
     drawn = draw_documents(recipe.seed, f"{recipe.name} evaluation", stage.sources, held_out=held_out)
     documents = _instructive(encode_documents(tokenizer, drawn, stage.max_length_tokens))
-    return list(pack(islice(documents, recipe.evaluated_documents), recipe.batch_tokens))
+    batches = list(pack(islice(documents, recipe.evaluated_documents), recipe.batch_tokens))
+    if not any(batch.learnt_bytes for batch in batches):
+        raise ConfigurationError(
+            f"recipe {recipe.name!r}: the last stage has no text to learn, so bits per byte cannot be measured; "
+            "give it a source of text"
+        )
+    return batches
 
 
 def recipe_tokenizer(recipe: Recipe) -> tokenizers.Tokenizer:

@@ -64,11 +64,3 @@ class Workload(Protocol):
 
     def sessions(self) -> Iterator[Session]:
         """All sessions from the start, the same on every call. May never end."""
-
-
-class RatedWorkload(Workload, Protocol):
-    """A workload that arrives over time, so that its load can be changed."""
-
-    @property
-    def rate_per_s(self) -> float:
-        """Requests (turns) that arrive per second, on average."""

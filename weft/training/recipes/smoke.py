@@ -12,7 +12,7 @@ def smoke() -> Recipe:
     """Copying first, then stories and chats."""
     return Recipe(
         name="smoke",
-        summary="1 M parameters, stories and chats, five minutes on two cores: to see that everything works.",
+        summary="1 M parameters, 2 M tokens, mostly stories and chats: to see in minutes that everything works.",
         shape=ModelShape(
             hidden_size=128, intermediate_size=512, num_layers=4, num_heads=4, num_kv_heads=2, head_dim=32
         ),

@@ -8,14 +8,12 @@ The second repeats pieces out of their order: where to look now follows from the
 
 from dataclasses import dataclass
 
-from weft.training.text.documents import TokenDocument
+from weft.training.text.documents import BEGIN, END, SPECIAL_TOKENS, TokenDocument
 from weft.training.text.teller import Teller
 
-NUM_SPECIAL_TOKENS = 5
-"""They come first in the vocabulary: the first begins a document, the second stands between the tokens and the same
-again."""
 EXCERPT_TOKENS = (4, 10)
-_BEGIN, _AGAIN = 0, 1
+_BEGIN, _AGAIN = SPECIAL_TOKENS.index(BEGIN), SPECIAL_TOKENS.index(END)
+"""Special tokens come first in the vocabulary. The latter stands between the tokens and the same again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,4 +58,4 @@ def _excerpt_length(teller: Teller, num_tokens: int) -> int:
 
 
 def _random_tokens(teller: Teller, vocab_size: int, num_tokens: int) -> list[int]:
-    return teller.stream.choices(range(NUM_SPECIAL_TOKENS, vocab_size), k=num_tokens)
+    return teller.stream.choices(range(len(SPECIAL_TOKENS), vocab_size), k=num_tokens)

@@ -1,13 +1,9 @@
 """Documents to train on: stories and chats in the form in which the model sees them."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from weft.training.text.chats import Chat, hold_chat
-from weft.training.text.stories import tell_story
-from weft.training.text.streams import named_stream
-from weft.training.text.teller import Teller
+from weft.training.text.chats import Chat
 
 BEGIN, END = "<|begin|>", "<|end|>"
 SYSTEM, USER, ASSISTANT = "<|system|>", "<|user|>", "<|assistant|>"
@@ -32,26 +28,6 @@ class TokenDocument(NamedTuple):
     token_ids: list[int]
     learnt: list[bool]
     learnt_bytes: int
-
-
-STORY_SHARE, SAGA_SHARE = 0.35, 0.08
-"""Of the documents; the rest are chats. A saga has two to five chapters, and fills long contexts."""
-
-
-def documents(seed: int, name: str, *, held_out: bool) -> Iterator[Document]:
-    """Documents without end from the stream of that name. `held_out`: with words and sentences of their own."""
-    teller = Teller(named_stream(seed, name), held_out)
-    while True:
-        yield _draw_document(teller)
-
-
-def _draw_document(teller: Teller) -> Document:
-    draw = teller.stream.random()
-    if draw < SAGA_SHARE:
-        return story_document(tell_story(teller, teller.stream.randint(2, 5)).text)
-    if draw < SAGA_SHARE + STORY_SHARE:
-        return story_document(tell_story(teller).text)
-    return chat_document(hold_chat(teller))
 
 
 def story_document(text: str) -> Document:
