@@ -7,9 +7,9 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, processors, trai
 
 from weft.training.text.documents import BEGIN, SPECIAL_TOKENS, Document, TokenDocument
 
-PIECES = Regex(r" ?[a-z]+|[A-Z][a-z]*|[0-9]|[^\sA-Za-z0-9]+ ?|\s+")
+PIECES = Regex(r" ?[a-z]+|[A-Z][a-z]*|[0-9]|[.?!]+|[^\sA-Za-z0-9.?!]+ ?|\s+")
 """No token crosses from one piece to the next: so a name, a digit and a word after a comma are the same tokens wherever
-they stand. What is to be copied must look as it did."""
+they stand. What is to be copied must look as it did, also where a sentence ends: no space goes with its stop."""
 
 
 def train_tokenizer(documents: Iterable[Document], vocab_size: int) -> tokenizers.Tokenizer:

@@ -1,7 +1,8 @@
 """The built-in models: a target and a draft that share text, tokenizer and order of lessons.
 
 What is learnt when decides whether looking up is learnt at all: first the circuit that looks back (`token_lessons.py`),
-then short lookups and copies, then all tasks at small sizes, and lengths grow only after that.
+then short lookups and copies, then the tasks alone at their smallest, where answers lie close together, then all text,
+and lengths grow only after that.
 """
 
 from weft.training.accuracy import Accuracy
@@ -64,13 +65,15 @@ def exercises(most_words: int, **largest: int) -> Sources:
 def stages() -> tuple[Stage, ...]:
     """Of both models."""
     easy: Sources = ((5.0, Exercises("lookup", most=50)), (2.0, Exercises("copy", most=10)))
-    small = exercises(100, copy=12, reverse=6, sort=5, count=12, add=2, json=4, chat=3)
+    shortest = exercises(60, copy=8, reverse=5, sort=4, count=9, add=2, pattern=3, json=3, tool=2, chat=2)
+    small = exercises(120, copy=16, reverse=6, sort=6, count=15, json=4, tool=3, chat=4)
     return (
         Stage(0.012, 64, ((1.0, RepeatedTokens(VOCAB_SIZE)),)),
         Stage(0.06, 64, ((1.0, ExcerptedTokens(VOCAB_SIZE, 5, 9)),)),
-        Stage(0.078, 384, (*easy, *LOOKED_BACK)),
-        Stage(0.35, 512, (*small, *LOOKED_BACK, *TEXT)),
-        Stage(0.38, 1024, (*exercises(240), (0.5, LOOKED_BACK[1][1]), *TEXT, (0.15, saga))),
+        Stage(0.068, 384, (*easy, *LOOKED_BACK)),
+        Stage(0.24, 384, shortest),
+        Stage(0.24, 512, (*small, *LOOKED_BACK, *TEXT)),
+        Stage(0.26, 1024, (*exercises(240), (0.5, LOOKED_BACK[1][1]), *TEXT, (0.15, saga))),
         Stage(0.12, CONTEXT_TOKENS, (*exercises(400), (0.3, Exercises("lookup", 400)), *TEXT, (0.15, saga))),
     )
 
@@ -91,7 +94,7 @@ def weft_nano() -> Recipe:
         "weft-nano",
         "The built-in draft: 0.7 M parameters, the text and tokenizer of weft-tiny.",
         ModelShape(128, 384, 3, 4, 2, 32, initial_std=0.02),
-        TrainingConfig(num_steps=4500, warmup_steps=40, peak_learning_rate=4e-3, evaluate_every_steps=250),
+        TrainingConfig(num_steps=6000, warmup_steps=40, peak_learning_rate=4e-3, evaluate_every_steps=250),
     )
 
 

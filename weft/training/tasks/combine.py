@@ -20,10 +20,10 @@ MOST_TURNS = 8
 
 
 class Link(NamedTuple):
-    """`phrase`: what the other one is called. "~" marks the statement that is held out."""
+    """`phrases`: what the other one is called. "~" marks what is held out: the two share the word after the name."""
 
     statements: tuple[str, ...]
-    phrase: str
+    phrases: tuple[str, ...]
 
 
 LINKS = (
@@ -31,29 +31,29 @@ LINKS = (
         (
             "{name} works for {other}.",
             "{name} gets money from {other}.",
-            "~{name} takes orders from {other}.",
+            "~{name} obeys {other}.",
         ),
-        "the boss of {name}",
+        ("the boss of {name}", "~the one whom {name} obeys"),
     ),
     Link(
         (
             "{name} learns from {other}.",
             "{name} goes to school with {other}.",
-            "~{name} is taught by {other}.",
+            "~{name} asks {other}.",
         ),
-        "the teacher of {name}",
+        ("the teacher of {name}", "~the one whom {name} asks"),
     ),
     Link(
-        ("{name} plays with {other}.", "{name} is fond of {other}.", "~{name} often meets {other}."),
-        "the friend of {name}",
+        ("{name} plays with {other}.", "{name} is fond of {other}.", "~{name} meets {other}."),
+        ("the friend of {name}", "~the one whom {name} meets"),
     ),
     Link(
-        ("{name} sits beside {other}.", "{name} sits next to {other}.", "~{name} has a seat by {other}."),
-        "the neighbour of {name}",
+        ("{name} sits beside {other}.", "{name} sits next to {other}.", "~{name} touches {other}."),
+        ("the neighbour of {name}", "~the one whom {name} touches"),
     ),
     Link(
-        ("{name} is a guest of {other}.", "{name} sleeps at {other}.", "~{name} is on a visit to {other}."),
-        "the host of {name}",
+        ("{name} is a guest of {other}.", "{name} sleeps at {other}.", "~{name} visits {other}."),
+        ("the host of {name}", "~the one whom {name} visits"),
     ),
 )
 
@@ -92,7 +92,7 @@ def _perhaps_invented_link(teller: Teller, link: Link) -> Link:
         return link
     relation = invented_relation(teller, words.name)
     (statement,) = relation.statements
-    return Link((statement.replace("{value}", "{other}"),), f"the {relation.key} of {{name}}")
+    return Link((statement.replace("{value}", "{other}"),), (f"the {relation.key} of {{name}}",))
 
 
 def _simple_chains(teller: Teller) -> Iterator[Chain]:
@@ -124,7 +124,7 @@ def _chain(
 ) -> Chain:
     name, other = people
     said = teller.sentence(link.statements).format(name=name, other=other)
-    question = ask(teller, relation, link.phrase.format(name=name))
+    question = ask(teller, relation, teller.sentence(link.phrases).format(name=name))
     return Chain(said, state(teller, relation, other).sentence, asides, question)
 
 

@@ -19,11 +19,9 @@ SMALL_WORDS = (
 )
 STATEMENTS = (
     "{{name}} {key} {{value}}.",
-    "{{name}} {small} {key} {{value}}.",
-    "{{name}} {small} {small_too} {key} {{value}}.",
     "{{name}} {key} {small} {{value}}.",
-    "{{name}} {small} {other} {key} {small_too} {{value}}.",
-    "{{name}} {small} {{value}} {small_too} {key}.",
+    "{{name}} {key} {small} {small_too} {{value}}.",
+    "{{name}} {key} {other} {small} {{value}}.",
     "{{name}} {key} {{value}} {small} {other}.",
 )
 QUESTIONS = (
@@ -33,6 +31,8 @@ QUESTIONS = (
     "Tell me the {key} of {{name}}.",
     "Where does {{name}} {key}?",
     "What {small} {{name}} {key}?",
+    "{small} {small_too} {key} {{name}} {other}?",
+    "{small} {{name}} {other} {small_too} {key}?",
 )
 FIRST_WORDS = (
     *(*words.SHADES, *words.FLAVOURS, *words.MATERIALS, *words.GOODS),

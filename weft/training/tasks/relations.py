@@ -1,7 +1,8 @@
 """What documents say of named people, and how it is asked for.
 
 Every statement begins with the name, so that an answer is found by looking for the name and going on from there. "~"
-marks what is held out: one statement and one question of each relation, which share a word.
+marks what is held out: one statement and one question of each relation, which share the word after the name. Were it a
+later one, what stands before it would have to be said without having been found.
 """
 
 from collections.abc import Callable
@@ -53,53 +54,53 @@ def ask(teller: Teller, relation: Relation, whom: str) -> str:
 
 HOME = Relation(
     "home",
-    ("{name} lives in {value}.", "{name} has a house in {value}.", "~{name} is at home in {value}."),
+    ("{name} lives in {value}.", "{name} has a house in {value}.", "~{name} settled in {value}."),
     (
         "Where does {name} live?",
         "What is the home of {name}?",
         "In which town does {name} live?",
-        "~Which town is {name} at home in?",
+        "~Which town is it that {name} settled in?",
     ),
     words.name,
 )
 ORIGIN = Relation(
     "origin",
-    ("{name} was born in {value}.", "{name} comes from {value}.", "~{name} grew up in {value}."),
-    ("Where was {name} born?", "Where does {name} come from?", "~In which town did {name} grow up?"),
+    ("{name} was born in {value}.", "{name} comes from {value}.", "~{name} arrived from {value}."),
+    ("Where was {name} born?", "Where does {name} come from?", "~Which town is it that {name} arrived from?"),
     words.name,
 )
 WORK = Relation(
     "work",
-    ("{name} works as {a_value}.", "{name} is {a_value}.", "~{name} does the work of {a_value}."),
-    ("What does {name} work as?", "What is the work of {name}?", "~Which work does {name} do?"),
+    ("{name} works as {a_value}.", "{name} is {a_value}.", "~{name} earns money as {a_value}."),
+    ("What does {name} work as?", "What is the work of {name}?", "~What is it that {name} earns money as?"),
     words.trade,
 )
 NUMBER = Relation(
     "number",
-    ("{name} has the number {value}.", "{name} has key number {value}.", "~{name} was given number {value}."),
+    ("{name} has the number {value}.", "{name} has key number {value}.", "~{name} got number {value}."),
     (
         "What is the number of {name}?",
         "Which number does {name} have?",
-        "~Can you find the number of {name}?",
+        "~Which number is it that {name} got?",
     ),
     words.two_or_three_digits,
 )
 FOOD = Relation(
     "food",
-    ("{name} likes {value}.", "{name} likes to eat {value}.", "~{name} asks for {value} as food."),
-    ("What does {name} like to eat?", "Which food does {name} like?", "~What food is {name} asking for?"),
+    ("{name} likes {value}.", "{name} likes to eat {value}.", "~{name} orders {value}."),
+    ("What does {name} like to eat?", "Which food does {name} like?", "~What is it that {name} orders?"),
     words.dish,
 )
 THING = Relation(
     "thing",
     ("{name} owns {a_value}.", "{name} bought {a_value}.", "~{name} keeps {a_value}."),
-    ("What does {name} own?", "Which thing does {name} own?", "~What thing would {name} keep?"),
+    ("What does {name} own?", "Which thing does {name} own?", "~What is it that {name} keeps?"),
     words.thing,
 )
 PET = Relation(
     "pet",
-    ("{name} feeds {a_value}.", "{name} has a pet, {a_value}.", "~{name} looks after {a_value}."),
-    ("Which animal does {name} have?", "What is the pet of {name}?", "~What animal must {name} look after?"),
+    ("{name} feeds {a_value}.", "{name} has a pet, {a_value}.", "~{name} walks {a_value}."),
+    ("Which animal does {name} have?", "What is the pet of {name}?", "~Which animal is it that {name} walks?"),
     words.pet,
 )
 CODE = Relation(
@@ -112,7 +113,7 @@ CODE = Relation(
     (
         "What is the code word of {name}?",
         "Which code word does {name} have?",
-        "~Can you find the secret word of {name}?",
+        "~What word is it that {name} chose?",
     ),
     lambda teller: teller.made_up(),
 )

@@ -86,7 +86,7 @@ TABLES = (
         _pairs(
             "fish-in the water; bird-in a nest; bear-in the forest; cow-on a farm; whale-in the sea; frog-near a pond; "
             "bee-in a hive; fox-in a den; dog-in a house; camel-in the desert; monkey-in the trees; pig-on a farm; "
-            "duck-on a lake; ant-in the ground; hen-on a farm; wolf-in the forest; owl-in a tree; king-in a castle"
+            "duck-on a lake; mole-in the ground; hen-on a farm; wolf-in the forest; owl-in a tree; king-in a castle"
         ),
     ),
     Table(
@@ -123,7 +123,7 @@ TABLES = (
         "A {0} has {1} legs.",
         _pairs(
             "dog-four; cat-four; bird-two; spider-eight; fish-no; snake-no; cow-four; hen-two; bee-six; fox-four; "
-            "mouse-four; duck-two; ant-six; horse-four; rabbit-four; frog-four; child-two; table-four; "
+            "mouse-four; duck-two; fly-six; horse-four; rabbit-four; frog-four; child-two; table-four; "
             "beetle-six; bear-four"
         ),
     ),
