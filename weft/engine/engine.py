@@ -8,6 +8,7 @@ is the loop that connects it with an executor; a test or a simulator may be anot
 from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected, WeftError
 from weft.contracts.events import RequestArrived, RequestEnded, Status, Transition, WeightsUpdated
 from weft.contracts.execution import ExecutorTraits
+from weft.contracts.prompts import Sharing
 from weft.contracts.requests import Request
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
@@ -74,8 +75,10 @@ class Engine:
     def _begin(self, record: RequestRecord) -> None:
         replica, client = self._replica, record.client
         count = 1 if client is not None else record.request.sampling.n
+        is_private = record.request.prompt.sharing is Sharing.NOTHING and count == 1 and client is None
         sequences = [replica.new_sequence(record, replica.now_s) for _ in range(count)]
         for sequence in sequences:
+            sequence.is_private = is_private
             sequence.is_synchronous = replica.draft is not None
             if client is not None:
                 sequence.base_known -= client.held_prompt_tokens

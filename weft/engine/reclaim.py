@@ -105,7 +105,7 @@ class Reclaim:
         if victim.has_ended:
             return
         self._replica.standing.collect(victim)
-        self._replica.store.publish(victim, victim.base_computed)
+        self._replica.store.keep(victim, victim.base_computed)
         if method is PreemptionMethod.SWAP and self._view.can_swap(victim):
             self._start_swap_out(victim)
         else:

@@ -22,7 +22,8 @@ class Sequence:
     rows' history. `logprobs`: of its output tokens, where the request asks; they are there before the tokens
     are collected. `tables`: per state group the blocks held. `keys`: prefix keys of its full blocks, as far
     as computed. `last_step`: the last step planned that touches its state. `is_held`: a search client
-    decides how it goes on. `is_awaited`: the result of its last step must be seen before the next.
+    decides how it goes on. `is_private`: no other sequence can have the same content. `is_awaited`: the result
+    of its last step must be seen before the next.
     """
 
     __slots__ = (
@@ -38,6 +39,7 @@ class Sequence:
         "is_announced",
         "is_awaited",
         "is_held",
+        "is_private",
         "is_queued",
         "is_synchronous",
         "join_tick",
@@ -88,7 +90,7 @@ class Sequence:
         self.row = NEVER
         self.is_announced = False
         self.last_step = NEVER
-        self.is_awaited = self.is_held = self.is_queued = self.is_synchronous = False
+        self.is_awaited = self.is_held = self.is_private = self.is_queued = self.is_synchronous = False
         self.tables: list[list[int]] = []
         self.host_tables: list[list[int]] | None = None
         self.swap_checksum: int | None = None

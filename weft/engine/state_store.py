@@ -51,7 +51,7 @@ class StateStore:
 
     def find_prefix(self, sequence: Sequence) -> int:
         """How many whole blocks of a sequence's known tokens are cached, at least one token left over."""
-        if not self.caches_prefixes:
+        if not self.caches_prefixes or (sequence.is_private and not sequence.keys):
             return 0
         limit = (sequence.num_known - 1) // self.block_tokens
         keys = self.keys.extend(sequence, limit)[:limit]
@@ -163,6 +163,11 @@ class StateStore:
         return max((group.last_boundary(num_tokens) for group in self.constant), default=0)
 
     def publish(self, sequence: Sequence, num_units: int) -> None:
+        """As `keep`, for others to find. Of a private sequence there is nothing that anybody could look for."""
+        if not sequence.is_private:
+            self.keep(sequence, num_units)
+
+    def keep(self, sequence: Sequence, num_units: int) -> None:
         """Let the full blocks among the first `num_units` computed units be found by their content."""
         last = min(num_units, sequence.prompt_tokens + len(sequence.output)) // self.block_tokens
         first = sequence.num_published
