@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from weft.llm.results import RequestFailed as RequestFailed
     from weft.llm.results import RequestOutput as RequestOutput
     from weft.measurement.simulation import simulate as simulate
+    from weft.measurement.sweep import sweep as sweep
+    from weft.measurement.sweep_plan import Span as Span
 
 __version__ = "0.1.0"
 
@@ -28,6 +30,8 @@ _HOMES = {
     "RequestOutput": "weft.llm.results",
     "RequestFailed": "weft.llm.results",
     "simulate": "weft.measurement.simulation",
+    "sweep": "weft.measurement.sweep",
+    "Span": "weft.measurement.sweep_plan",
 }
 
 __all__ = [*_HOMES, "__version__"]

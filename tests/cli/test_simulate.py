@@ -40,6 +40,31 @@ def test_flags_of_a_server_reach_the_engine() -> None:
     assert mean_ttft_ms(slow) > 3 * mean_ttft_ms(fast)
 
 
+def test_number_formats_are_told_and_used() -> None:
+    arguments = [
+        *MODEL,
+        "--requests",
+        "20",
+        "--rate",
+        "5",
+        "--quantization",
+        "w4a16",
+        "--kv-cache-dtype",
+        "fp8",
+    ]
+    wide, narrow = (
+        CliRunner().invoke(command, chosen, catch_exceptions=False).output
+        for chosen in (arguments[:6], arguments)
+    )
+    assert "8.0 B parameters, bfloat16, linear layers in w4a16, cache in float8\n" in narrow
+    assert mean_tpot_ms(narrow) < 0.6 * mean_tpot_ms(wide)
+
+
+def mean_tpot_ms(output: str) -> float:
+    (line,) = (line for line in output.splitlines() if line.startswith("Mean TPOT"))
+    return float(line.split()[-1])
+
+
 def mean_ttft_ms(output: str) -> float:
     (line,) = (line for line in output.splitlines() if line.startswith("Mean TTFT"))
     return float(line.split()[-1])
@@ -59,6 +84,12 @@ def test_only_options_that_mean_something_are_taken() -> None:
         ([*MODEL, "--hardware", "h10"], "did you mean h100?"),
         ([*MODEL, "--rate", "nan"], "choose one from"),
         ([*MODEL, "--duration", "-1"], "the duration in seconds is -1.0"),
+        ([*MODEL, "--quantization", "fp88"], "did you mean 'fp8'?"),
+        ([*MODEL, "--kv-cache-dtype", "int4"], "did you mean 'int8'?"),
+        (
+            [*MODEL, "--hardware", "a100", "--quantization", "fp8"],
+            "A100 SXM 80 GB: no source states its peak_flops of float8, only of float32",
+        ),
         ([*MODEL, "--workload", "azure-cov"], "did you mean azure-conv?"),
         ([*MODEL, "--order", "fcf"], "did you mean 'fcfs'?"),
         ([*MODEL, "--json", "/no/such/place"], "there is no directory"),

@@ -12,6 +12,7 @@ from weft.model_specs.experts import ExpertsSpec
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats, ForwardWork, Span
 from weft.model_specs.plan import Plan
+from weft.model_specs.quantization import QUANTIZATIONS, STATE_FORMATS
 from weft.model_specs.rope import RopeSpec
 from weft.model_specs.structure import LatentAttention, Structure
 
@@ -74,14 +75,35 @@ PLANS = (
     Plan(tp=2, pp=3, layers_per_stage=(1, 3, 1)),
     Plan(tp=2, dp=4),
     Plan(tp=8),
+    Plan(cp=2),
+    Plan(tp=2, cp=4, pp=2),
+    Plan(tp=8, cp=2),
 )
 EXPERT_PLANS = (
     Plan(tp=4, ep=4),
     Plan(tp=2, dp=4, ep=8),
     Plan(tp=1, dp=2, pp=2, ep=2),
     Plan(tp=4, dp=4, ep=16),
+    Plan(tp=2, cp=4, dp=2, ep=16),
+    Plan(tp=1, cp=4, ep=4),
 )
-CLUSTER: Cluster = find_cluster("4x4xh100")
+
+
+def _with_every_format(cluster: Cluster) -> Cluster:
+    """Its device computes in every format; a peak that it does not have is made up."""
+    device = cluster.device
+    peaks = {**device.peak_flops, "float4": 4e15}
+    return replace(cluster, node=replace(cluster.node, device=replace(device, peak_flops=peaks)))
+
+
+CLUSTER = _with_every_format(find_cluster("4x4xh100"))
+FORMATS = st.builds(
+    Formats,
+    st.sampled_from(NumberFormat),
+    st.sampled_from(list(STATE_FORMATS.values())),
+    st.sampled_from(NumberFormat),
+    st.sampled_from([None, *QUANTIZATIONS.values()]),
+)
 
 
 class Step(NamedTuple):

@@ -7,12 +7,17 @@ import pytest
 from tests.costs.planned_models import HALF, MODELS, PLAIN
 from tests.costs.toy_hardware import DEVICE
 from weft.contracts.errors import ConfigurationError
+from weft.contracts.formats import NarrowFormat
 from weft.costs.memory import Memory, activation_bytes, divide_memory, weights_bytes
 from weft.hardware.catalogue import find_device
 from weft.model_specs.catalogue.find import MODELS as PUBLISHED
 from weft.model_specs.catalogue.find import find_model
+from weft.model_specs.operations import Formats
 from weft.model_specs.plan import ONE_DEVICE, Plan
+from weft.model_specs.quantization import QUANTIZATIONS
 from weft.model_specs.shard import Shard
+
+LLAMA = find_model("llama-3.1-8b")
 
 
 @pytest.mark.parametrize("name", [*MODELS, *(model.name for model in PUBLISHED)])
@@ -37,6 +42,17 @@ def test_tensor_parallelism_cuts_products_and_not_norms() -> None:
     assert 2 * half == whole + norms + 2 * 2 * 256
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_every_rank_of_a_context_has_all_weights(name: str) -> None:
+    assert weights_bytes(Shard(MODELS[name], Plan(cp=4)), 0, HALF) == 2 * MODELS[name].num_parameters
+
+
+def test_activations_are_those_of_a_ranks_own_tokens() -> None:
+    assert activation_bytes(Shard(PLAIN, Plan(cp=4)), 0, HALF, 400, 40) == activation_bytes(
+        Shard(PLAIN, ONE_DEVICE), 0, HALF, 100, 10
+    )
+
+
 def test_activations_are_those_of_the_largest_operation() -> None:
     # gate and up: 100 tokens of 256 numbers in and 1,024 out, or the product of 512 each: 3 * 512; logits: 10 rows
     assert activation_bytes(Shard(PLAIN, ONE_DEVICE), 0, HALF, 100, 10) == 2 * 100 * (3 * 512 + 256)
@@ -44,10 +60,34 @@ def test_activations_are_those_of_the_largest_operation() -> None:
     assert activation_bytes(Shard(PLAIN, ONE_DEVICE), 0, HALF, 100, 100) == 100 * 1001 * 6 + 2 * 100 * 256
 
 
-def divided(plan: Plan = ONE_DEVICE, capacity: int = 20_000_000, utilization: float = 0.9) -> Memory:
+def test_quantised_layers_and_tables_that_stay() -> None:
+    """Llama-3.1-8B: 32 layers of 218 million numbers in products, two tables of 128,256 rows of 4,096, and norms."""
+    spec, shard = LLAMA, Shard(LLAMA, ONE_DEVICE)
+    linear = 32 * (4096 * (4096 + 2 * 1024 + 4096) + 3 * 4096 * 14336)
+    kept = 2 * (spec.num_parameters - linear)
+    found = {
+        name: weights_bytes(shard, 0, HALF._replace(quantization=QUANTIZATIONS[name])) - kept
+        for name in ("w4a16", "awq", "nvfp4")
+    }
+    assert found == {
+        "w4a16": linear // 2 + 2 * linear // 128,
+        "awq": linear // 2 + 20 * linear // 128 // 8,
+        "nvfp4": linear // 2 + linear // 16,
+    }
+
+
+def test_a_narrow_cache_has_room_for_more() -> None:
+    narrow = HALF._replace(state=NarrowFormat.FLOAT8)
+    assert divided(formats=narrow).block_bytes * 2 == divided().block_bytes
+    assert divided(formats=narrow).num_blocks // 2 == divided().num_blocks
+
+
+def divided(
+    plan: Plan = ONE_DEVICE, capacity: int = 20_000_000, utilization: float = 0.9, formats: Formats = HALF
+) -> Memory:
     device = replace(DEVICE, memory_bytes=capacity)
     return divide_memory(
-        PLAIN, plan, device, HALF, max_num_batched_tokens=100, max_num_seqs=10, utilization=utilization
+        PLAIN, plan, device, formats, max_num_batched_tokens=100, max_num_seqs=10, utilization=utilization
     )
 
 

@@ -13,13 +13,17 @@ from weft.contracts.formats import NumberFormat
 from weft.costs.cost import CostModel, DeviceState
 from weft.costs.host_overhead import HOST_OVERHEAD_S, host_overhead_s
 from weft.costs.roofline import Ceilings, Roofline, fused
+from weft.costs.step_costs import StepCosts
 from weft.hardware.catalogue import find_cluster
+from weft.model_specs.catalogue.find import find_model
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operation_builder import OperationBuilder
 from weft.model_specs.operations import Formats, ForwardWork, OperationKind, Span
 from weft.model_specs.plan import Plan
+from weft.model_specs.quantization import find_quantization
 
-BUILD = OperationBuilder(Formats(*[NumberFormat.FLOAT16] * 3))
+LLAMA = find_model("llama-3.1-8b")
+BUILD = OperationBuilder(Formats(NumberFormat.FLOAT16, NumberFormat.FLOAT16, NumberFormat.FLOAT16))
 
 
 def test_an_operation_takes_the_longer_of_its_two_times() -> None:
@@ -46,6 +50,11 @@ def test_devices_of_a_stage_draw_while_it_computes_and_all_while_the_host_works(
     cost = roofline.predict([BUILD.norm("n", 0, 5, 4), later.norm("n", 1, 5, 4)])
     assert cost.stage_seconds == (8.8, 8.8)
     assert cost.joules == pytest.approx(7.0 * (2 * 8.8 + 2 * 8.8 + 4 * 3.0))
+
+
+def test_all_ranks_of_a_context_draw() -> None:
+    roofline = Roofline(cluster(), Plan(tp=2, cp=2))
+    assert roofline.joules(10.0) == 2 * 2 * 7.0 * 10.0
 
 
 def test_nothing_costs_nothing() -> None:
@@ -85,7 +94,34 @@ def test_a_state_that_cannot_be_predicted_is_refused(state: DeviceState, message
         Ceilings(DEVICE, state)
 
 
+def test_narrow_products_run_at_their_own_peak() -> None:
+    """A prompt that flops bound: weights alone narrowed change nothing, 8-bit products take half of the time."""
+    work = ForwardWork((Span(0, 4096),), 0)
+    found = {}
+    for name in (None, "w8a16", "fp8"):
+        listed = LLAMA.operations(work, *HALF[:3], find_quantization(name))
+        products = [each for each in listed if each.kind is OperationKind.MATMUL]
+        found[name] = Roofline(find_cluster("h100")).predict(products).seconds
+    assert found["w8a16"] == found[None]
+    assert found["fp8"] == pytest.approx(found[None] / 2, rel=1e-3)
+
+
+def test_a_decode_with_narrow_weights_moves_fewer_bytes() -> None:
+    work = ForwardWork((Span(1000, 1),), 1)
+    whole, half, quarter = (
+        Roofline(find_cluster("h100"))
+        .predict(LLAMA.operations(work, *HALF[:3], find_quantization(name)))
+        .seconds
+        for name in (None, "w8a16", "w4a16")
+    )
+    # 13.96 GB of linear layers; 1.05 of logits' table and 0.13 of state stay
+    assert half == pytest.approx((13.96 / 2 + 1.18) / (13.96 + 1.18) * whole, rel=0.01)
+    assert quarter == pytest.approx((13.96 / 4 * 4.125 / 4 + 1.18) / (13.96 + 1.18) * whole, rel=0.01)
+
+
 def test_a_format_without_a_peak_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"A100 .* peak_flops of float8, only of .* bfloat16, int8"):
+        StepCosts(LLAMA, HALF._replace(quantization=find_quantization("fp8")), Roofline(find_cluster("a100")))
     with pytest.raises(ConfigurationError, match="no source states its peak_flops of float16"):
         Roofline(find_cluster("cpu")).predict([BUILD.product("p", 0, 5, 4, 3)])
 

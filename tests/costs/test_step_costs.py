@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.costs.planned_models import CLUSTER, HALF, MODELS, PLAIN, Step, placed_models, steps
-from weft.contracts.formats import NumberFormat
+from tests.costs.planned_models import CLUSTER, FORMATS, HALF, MODELS, PLAIN, Step, placed_models, steps
 from weft.costs.cost import DeviceState
 from weft.costs.roofline import Roofline
 from weft.costs.step_costs import StepCosts
@@ -15,11 +14,10 @@ from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats
 from weft.model_specs.plan import ONE_DEVICE, Plan
 
-formats = st.builds(Formats, *(st.sampled_from(NumberFormat) for _ in range(3)))
 SAME = 1e-9
 
 
-@given(placed=placed_models(), step=steps(), chosen=formats, slow=st.booleans())
+@given(placed=placed_models(), step=steps(), chosen=FORMATS, slow=st.booleans())
 def test_a_step_costs_what_its_operations_cost(
     placed: tuple[ModelSpec, Plan], step: Step, chosen: Formats, slow: bool
 ) -> None:

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from tests.costs.toy_hardware import FAR, NEAR, cluster
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
-from weft.costs.topology import COLLECTIVE_START_S, Topology, all_gather_s, all_reduce_s
+from weft.costs.topology import COLLECTIVE_START_S, Topology, all_reduce_s
 from weft.model_specs.operation_builder import OperationBuilder
 from weft.model_specs.operations import Axis, Formats, Operation, OperationKind
 from weft.model_specs.plan import Plan
 
-FORMATS = Formats(*[NumberFormat.FLOAT16] * 3)
+FORMATS = Formats(NumberFormat.FLOAT16, NumberFormat.FLOAT16, NumberFormat.FLOAT16)
 
 
 def operation(kind: OperationKind, axis: Axis, ranks: int, numbers: int, stage: int = 0) -> Operation:
@@ -26,7 +26,9 @@ def test_an_all_reduce_takes_the_better_algorithm() -> None:
 
 
 def test_an_all_gather_passes_a_ring() -> None:
-    assert all_gather_s(FAR, 4, 400) == pytest.approx(3 * 2.0 + 300 / 10)
+    gathered = operation(OperationKind.ALL_GATHER, Axis.TENSOR, 4, 200)
+    found = Topology(cluster(2, 2), Plan(tp=4)).seconds(gathered)
+    assert found == pytest.approx(COLLECTIVE_START_S + 3 * 2.0 + 300 / 10)
 
 
 def test_tensor_parallelism_within_a_node_uses_its_links() -> None:
@@ -67,6 +69,23 @@ def test_stages_between_the_copies_push_experts_apart() -> None:
     }
 
 
+def test_ranks_of_a_context_stand_beside_those_of_a_tensor() -> None:
+    gathered = operation(OperationKind.ALL_GATHER, Axis.CONTEXT, 4, 200)
+    assert Topology(cluster(8), Plan(tp=2, cp=4)).link_bytes(gathered) == {"near": 300.0}
+    across = Topology(cluster(4, 2), Plan(tp=2, cp=4))
+    assert across.link_bytes(gathered) == {"far": 300.0}
+    # a quarter of 400 bytes to the other rank of the node, and to each of both in the other node
+    exchanged = operation(OperationKind.ALL_TO_ALL, Axis.CONTEXT, 4, 200)
+    assert across.link_bytes(exchanged) == {"near": 100.0, "far": 200.0}
+    assert across.seconds(exchanged) == pytest.approx(COLLECTIVE_START_S + 2.0 + 20.0)
+
+
+def test_stages_of_several_ranks_hand_over_across_nodes() -> None:
+    sent = [operation(OperationKind.SEND, Axis.PIPELINE, 2, 50, stage) for stage in range(3)]
+    topology = Topology(cluster(4, 2), Plan(cp=2, pp=4))
+    assert [topology.link_bytes(each) for each in sent] == [{"near": 100.0}, {"far": 100.0}, {"near": 100.0}]
+
+
 def test_a_device_alone_sends_nothing() -> None:
     alone = operation(OperationKind.ALL_REDUCE, Axis.TENSOR, 1, 100)
     assert Topology(cluster(), Plan()).seconds(alone) == 0.0
@@ -75,13 +94,12 @@ def test_a_device_alone_sends_nothing() -> None:
 
 def test_a_plan_with_too_many_devices_is_refused() -> None:
     with pytest.raises(
-        ConfigurationError, match=r"needs 8 devices \(tp 4 x pp 2 x dp 1\) and the cluster has 4"
+        ConfigurationError, match=r"needs 8 devices \(tp 4 x cp 1 x pp 2 x dp 1\) and the cluster has 4"
     ):
         Topology(cluster(4), Plan(tp=4, pp=2))
 
 
 @given(st.integers(2, 64), st.integers(0, 10**9), st.integers(1, 10**9))
 def test_more_bytes_are_never_faster(ranks: int, num_bytes: int, more: int) -> None:
-    for seconds in (all_reduce_s, all_gather_s):
-        assert seconds(NEAR, ranks, num_bytes + more) >= seconds(NEAR, ranks, num_bytes)
-        assert seconds(FAR, ranks, num_bytes) >= seconds(NEAR, ranks, num_bytes)
+    assert all_reduce_s(NEAR, ranks, num_bytes + more) >= all_reduce_s(NEAR, ranks, num_bytes)
+    assert all_reduce_s(FAR, ranks, num_bytes) >= all_reduce_s(NEAR, ranks, num_bytes)

@@ -7,8 +7,9 @@ from weft.hardware.catalogue import MACHINES, Machine, find_cluster, find_device
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hardware.md").read_text(encoding="utf-8")
 HEADER = (
-    "| name | device | bfloat16 | float8 | memory | bandwidth | power | between devices | between nodes | price |\n"
-    "|---|---|---|---|---|---|---|---|---|---|\n"
+    "| name | device | bfloat16 | float8 | int8 | float4 | memory | bandwidth | power | between devices "
+    "| between nodes | price |\n"
+    "|---|---|---|---|---|---|---|---|---|---|---|---|\n"
 )
 
 
@@ -21,8 +22,7 @@ def row(name: str, machine: Machine) -> str:
     cells = [
         f"`{name}`",
         device.name,
-        number(device.peak_flops.get("bfloat16"), 1e12),
-        number(device.peak_flops.get("float8"), 1e12),
+        *(number(device.peak_flops.get(name), 1e12) for name in ("bfloat16", "float8", "int8", "float4")),
         number(device.memory_bytes, 2**30),
         number(device.memory_bandwidth, 1e9),
         number(device.power_peak_watts),

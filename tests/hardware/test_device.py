@@ -26,7 +26,8 @@ def test_a_peak_is_that_of_its_format() -> None:
 
 def test_what_no_source_states_is_refused_where_it_is_needed() -> None:
     with pytest.raises(
-        ConfigurationError, match="Toy: no source states its peak_flops of float32; give one with"
+        ConfigurationError,
+        match="Toy: no source states its peak_flops of float32, only of float16; compute in",
     ):
         DEVICE.peak(NumberFormat.FLOAT32)
     with pytest.raises(ConfigurationError, match="Toy: no source states its memory_bytes"):

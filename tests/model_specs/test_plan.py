@@ -25,7 +25,7 @@ WORK = ForwardWork((Span(2, 3), Span(9, 1)), 2)
 
 
 def operations(plan: Plan, spec: ModelSpec = SPEC, work: ForwardWork = WORK) -> list[Operation]:
-    return list(spec.operations(work, HALF, HALF, HALF, plan))
+    return list(spec.operations(work, HALF, HALF, HALF, plan=plan))
 
 
 def figure(listed: list[Operation], name: str, of: str) -> int:
@@ -55,7 +55,7 @@ def test_stages_may_be_given() -> None:
     [
         ({"tp": 0}, "tp is 0; it must be at least 1"),
         ({"dp": -1}, "dp is -1"),
-        ({"tp": 2, "dp": 2, "ep": 2}, r"ep is 2; it must be 1 or dp \* tp \(4\)"),
+        ({"tp": 2, "dp": 2, "ep": 2}, r"ep is 2; it must be 1 or dp \* cp \* tp \(4\)"),
         ({"pp": 2, "layers_per_stage": (4,)}, "give a number from 1 on for each of the 2 stages"),
         ({"pp": 2, "layers_per_stage": (4, 0)}, "give a number from 1 on"),
     ],

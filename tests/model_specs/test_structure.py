@@ -28,7 +28,7 @@ PARALLEL = replace(PLAIN, structure=Structure(gated=False, parallel=True, norms_
 
 
 def operations(spec: ModelSpec, *spans: Span, plan: Plan | None = None) -> dict[str, Operation]:
-    listed = spec.operations(ForwardWork(spans, 0), HALF, HALF, HALF, plan or Plan())
+    listed = spec.operations(ForwardWork(spans, 0), HALF, HALF, HALF, plan=plan or Plan())
     return {each.name: each for each in listed}
 
 
@@ -84,7 +84,7 @@ def test_learned_positions_take_the_place_of_rotation() -> None:
 
 
 def test_parallel_layers_share_a_norm_and_sum_once() -> None:
-    listed = list(PARALLEL.operations(ForwardWork((Span(0, 3),), 0), HALF, HALF, HALF, Plan(tp=2)))
+    listed = list(PARALLEL.operations(ForwardWork((Span(0, 3),), 0), HALF, HALF, HALF, plan=Plan(tp=2)))
     names = [each.name for each in listed if each.layer == 0]
     assert names == [
         "attention_norm",

@@ -27,6 +27,28 @@ def test_counts_bound_all_replicas_together() -> None:
         plan_deployment(LARGE, DeploymentOptions(hardware="8xh100", tp=4, replicas=3))
 
 
+def test_narrow_formats_make_room_and_are_faster() -> None:
+    wide, narrow = (
+        plan_deployment(LARGE, DeploymentOptions(tp=4, quantization=name, kv_cache_dtype=cache))
+        for name, cache in ((None, "auto"), ("fp8", "fp8"))
+    )
+    assert narrow.memory.weights_bytes < 0.55 * wide.memory.weights_bytes
+    assert narrow.block_bytes == tuple(each // 2 for each in wide.block_bytes)
+    assert narrow.memory.num_blocks > 2.5 * wide.memory.num_blocks
+    step = (2048, 1, 0, (0,), [(2048, 0)])
+    assert narrow.costs.seconds(*step) < 0.75 * wide.costs.seconds(*step)  # attention and sums stay
+
+
+def test_ranks_along_a_context_share_its_state() -> None:
+    alone, shared = (plan_deployment(LARGE, DeploymentOptions(tp=4, cp=cp)) for cp in (1, 2))
+    assert (shared.num_devices, shared.cluster.num_devices) == (8, 8)
+    assert shared.memory.weights_bytes == alone.memory.weights_bytes
+    assert shared.block_bytes == tuple(each // 2 for each in alone.block_bytes)
+    assert 2 * alone.memory.num_blocks <= shared.memory.num_blocks < 2.1 * alone.memory.num_blocks
+    step = (2048, 1, 0, (0,), [(2048, 60_000)])
+    assert shared.costs.seconds(*step) < 0.6 * alone.costs.seconds(*step)
+
+
 def test_a_tighter_cache_and_memory_for_swapping_are_counted_in_blocks() -> None:
     block = 2 * 8 * 128 * 2 * 32 * 16  # keys and values, heads, their size, bytes, layers, tokens
     planned = deployment(

@@ -1,37 +1,41 @@
 """`weft simulate`: a service on hardware that need not be there."""
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import click
 from tqdm import tqdm
 
+from weft import __version__
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import COUNT, FLAGS, NO_PREFIX_CACHING, Decorator
+from weft.cli.simulate_files import Files, file_options, trace_file
+from weft.cli.simulate_sweep import job_count, points_bar, read_sweeps
 from weft.costs.host_overhead import HOST_OVERHEAD_S
-from weft.measurement.chrome_trace import ChromeTrace
 from weft.measurement.simulation import (
     Progress,
     bounded_workload,
     deployment_options,
     simulate_deployment,
 )
+from weft.measurement.simulation_html import simulation_page
 from weft.measurement.simulation_text import describe_deployment, describe_result
+from weft.measurement.sweep import sweep
+from weft.measurement.sweep_html import sweep_page
+from weft.measurement.sweep_plan import Values
+from weft.measurement.sweep_text import describe_sweep
+from weft.model_specs.quantization import QUANTIZATIONS, STATE_FORMATS
 from weft.policies.registry import POLICIES
 from weft.simulator.deployment import DeploymentOptions, plan_deployment
 from weft.simulator.routing import ROUTERS
-from weft.simulator.service import Watch
 
 NOT_SIMULATED = ("backend", "device", "num_threads")
 """Of the options of a server: where and how it really computes."""
 
 DERIVED = {"dtype": "auto", "kv_cache_memory_bytes": "what is left of 90 % of a device"}
 REFRESH_S = 0.2
-OUTPUT = click.Path(dir_okay=False, path_type=Path)
 
 
 def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,6 +50,17 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--tp", type=COUNT, default=1, show_default=True, help="Devices that share each layer."),
         click.option("--pp", type=COUNT, default=1, show_default=True, help="Stages of layers."),
         click.option("--ep", type=COUNT, default=1, show_default=True, help="Ways that experts are spread."),
+        click.option(
+            "--cp", type=COUNT, default=1, show_default=True, help="Devices that share each context."
+        ),
+        click.option("--quantization", type=NearChoice(list(QUANTIZATIONS)), help="Of the linear layers."),
+        click.option(
+            "--kv-cache-dtype",
+            type=NearChoice(["auto", *STATE_FORMATS]),
+            default=default.kv_cache_dtype,
+            show_default=True,
+            help="Of keys and values.",
+        ),
         click.option(
             "--host-overhead",
             type=NearChoice(list(HOST_OVERHEAD_S)),
@@ -77,56 +92,70 @@ def _policy_option(kind: str) -> Decorator:
 @click.option("--duration", "duration_s", type=float, help="Stop sending after so many simulated seconds.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the workload.")
 @click.option(
-    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="File to write to."
+    "--sweep",
+    "sweeps",
+    multiple=True,
+    help="rate=1:40, replicas=1,2,4: a run for each. Of a rate's range: the knee.",
 )
-@click.option("--trace", "trace_path", type=OUTPUT, help="File to write to, for ui.perfetto.dev.")
+@click.option(
+    "-j",
+    "--jobs",
+    type=job_count,
+    metavar="NUMBER|auto",
+    help="Processes for the runs of a sweep.  [default: 1]",
+)
+@file_options
 @service_options
-def command(
-    model: str,
-    workload: str,
-    rate: float | None,
-    requests: int | None,
-    duration_s: float | None,
-    seed: int,
-    json_path: Path | None,
-    trace_path: Path | None,
-    no_prefix_caching: bool,
-    **choices: Any,
-) -> None:
+@click.pass_context
+def command(context: click.Context, /, sweeps: tuple[str, ...], jobs: int | None, **given: Any) -> None:
     """Predict how a service fares: the engine of `weft serve` in virtual time, on hardware that need not be there.
 
     Nothing is computed: each step takes as long as the cost model says. The same arguments give the same result.
     """
-    _check_folders({"--json": json_path, "--trace": trace_path})
-    given = {name: value for name, value in choices.items() if value is not None}
-    if no_prefix_caching:
+    files = Files.taken(given)
+    over = read_sweeps(sweeps, context)
+    if given.pop("no_prefix_caching"):
         given["enable_prefix_caching"] = False
+    chosen = {name: value for name, value in given.items() if value is not None and name not in over}
+    if over:
+        _sweep(chosen, over, jobs or 1, files)
+    elif jobs is not None:
+        raise click.UsageError("-j is for the runs of a sweep; add --sweep, or leave it out")
+    else:
+        _simulate(files, **chosen)
+
+
+def _simulate(
+    files: Files,
+    model: str,
+    workload: str,
+    seed: int,
+    rate: float | None = None,
+    requests: int | None = None,
+    duration_s: float | None = None,
+    **choices: Any,
+) -> None:
     played = bounded_workload(workload, rate, seed, requests, duration_s)
-    deployment = plan_deployment(model, deployment_options(DeploymentOptions(), given))
-    click.echo("\n".join(describe_deployment(model, deployment)))
-    with progress_bar(requests, duration_s) as progress, trace_file(trace_path) as watch:
+    deployment = plan_deployment(model, deployment_options(DeploymentOptions(), choices))
+    described = describe_deployment(model, deployment)
+    click.echo("\n".join(described))
+    with progress_bar(requests, duration_s) as progress, trace_file(files.trace) as watch:
         result = simulate_deployment(model, deployment, played, progress, watch)
     click.echo("\n".join(describe_result(result)))
-    if json_path is not None:
-        json_path.write_text(json.dumps(result.as_json(), indent=2, allow_nan=False) + "\n")
+    load = {"workload": workload, "rate": rate, "requests": requests, "duration_s": duration_s, "seed": seed}
+    given = {name: value for name, value in (load | choices).items() if value is not None}
+    configuration = given | dict(line.split(maxsplit=1) for line in described) | {"weft": __version__}
+    files.write(result.as_json(), lambda: simulation_page(result, configuration), [({}, result.requests)])
 
 
-def _check_folders(paths: Mapping[str, Path | None]) -> None:
-    for flag, path in paths.items():
-        if path is not None and not path.absolute().parent.is_dir():
-            raise click.UsageError(f"{flag}: there is no directory {path.parent}; make it first")
-
-
-@contextmanager
-def trace_file(path: Path | None) -> Iterator[Watch | None]:
-    """What follows the logs of a run into a file; nothing where none is wanted."""
-    if path is None:
-        yield None
-        return
-    with path.open("w", encoding="utf-8") as file:
-        trace = ChromeTrace(file)
-        yield trace.watch
-        trace.close()
+def _sweep(chosen: dict[str, Any], over: dict[str, Values], jobs: int, files: Files) -> None:
+    if files.trace is not None:
+        raise click.UsageError("--trace is of one run; leave it or --sweep out")
+    with points_bar() as progress:
+        found = sweep(over=over, jobs=jobs, progress=progress, **chosen)
+    click.echo("\n".join(describe_sweep(found)))
+    runs = [(point.at, point.result.requests) for point in found.points]
+    files.write(found.as_json(), lambda: sweep_page(found, chosen | {"weft": __version__}), runs)
 
 
 @contextmanager

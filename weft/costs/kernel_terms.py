@@ -6,11 +6,11 @@ pairs of both, so a few small spans determine them.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from weft.contracts.formats import NumberFormat
 from weft.costs.roofline import Ceilings, input_format
+from weft.costs.topology import Rate, Topology
 from weft.model_specs.forward_operations import ForwardPass
 from weft.model_specs.operations import Formats, ForwardWork, Operation, Span
 from weft.model_specs.shard import Shard
@@ -28,45 +28,71 @@ class Line(NamedTuple):
         """All of it divided by a rate."""
         return Line(*(value / rate for value in self))
 
+    def at(self, rate: Rate) -> "Line":
+        """All of it, a number of bytes, sent at a rate."""
+        sent = Line(*(value * rate.byte_s for value in self))
+        return sent._replace(constant=sent.constant + rate.start_s)
+
 
 class KernelTerm(NamedTuple):
-    """One kernel: it takes the longer of two times in seconds."""
+    """One kernel, or one communication: it takes the longer of two times in seconds, by flops and by bytes, or over
+    the link within a node and over that between nodes."""
 
-    compute_s: Line
-    memory_s: Line
+    first_s: Line
+    second_s: Line
 
 
 class _Kernel(NamedTuple):
+    """`example`: one of the operations that it is made of; a communication is one alone."""
+
     flops: int
     moved_bytes: int
-    number_format: NumberFormat
+    example: Operation
+
+    @property
+    def sent_bytes(self) -> int:
+        return 0 if self.example.communication is None else self.example.communication.num_bytes
 
 
-def single_terms(shard: Shard, layer: int, formats: Formats, ceilings: Ceilings) -> tuple[KernelTerm, ...]:
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What kernels and communications are bounded by."""
+
+    ceilings: Ceilings
+    topology: Topology
+
+
+def single_terms(shard: Shard, layer: int, formats: Formats, machine: Machine) -> tuple[KernelTerm, ...]:
     """Of spans of one unit each; units and pairs are then spans and visible positions."""
     probes = ([Span(0, 1)], [Span(1, 1)], [Span(0, 1), Span(0, 1)])
     found = [_kernels(shard, layer, formats, spans) for spans in probes]
-    return _terms(found, _line_of_single, ceilings)
+    return _terms(found, _line_of_single, machine)
 
 
-def chunk_terms(shard: Shard, layer: int, formats: Formats, ceilings: Ceilings) -> tuple[KernelTerm, ...]:
+def chunk_terms(shard: Shard, layer: int, formats: Formats, machine: Machine) -> tuple[KernelTerm, ...]:
     """Of spans of several units."""
     probes = ([Span(0, 2)], [Span(1, 2)], [Span(0, 3)], [Span(0, 2), Span(0, 2)])
     found = [_kernels(shard, layer, formats, spans) for spans in probes]
-    return _terms(found, _line_of_chunk, ceilings)
+    return _terms(found, _line_of_chunk, machine)
 
 
 def _terms(
-    found: list[dict[str, _Kernel]], line: Callable[..., Line], ceilings: Ceilings
+    found: list[dict[str, _Kernel]], line: Callable[..., Line], machine: Machine
 ) -> tuple[KernelTerm, ...]:
     """A term per kernel, from its figures in each of the probes."""
-    terms = []
-    for name, kernel in found[0].items():
-        flops = line(*(kernels[name].flops for kernels in found))
-        moved_bytes = line(*(kernels[name].moved_bytes for kernels in found))
-        peak_flops = ceilings.peak_flops(kernel.number_format)
-        terms.append(KernelTerm(flops.over(peak_flops), moved_bytes.over(ceilings.bandwidth)))
-    return tuple(terms)
+    return tuple(_term([kernels[name] for kernels in found], line, machine) for name in found[0])
+
+
+def _term(probes: list[_Kernel], line: Callable[..., Line], machine: Machine) -> KernelTerm:
+    example, ceilings = probes[0].example, machine.ceilings
+    if example.communication is not None:
+        sent_bytes = line(*(each.sent_bytes for each in probes))
+        rates = machine.topology.rates(example, example.communication)
+        return KernelTerm(sent_bytes.at(rates[0]), sent_bytes.at(rates[-1]))
+    flops = line(*(each.flops for each in probes))
+    moved_bytes = line(*(each.moved_bytes for each in probes))
+    peak_flops = ceilings.peak_flops(input_format(example))
+    return KernelTerm(flops.over(peak_flops), moved_bytes.over(ceilings.bandwidth))
 
 
 def _kernels(shard: Shard, layer: int, formats: Formats, spans: list[Span]) -> dict[str, _Kernel]:
@@ -81,9 +107,7 @@ def _summed(operations: Iterable[Operation]) -> dict[str, _Kernel]:
     for operation in operations:
         by_name[operation.name].append(operation)
     return {
-        name: _Kernel(
-            sum(part.flops for part in parts), sum(part.moved_bytes for part in parts), input_format(parts[0])
-        )
+        name: _Kernel(sum(part.flops for part in parts), sum(part.moved_bytes for part in parts), parts[0])
         for name, parts in by_name.items()
     }
 

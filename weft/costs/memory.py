@@ -79,12 +79,13 @@ def activation_bytes(
     largest = max(
         each.read_bytes + each.written_bytes for each in listed if each.kind is not OperationKind.ATTENTION
     )
-    return largest + max_num_batched_tokens * shard.spec.hidden_size * formats.activation.num_bytes
+    residual = shard.own_units(max_num_batched_tokens) * shard.spec.hidden_size
+    return largest + residual * formats.activation.num_bytes
 
 
 def _layers_bytes(shard: Shard, stage: int, formats: Formats) -> int:
     experts, expert_layers = shard.spec.experts, shard.spec.expert_layers
-    num_units = 2 if experts is None else max(2, experts.num_experts)
+    num_units = shard.plan.cp * (2 if experts is None else max(2, experts.num_experts))
     distinct = None if experts is None else (experts.num_experts,) * len(expert_layers)
     work = ForwardWork((Span(0, num_units),), 1, distinct)
     return sum(map(_read_weights, ForwardPass(shard, work, formats).stage_operations(stage)))

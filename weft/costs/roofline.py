@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.formats import NumberFormat
+from weft.contracts.formats import AnyFormat
 from weft.costs.cost import FULL_SPEED, Cost, DeviceState
 from weft.costs.topology import Topology
 from weft.hardware.cluster import Cluster
@@ -46,7 +46,7 @@ class Ceilings:
                 f"frequency_hz is {frequency:g}; {device.name} runs at {lowest:g} to {highest:g}"
             )
 
-    def peak_flops(self, number_format: NumberFormat) -> float:
+    def peak_flops(self, number_format: AnyFormat) -> float:
         """In proportion to the clock."""
         peak = self.device.peak(number_format)
         if self.state.frequency_hz is None:
@@ -58,7 +58,7 @@ class Ceilings:
         """Of the device's memory, whose clock is its own."""
         return self.device.figure("memory_bandwidth")
 
-    def seconds(self, flops: int, moved_bytes: int, number_format: NumberFormat) -> float:
+    def seconds(self, flops: int, moved_bytes: int, number_format: AnyFormat) -> float:
         """The longer of the two times."""
         bytes_s = moved_bytes / self.bandwidth
         return max(flops / self.peak_flops(number_format), bytes_s) if flops else bytes_s
@@ -100,7 +100,7 @@ class Roofline:
         watts = self.cluster.device.power_peak_watts
         if watts is None or seconds == 0.0:
             return None if watts is None else 0.0
-        return watts * self.plan.tp * (seconds + (self.plan.pp - 1) * self.host_overhead_s)
+        return watts * self.plan.stage_devices * (seconds + (self.plan.pp - 1) * self.host_overhead_s)
 
 
 def operation_seconds(operation: Operation, ceilings: Ceilings, topology: Topology) -> float:
@@ -110,7 +110,7 @@ def operation_seconds(operation: Operation, ceilings: Ceilings, topology: Topolo
     return ceilings.seconds(operation.flops, operation.moved_bytes, input_format(operation))
 
 
-def input_format(operation: Operation) -> NumberFormat:
+def input_format(operation: Operation) -> AnyFormat:
     """In which its products are computed."""
     formats = dict(operation.formats)
     return formats.get("input", formats["output"])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from weft.costs.cost import FULL_SPEED, DeviceState
-from weft.costs.kernel_terms import KernelTerm, chunk_terms, single_terms
+from weft.costs.kernel_terms import KernelTerm, Machine, chunk_terms, single_terms
 from weft.costs.roofline import Ceilings, Roofline, operation_seconds
 from weft.costs.topology import Topology
 from weft.model_specs.forward_operations import ForwardPass
@@ -37,7 +37,8 @@ class StepCosts:
     that compute one token each, `visible_tokens` (for each of the model's `layer_groups`, the sum over these
     sequences of the tokens they see, the new one among them: the context, or the window where that is less), and
     `chunks`. One object serves any number of replicas that are alike. Nothing is checked: a step is the scheduler's,
-    and counts that do not fit together give a wrong number.
+    and counts that do not fit together give a wrong number. Raises `ConfigurationError` where the plan does not divide
+    the model, and where no source states the device's peak in a format that products are computed in.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class StepCosts:
     ) -> None:
         self._shard, self._formats, self._roofline = Shard(spec, roofline.plan), formats, roofline
         self._ceilings = Ceilings(roofline.cluster.device, device_state)
+        for number in formats.arithmetic:
+            self._ceilings.peak_flops(number)
         self._topology = Topology(roofline.cluster, roofline.plan)
         self._stages = roofline.plan.stage_layers(spec.num_layers)
         self._kinds = tuple(self._kinds_of(stage) for stage in self._stages)
@@ -155,13 +158,13 @@ class StepCosts:
     def _group(self, index: int) -> _LayerGroup:
         group = self._shard.spec.layer_groups[index]
         per_stage = tuple(sum(layer in stage for layer in group.layers) for stage in self._stages)
-        layer = group.layers[0]
+        layer, machine = group.layers[0], Machine(self._ceilings, self._topology)
         return _LayerGroup(
             group.window_tokens,
             len(group.layers),
             per_stage,
-            single_terms(self._shard, layer, self._formats, self._ceilings),
-            chunk_terms(self._shard, layer, self._formats, self._ceilings),
+            single_terms(self._shard, layer, self._formats, machine),
+            chunk_terms(self._shard, layer, self._formats, machine),
         )
 
 
@@ -169,10 +172,10 @@ def _single_s(terms: tuple[KernelTerm, ...], num_units: int, visible: int) -> fl
     if not num_units:
         return 0.0
     total = 0.0
-    for compute, memory in terms:
-        compute_s = compute[0] + compute[1] * num_units + compute[2] * visible
-        memory_s = memory[0] + memory[1] * num_units + memory[2] * visible
-        total += compute_s if compute_s > memory_s else memory_s
+    for first, second in terms:
+        first_s = first[0] + first[1] * num_units + first[2] * visible
+        second_s = second[0] + second[1] * num_units + second[2] * visible
+        total += first_s if first_s > second_s else second_s
     return total
 
 
@@ -190,8 +193,8 @@ def _chunks_s(terms: tuple[KernelTerm, ...], chunks: Sequence[Chunk], window: in
             visible += span.num_visible(window)
             pairs += span.num_pairs(window)
     total = 0.0
-    for compute, memory in terms:
-        compute_s = compute[0] + compute[1] * units + compute[2] * visible + compute[3] * pairs
-        memory_s = memory[0] + memory[1] * units + memory[2] * visible + memory[3] * pairs
-        total += compute_s if compute_s > memory_s else memory_s
+    for first, second in terms:
+        first_s = first[0] + first[1] * units + first[2] * visible + first[3] * pairs
+        second_s = second[0] + second[1] * units + second[2] * visible + second[3] * pairs
+        total += first_s if first_s > second_s else second_s
     return total

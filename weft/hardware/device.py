@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.formats import NumberFormat
+from weft.contracts.formats import AnyFormat
 from weft.hardware.figures import check_sources, needed
 
 ARITHMETIC = ("float32", "tf32", "float16", "bfloat16", "float8", "int8", "float4")
-"""What peaks are stated for; the names of weft's own number formats are among them."""
+"""What peaks are stated for; the names of number formats are among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,15 @@ class Device:
         peaks = {f"peak_flops of {name}": value for name, value in self.peak_flops.items()}
         check_sources(self.name, figures | peaks, self.sources)
 
-    def peak(self, number_format: NumberFormat) -> float:
+    def peak(self, number_format: AnyFormat) -> float:
         """Dense flops per second in a format; raises `ConfigurationError` where no source states them."""
-        name = number_format.value
-        return needed(self.name, f"peak_flops of {name}", self.peak_flops.get(name))
+        peak = self.peak_flops.get(number_format.value)
+        if peak is None:
+            raise ConfigurationError(
+                f"{self.name}: no source states its peak_flops of {number_format.value}, only of "
+                f"{', '.join(self.peak_flops)}; compute in one of these, or give one with dataclasses.replace"
+            )
+        return peak
 
     def figure(self, name: str) -> float:
         """A figure by its field's name; raises `ConfigurationError` where no source states it."""

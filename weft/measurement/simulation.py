@@ -1,7 +1,7 @@
 """Simulating a service from names and numbers, to one typed result."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from typing import Any
 
@@ -9,7 +9,10 @@ from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import Status
 from weft.contracts.options import serving_options
 from weft.costs.roofline import MEASURED_ERROR
+from weft.measurement.request_table import RequestRecorder, RequestTable
 from weft.measurement.serving_figures import RequestTimes, ServingFigures, ServingReport
+from weft.measurement.timeline import Timeline, TimelineFold
+from weft.observation.event_log import EventLog
 from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
 from weft.simulator.replica_figures import ReplicaReport
 from weft.simulator.service import RequestOutcome, Watch, simulate_service
@@ -33,7 +36,7 @@ class SimulationResult:
     last; a short run sees only the beginning of a workload's pattern in time, whose rate may lie off the average.
     `relative_error`: how far from the predicted duration of a step, as a share of it, four fifths of what was measured
     lay at most; a real server is slower. `profile`: what predictions rest on. `price_per_hour`: of all devices, in US
-    dollars; None where no source states it.
+    dollars; None where no source states it. `requests`: what became of each. `timeline`: figures over time.
     """
 
     model: str
@@ -45,6 +48,8 @@ class SimulationResult:
     relative_error: float
     profile: str
     price_per_hour: float | None
+    requests: RequestTable = field(repr=False)
+    timeline: Timeline = field(repr=False)
 
     @property
     def utilisation(self) -> float:
@@ -148,8 +153,8 @@ def simulate_deployment(
     watch: Watch | None = None,
 ) -> SimulationResult:
     """As `simulate`, of what was planned before. `model`: its name in the result."""
-    fold = _Fold(progress)
-    replicas = simulate_service(deployment, workload, fold.observe, watch)
+    fold = _Fold(progress, TimelineFold(max(deployment.config.num_blocks.values())), watch)
+    replicas = simulate_service(deployment, workload, fold.observe, fold.watch)
     return SimulationResult(
         model,
         workload.name,
@@ -160,15 +165,17 @@ def simulate_deployment(
         MEASURED_ERROR,
         deployment.roofline.profile,
         deployment.price_per_hour,
+        fold.recorder.table,
+        fold.timeline.timeline(),
     )
 
 
 class _Fold:
-    """Requests into figures, as they end."""
+    """Requests into figures, as they end, and steps into a timeline, as they pass."""
 
-    def __init__(self, progress: Progress | None) -> None:
-        self.figures = ServingFigures()
-        self._progress = progress
+    def __init__(self, progress: Progress | None, timeline: TimelineFold, watch: Watch | None) -> None:
+        self.figures, self.recorder, self.timeline = ServingFigures(), RequestRecorder(), timeline
+        self._progress, self._watch_too = progress, watch
         self._num_ended = 0
         self._first_arrival_s, self._last_arrival_s = inf, 0.0
 
@@ -177,7 +184,14 @@ class _Fold:
         over_s = self._last_arrival_s - self._first_arrival_s
         return (self._num_ended - 1) / over_s if over_s > 0.0 else 0.0
 
+    def watch(self, replica: int, log: EventLog) -> None:
+        self.recorder.watch(replica, log)
+        self.timeline.watch(replica, log)
+        if self._watch_too is not None:
+            self._watch_too(replica, log)
+
     def observe(self, outcome: RequestOutcome) -> None:
+        self.recorder.observe(outcome)
         if outcome.status is Status.FINISHED and outcome.first_token_s is not None:
             self.figures.add(
                 RequestTimes(

@@ -2,6 +2,7 @@
 
 from weft.measurement.serving_figures import UNKNOWN, WIDTH
 from weft.measurement.simulation import SimulationResult
+from weft.model_specs.operations import Formats
 from weft.simulator.deployment import Deployment
 
 GIBIBYTE = 1 << 30
@@ -14,13 +15,20 @@ def describe_deployment(model: str, deployment: Deployment) -> list[str]:
     tokens = blocks * deployment.config.layout.block_tokens
     return [
         f"model      {model}, {deployment.spec.num_parameters / 1e9:.1f} B parameters, "
-        f"{deployment.formats.weight.value}",
+        f"{_formats(deployment.formats)}",
         f"hardware   {options.replicas} x {plan.num_devices} {deployment.cluster.device.name} (tp {plan.tp}, "
-        f"pp {plan.pp}, ep {plan.ep}), router {options.router}",
+        f"pp {plan.pp}, ep {plan.ep}, cp {plan.cp}), router {options.router}",
         f"memory     weights {memory.weights_bytes / GIBIBYTE:.1f} GiB per device; {blocks:,} blocks for {tokens:,} "
         "tokens per replica",
         f"costs      {deployment.roofline.profile}, host overhead {options.host_overhead}",
     ]
+
+
+def _formats(formats: Formats) -> str:
+    """As chosen: that of most numbers, then what differs."""
+    quantized = "" if formats.quantization is None else f", linear layers in {formats.quantization.name}"
+    is_apart = formats.state is not formats.activation
+    return f"{formats.weight.value}{quantized}{f', cache in {formats.state.value}' if is_apart else ''}"
 
 
 def describe_result(result: SimulationResult) -> list[str]:
@@ -41,11 +49,12 @@ def describe_result(result: SimulationResult) -> list[str]:
         f"{'Simulation':-^{WIDTH}}",
         *lines,
         bar,
-        _error_bar(result),
+        error_bar(result),
     ]
 
 
-def _error_bar(result: SimulationResult) -> str:
+def error_bar(result: SimulationResult) -> str:
+    """What the predictions rest on, and how far measured steps lay from them."""
     return (
         f"From the {result.profile}: four fifths of measured steps took at most "
         f"{1 + result.relative_error:.2f} times the prediction."

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 
 from weft.model_specs.experts import ExpertsSpec
+from weft.model_specs.linear_operations import grouped_linear, linear
 from weft.model_specs.operation_builder import OperationBuilder
 from weft.model_specs.operations import Axis, Operation, OperationKind
 from weft.model_specs.shard import Shard
@@ -14,9 +15,9 @@ from weft.model_specs.shard import Shard
 class ExpertOperations:
     """Of one layer on one device. `given_distinct`: how many experts the step touches, None where not known.
 
-    Whole experts per device (`ep` above 1) are taken to get equal shares of the rows of all `dp` copies, whose work
-    is taken to be equal. With several copies rows travel to their experts and back; within one, every device has
-    all rows, and the sum over `tp` that follows joins the results.
+    Whole experts per device (`ep` above 1) are taken to get equal shares of the rows of all `dp` copies and their `cp`
+    ranks, whose work is taken to be equal. Where there are several, rows travel to their experts and back; within
+    one, every device has all rows, and the sum over `tp` that follows joins the results.
     """
 
     shard: Shard
@@ -48,20 +49,21 @@ class ExpertOperations:
         inner = self.experts.inner_size // (self.shard.plan.tp if self.shard.plan.ep == 1 else 1)
         # a token's row is one operand, however many experts fetch it
         fetched = rows if self._travels else min(rows, self.num_tokens)
-        yield self.build.grouped_product(
-            "expert_gate_up_product", self.layer, rows, 2 * inner, hidden, distinct, fetched * hidden
+        yield from grouped_linear(
+            self.build, "expert_gate_up_product", self.layer, rows, 2 * inner, hidden, distinct, fetched
         )
         yield self.build.of_two("expert_silu_multiply", self.layer, rows, inner)
-        yield self.build.grouped_product(
-            "expert_down_product", self.layer, rows, hidden, inner, distinct, rows * inner
+        yield from grouped_linear(
+            self.build, "expert_down_product", self.layer, rows, hidden, inner, distinct, rows
         )
 
     def _shared_expert(self) -> Iterator[Operation]:
         hidden, inner = self.shard.spec.hidden_size, self.experts.shared_inner_size // self.shard.plan.tp
-        yield self.build.product("shared_gate_up_product", self.layer, self.num_tokens, 2 * inner, hidden)
-        yield self.build.of_two("shared_silu_multiply", self.layer, self.num_tokens, inner)
-        yield self.build.product("shared_down_product", self.layer, self.num_tokens, hidden, inner)
-        yield self.build.of_two("shared_add", self.layer, self.num_tokens, hidden)
+        layer, tokens = self.layer, self.num_tokens
+        yield from linear(self.build, "shared_gate_up_product", layer, tokens, 2 * inner, hidden)
+        yield self.build.of_two("shared_silu_multiply", layer, tokens, inner)
+        yield from linear(self.build, "shared_down_product", layer, tokens, hidden, inner)
+        yield self.build.of_two("shared_add", layer, tokens, hidden)
 
     def _exchange(self, name: str) -> Operation:
         """The devices of a copy share the sending of its rows."""
@@ -71,19 +73,24 @@ class ExpertOperations:
 
     @property
     def _travels(self) -> bool:
-        return self.shard.plan.ep > 1 and self.shard.plan.dp > 1
+        return self.shard.plan.ep > 1 and self._num_sources > 1
+
+    @property
+    def _num_sources(self) -> int:
+        """Groups of devices, each with tokens of its own."""
+        return self.shard.plan.dp * self.shard.plan.cp
 
     @property
     def _num_rows(self) -> int:
         rows = self.num_tokens * self.experts.num_chosen
-        return rows if self.shard.plan.ep == 1 else ceil(rows * self.shard.plan.dp / self.shard.plan.ep)
+        return rows if self.shard.plan.ep == 1 else ceil(rows * self._num_sources / self.shard.plan.ep)
 
     @property
     def _num_distinct(self) -> int:
         """How many experts of this device the step touches; an expectation is rounded to whole experts."""
         plan = self.shard.plan
         if self.given_distinct is not None:
-            return ceil(self.given_distinct / plan.ep)
-        copies = plan.dp if plan.ep > 1 else 1
-        expected = self.experts.expected_distinct(self.num_tokens * copies)
+            return min(ceil(self.given_distinct / plan.ep), self._num_rows)
+        sources = self._num_sources if plan.ep > 1 else 1
+        expected = self.experts.expected_distinct(self.num_tokens * sources)
         return max(1, round(expected / plan.ep))

@@ -3,7 +3,8 @@
 Query, key and value are one product, gate and up another; every row of a step goes through each product
 together. Under tensor parallelism (Megatron-LM, arXiv 1909.08053, section 3) the embedding table is cut by rows, each
 layer sums over the devices after attention and after the feed-forward (once in a parallel layer), and the
-logits are gathered.
+logits are gathered. Under context parallelism each rank has its share of the tokens, for which it computes all but
+attention on its own.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
 from weft.model_specs.attention_operations import attention_inputs, attention_output, attention_spans
 from weft.model_specs.expert_operations import ExpertOperations
+from weft.model_specs.linear_operations import linear
 from weft.model_specs.operation_builder import OperationBuilder
 from weft.model_specs.operations import Axis, Formats, ForwardWork, Operation, OperationKind
 from weft.model_specs.shard import Shard
@@ -59,7 +61,7 @@ class ForwardPass:
 
     def embedding_operations(self) -> Iterator[Operation]:
         """Rows of the table, from the devices that have them, and positions where these are learned."""
-        build, tokens, hidden = self._build(0), self.work.num_units, self.shard.spec.hidden_size
+        build, tokens, hidden = self._build(0), self._tokens, self.shard.spec.hidden_size
         read = ceil(tokens * hidden / self.shard.plan.tp)
         yield build.embedding("embedding", tokens, self.shard.vocab_size, hidden, read)
         yield from self._sum("embedding_all_reduce", build, None)
@@ -88,7 +90,7 @@ class ForwardPass:
 
     def logits_operations(self) -> Iterator[Operation]:
         """None where nobody wants logits."""
-        build, rows = self._build(self.shard.plan.pp - 1), self.work.num_outputs
+        build, rows = self._build(self.shard.plan.pp - 1), self.shard.own_units(self.work.num_outputs)
         if rows == 0:
             return
         yield build.product("logits_product", None, rows, self.shard.vocab_size, self.shard.spec.hidden_size)
@@ -101,13 +103,13 @@ class ForwardPass:
 
     def handover(self, stage: int) -> Operation:
         """Each device sends the hidden states to its peer of the next stage."""
-        numbers = self.work.num_units * self.shard.spec.hidden_size
+        numbers = self._tokens * self.shard.spec.hidden_size
         return self._build(stage).communication(
             OperationKind.SEND, "stage_handover", None, (Axis.PIPELINE, 2), numbers
         )
 
     def _parallel_layer(self, build: OperationBuilder, layer: int) -> Iterator[Operation]:
-        tokens, hidden = self.work.num_units, self.shard.spec.hidden_size
+        tokens, hidden = self._tokens, self.shard.spec.hidden_size
         yield self._norm("attention_norm", build, layer)
         if self.shard.spec.structure.norms_per_layer == 2:
             yield self._norm("feed_forward_norm", build, layer)
@@ -122,19 +124,19 @@ class ForwardPass:
         yield from self._attention(build, layer)
         yield from self._sum("attention_all_reduce", build, layer)
         hidden = self.shard.spec.hidden_size
-        yield build.of_two("attention_residual_add", layer, self.work.num_units, hidden)
+        yield build.of_two("attention_residual_add", layer, self._tokens, hidden)
 
     def _attention(self, build: OperationBuilder, layer: int) -> Iterator[Operation]:
-        yield from attention_inputs(self.shard, build, layer, self.work.num_units)
+        yield from attention_inputs(self.shard, build, layer, self._tokens)
         yield from attention_spans(self.shard, build, layer, self.work.spans)
-        yield attention_output(self.shard, build, layer, self.work.num_units)
+        yield from attention_output(self.shard, build, layer, self._tokens)
 
     def _feed_forward_half(self, build: OperationBuilder, layer: int) -> Iterator[Operation]:
         yield self._norm("feed_forward_norm", build, layer)
         yield from self._feed_forward_or_experts(build, layer)
         yield from self._sum("feed_forward_all_reduce", build, layer)
         hidden = self.shard.spec.hidden_size
-        yield build.of_two("feed_forward_residual_add", layer, self.work.num_units, hidden)
+        yield build.of_two("feed_forward_residual_add", layer, self._tokens, hidden)
 
     def _feed_forward_or_experts(self, build: OperationBuilder, layer: int) -> Iterator[Operation]:
         experts = self.shard.spec.experts_of(layer)
@@ -143,33 +145,35 @@ class ForwardPass:
             return
         given = self.work.distinct_experts
         distinct = None if given is None else given[self.shard.spec.expert_layers.index(layer)]
-        yield from ExpertOperations(
-            self.shard, build, experts, layer, self.work.num_units, distinct
-        ).operations()
+        yield from ExpertOperations(self.shard, build, experts, layer, self._tokens, distinct).operations()
 
     def _feed_forward(self, build: OperationBuilder, layer: int) -> Iterator[Operation]:
-        spec, tokens, inner = self.shard.spec, self.work.num_units, self.shard.intermediate_size
+        spec, tokens, inner = self.shard.spec, self._tokens, self.shard.intermediate_size
         hidden, bias = spec.hidden_size, spec.mlp_bias
         if spec.structure.gated:
-            yield build.product("gate_up_product", layer, tokens, 2 * inner, hidden, bias)
+            yield from linear(build, "gate_up_product", layer, tokens, 2 * inner, hidden, bias)
             yield build.of_two("silu_multiply", layer, tokens, inner)
         else:
-            yield build.product("up_product", layer, tokens, inner, hidden, bias)
+            yield from linear(build, "up_product", layer, tokens, inner, hidden, bias)
             yield build.elementwise("activation", layer, tokens, inner, num_read=tokens * inner)
-        yield build.product("down_product", layer, tokens, hidden, inner, bias)
+        yield from linear(build, "down_product", layer, tokens, hidden, inner, bias)
 
     def _norm(self, name: str, build: OperationBuilder, layer: int | None) -> Operation:
         spec = self.shard.spec
-        return build.norm(name, layer, self.work.num_units, spec.hidden_size, spec.structure.norm_bias)
+        return build.norm(name, layer, self._tokens, spec.hidden_size, spec.structure.norm_bias)
 
     def _sum(self, name: str, build: OperationBuilder, layer: int | None) -> Iterator[Operation]:
         """Over the devices that each have a part of the sum."""
         if self.shard.plan.tp > 1:
             numbers, axis = (
-                self.work.num_units * self.shard.spec.hidden_size,
+                self._tokens * self.shard.spec.hidden_size,
                 (Axis.TENSOR, self.shard.plan.tp),
             )
             yield build.communication(OperationKind.ALL_REDUCE, name, layer, axis, numbers)
+
+    @property
+    def _tokens(self) -> int:
+        return self.shard.own_units(self.work.num_units)
 
     def _build(self, stage: int) -> OperationBuilder:
         return OperationBuilder(self.formats, stage)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from math import isfinite
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.formats import NumberFormat
+from weft.contracts.formats import AnyFormat, NumberFormat
 from weft.contracts.state import DEFAULT_BLOCK_TOKENS, StateLayout
 from weft.model_specs.experts import ExpertsSpec
 from weft.model_specs.forward_operations import ForwardPass
 from weft.model_specs.operations import Formats, ForwardWork, Operation
 from weft.model_specs.plan import ONE_DEVICE, Plan
+from weft.model_specs.quantization import Quantization
 from weft.model_specs.rope import RopeSpec
 from weft.model_specs.shard import Shard
 from weft.model_specs.structure import LLAMA_STRUCTURE, Structure
@@ -132,9 +133,7 @@ class ModelSpec:
             for window, layers in layers_by_window.items()
         )
 
-    def state_layout(
-        self, state_format: NumberFormat, block_tokens: int = DEFAULT_BLOCK_TOKENS
-    ) -> StateLayout:
+    def state_layout(self, state_format: AnyFormat, block_tokens: int = DEFAULT_BLOCK_TOKENS) -> StateLayout:
         """The state groups that the engine pages: one per layer group, keys and values in `state_format`."""
         return Shard(self, ONE_DEVICE).state_layout(0, state_format, block_tokens)
 
@@ -196,8 +195,9 @@ class ModelSpec:
         self,
         work: ForwardWork,
         weight_format: NumberFormat,
-        state_format: NumberFormat,
+        state_format: AnyFormat,
         activation_format: NumberFormat,
+        quantization: Quantization | None = None,
         plan: Plan = ONE_DEVICE,
     ) -> Iterator[Operation]:
         """What one fused pass over `work` computes, moves and sends, in order.
@@ -205,7 +205,7 @@ class ModelSpec:
         Under a plan: on one device of each stage, one stage after the other; `work` is that of one of the `dp`
         copies. Raises `ConfigurationError` where the plan does not divide the model.
         """
-        formats = Formats(weight_format, state_format, activation_format)
+        formats = Formats(weight_format, state_format, activation_format, quantization)
         return ForwardPass(Shard(self, plan), work, formats).operations()
 
 

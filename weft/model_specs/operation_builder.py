@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from weft.contracts.formats import NumberFormat
+from weft.contracts.formats import AnyFormat, NumberFormat
 from weft.model_specs.operations import (
     Axis,
     Communication,
@@ -51,19 +51,19 @@ class OperationBuilder:
         )
 
     def product_per_head(
-        self, name: str, layer: int, rows: int, num_heads: int, outputs: int, inputs: int
+        self, name: str, layer: int, rows: int, num_heads: int, outputs: int, inputs: int, num_ranks: int = 1
     ) -> Operation:
-        """Of each head's part of a row with a matrix of that head."""
+        """Of each head's part of a row with a matrix of that head; `num_ranks` devices share the rows."""
         return self._operation(
             name,
             layer,
             OperationKind.MATMUL,
             (Size("rows", rows), Size("heads", num_heads), Size("outputs", outputs), Size("inputs", inputs)),
             ("weight", "input", "output"),
-            flops=2 * rows * num_heads * outputs * inputs,
+            flops=2 * rows * num_heads * outputs * inputs // num_ranks,
             weight_numbers=num_heads * inputs * outputs,
-            read_numbers=rows * num_heads * inputs,
-            written_numbers=rows * num_heads * outputs,
+            read_numbers=rows * num_heads * inputs // num_ranks,
+            written_numbers=rows * num_heads * outputs // num_ranks,
         )
 
     def grouped_product(
@@ -112,6 +112,24 @@ class OperationBuilder:
         """Of two operands of the output's size."""
         return self.elementwise(name, layer, rows, size, num_read=2 * rows * size)
 
+    def rotary(self, layer: int, num_tokens: int, num_heads: int, size: int) -> Operation:
+        """Of heads of `size` numbers, by a cosine and a sine per token and dimension, which the heads share."""
+        rows = num_tokens * num_heads
+        return self.elementwise("rotary", layer, rows, size, num_read=rows * size + 2 * num_tokens * size)
+
+    def merge(self, name: str, layer: int, rows: int, size: int, num_read: int, num_ranks: int) -> Operation:
+        """Of partial rows from so many ranks, which share the merged ones: a rank reads `num_read` numbers."""
+        shape = (Size("rows", rows), Size("outputs", size), Size("ranks", num_ranks))
+        return self._operation(
+            name,
+            layer,
+            OperationKind.ELEMENTWISE,
+            shape,
+            ("input", "output"),
+            read_numbers=num_read,
+            written_numbers=rows * size // num_ranks,
+        )
+
     def float32_conversion(self, name: str, rows: int, size: int) -> Operation:
         """From the activations' format to float32."""
         narrow, wide = self.formats.activation, NumberFormat.FLOAT32
@@ -132,7 +150,7 @@ class OperationBuilder:
         self, layer: int, shape: tuple[Size, ...], flops: int, read: tuple[int, int], written: tuple[int, int]
     ) -> Operation:
         """`read` and `written`: numbers of activations, and of state."""
-        activation_bytes, state_bytes = self.formats.activation.num_bytes, self.formats.state.num_bytes
+        activation_bytes, state_bits = self.formats.activation.num_bytes, self.formats.state.num_bits
         return Operation(
             name="attention",
             layer=layer,
@@ -141,28 +159,35 @@ class OperationBuilder:
             formats=self._formats("input", "state", "output"),
             flops=flops,
             weight_bytes=0,
-            read_bytes=read[0] * activation_bytes + read[1] * state_bytes,
-            written_bytes=written[0] * activation_bytes + written[1] * state_bytes,
+            read_bytes=read[0] * activation_bytes + read[1] * state_bits // 8,
+            written_bytes=written[0] * activation_bytes + written[1] * state_bits // 8,
             stage=self.stage,
         )
 
     def communication(
-        self, kind: OperationKind, name: str, layer: int | None, exchanged: tuple[Axis, int], numbers: int
+        self,
+        kind: OperationKind,
+        name: str,
+        layer: int | None,
+        exchanged: tuple[Axis, int],
+        numbers: int,
+        operand: str = "input",
     ) -> Operation:
-        """Of activations along an axis among so many devices; see `Communication` for the numbers."""
+        """Of activations, or of state, along an axis among so many devices; see `Communication` for the numbers."""
         axis, num_ranks = exchanged
+        num_bytes = numbers * self._format(operand).num_bits // 8
         return Operation(
             name=name,
             layer=layer,
             kind=kind,
             shape=(Size("numbers", numbers),),
-            formats=self._formats("input"),
+            formats=self._formats(operand),
             flops=0,
             weight_bytes=0,
             read_bytes=0,
             written_bytes=0,
             stage=self.stage,
-            communication=Communication(axis, num_ranks, numbers * self.formats.activation.num_bytes),
+            communication=Communication(axis, num_ranks, num_bytes),
         )
 
     def _operation(
@@ -195,7 +220,7 @@ class OperationBuilder:
     def _formats(self, *operands: str) -> tuple[OperandFormat, ...]:
         return tuple(OperandFormat(operand, self._format(operand)) for operand in operands)
 
-    def _format(self, operand: str) -> NumberFormat:
+    def _format(self, operand: str) -> AnyFormat:
         if operand == "weight":
             return self.formats.weight
         return self.formats.state if operand == "state" else self.formats.activation

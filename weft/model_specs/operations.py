@@ -5,7 +5,8 @@ from enum import Enum
 from typing import NamedTuple
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.formats import NumberFormat
+from weft.contracts.formats import AnyFormat, NumberFormat
+from weft.model_specs.quantization import Quantization
 
 
 class OperationKind(Enum):
@@ -34,15 +35,23 @@ class OperandFormat(NamedTuple):
     """The format of one of an operation's operands: "weight", "input", "state" or "output"."""
 
     operand: str
-    format: NumberFormat
+    format: AnyFormat
 
 
 class Formats(NamedTuple):
-    """Number formats of a pass: of weights, of kept state, and of activations and arithmetic."""
+    """Number formats of a pass: of weights, of kept state, and of activations and arithmetic; `quantization`: what
+    linear layers have in their place."""
 
     weight: NumberFormat
-    state: NumberFormat
+    state: AnyFormat
     activation: NumberFormat
+    quantization: Quantization | None = None
+
+    @property
+    def arithmetic(self) -> tuple[AnyFormat, ...]:
+        """In which products are computed."""
+        narrow = None if self.quantization is None else self.quantization.inputs
+        return (self.activation,) if narrow is None else (self.activation, narrow.number)
 
 
 class Axis(Enum):
@@ -51,6 +60,7 @@ class Axis(Enum):
     TENSOR = "tp"
     PIPELINE = "pp"
     EXPERT = "ep"
+    CONTEXT = "cp"
 
 
 class Communication(NamedTuple):
@@ -74,7 +84,8 @@ class Operation:
     `weight_bytes`: weights, biases and table rows read. `read_bytes`: activations and state read.
     `written_bytes`: activations and state written. Each operand counts once, however often a kernel fetches
     it; token ids, positions, block tables and the look-up of a step's cosines and sines are left out.
-    `stage`: of the pipeline. `communication`: of the last four kinds, which count neither flops nor bytes above.
+    `shape`: of attention, that of the whole span, which the ranks along `cp` share. `stage`: of the pipeline.
+    `communication`: of the last four kinds, which count neither flops nor bytes above.
     """
 
     name: str

@@ -13,23 +13,27 @@ class Plan:
     `tp`: heads and inner sizes of each layer (Megatron-LM, arXiv 1909.08053, section 3). `pp`: the layers, into
     stages (GPipe, arXiv 1811.06965); `layers_per_stage` says how many each has, None: evenly, the first ones
     taking what is left over. `dp`: whole copies, each with work of its own. `ep`: experts, whole ones per device;
-    1 leaves each expert cut by `tp`, the other choice is `dp * tp`, all devices of a stage.
+    1 leaves each expert cut by `tp`, the other choice is `dp * cp * tp`, all devices of a stage. `cp`: the tokens of
+    a step and the kept state of each sequence; every rank has all weights that `tp` leaves it (Ring Attention, arXiv
+    2310.01889; for inference Yang et al., arXiv 2411.01783).
 
-    Devices are numbered with `tp` innermost, then `pp`, then `dp`.
+    Devices are numbered with `tp` innermost, then `cp`, then `pp`, then `dp`.
     """
 
     tp: int = 1
     pp: int = 1
     dp: int = 1
     ep: int = 1
+    cp: int = 1
     layers_per_stage: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("tp", "pp", "dp", "ep"):
+        for name in ("tp", "pp", "dp", "ep", "cp"):
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if self.ep not in (1, self.dp * self.tp):
-            raise ConfigurationError(f"ep is {self.ep}; it must be 1 or dp * tp ({self.dp * self.tp})")
+        of_stage = self.dp * self.stage_devices
+        if self.ep not in (1, of_stage):
+            raise ConfigurationError(f"ep is {self.ep}; it must be 1 or dp * cp * tp ({of_stage})")
         self._check_stages()
 
     def _check_stages(self) -> None:
@@ -42,7 +46,12 @@ class Plan:
     @property
     def num_devices(self) -> int:
         """Devices in all."""
-        return self.tp * self.pp * self.dp
+        return self.stage_devices * self.pp * self.dp
+
+    @property
+    def stage_devices(self) -> int:
+        """Devices of one stage of one copy."""
+        return self.tp * self.cp
 
     def stage_layers(self, num_layers: int) -> tuple[range, ...]:
         """The layers of each stage; raises `ConfigurationError` where a model's layers cannot be cut so."""

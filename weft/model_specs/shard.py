@@ -5,7 +5,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.formats import NumberFormat
+from weft.contracts.formats import AnyFormat
 from weft.contracts.state import DEFAULT_BLOCK_TOKENS, PagedGroup, StateLayout
 from weft.model_specs.plan import Plan
 
@@ -18,7 +18,8 @@ class Shard:
     """Sizes on each device; raises `ConfigurationError` where the plan does not divide the model.
 
     Where there are fewer heads of keys and values than `tp`, each is kept on several devices. The vocabulary is
-    cut into parts of equal size, the last one padded.
+    cut into parts of equal size, the last one padded. Under `cp` each rank has an equal share of attention and of the
+    kept state on average, which is counted in whole numbers: that is why `cp` must divide the numbers of a head.
     """
 
     spec: "ModelSpec"
@@ -28,6 +29,7 @@ class Shard:
         self._check_heads()
         self._check_inner_sizes()
         self._check_experts()
+        self._check_context()
         self.plan.stage_layers(self.spec.num_layers)
 
     def _check_heads(self) -> None:
@@ -59,6 +61,20 @@ class Shard:
                 f"ep is {ep}; it must divide the {experts.num_experts} experts of a layer"
             )
 
+    def _check_context(self) -> None:
+        cp, latent = self.plan.cp, self.spec.structure.latent
+        sizes = {"head_dim": self.spec.head_dim}
+        if latent is not None:
+            names = ("plain_dim", "rotary_dim", "state_rank", "value_dim")
+            sizes = {f"{name} of latent attention": getattr(latent, name) for name in names}
+        for name, size in sizes.items():
+            if size % cp:
+                raise ConfigurationError(f"cp is {cp}; it must divide the {name} ({size})")
+
+    def own_units(self, num_units: int) -> int:
+        """Of so many tokens of a step, those of the rank that has the most."""
+        return ceil(num_units / self.plan.cp)
+
     @property
     def num_heads(self) -> int:
         """Query heads of a device."""
@@ -86,11 +102,16 @@ class Shard:
         return latent.state_size if latent is not None else 2 * self.num_kv_heads * self.spec.head_dim
 
     def state_layout(
-        self, stage: int, state_format: NumberFormat, block_tokens: int = DEFAULT_BLOCK_TOKENS
+        self, stage: int, state_format: AnyFormat, block_tokens: int = DEFAULT_BLOCK_TOKENS
     ) -> StateLayout:
-        """The state groups of a device of a stage: those of the model, with the layers that it has."""
+        """The state groups of a device of a stage: those of the model, with the layers that it has.
+
+        Under `cp` a block lies on all ranks, its tokens spread over them.
+        """
+        if block_tokens % self.plan.cp:
+            raise ConfigurationError(f"cp is {self.plan.cp}; it must divide block_tokens ({block_tokens})")
         layers = self.plan.stage_layers(self.spec.num_layers)[stage]
-        layer_bytes = self.state_size * state_format.num_bytes
+        layer_bytes = self.state_size * state_format.num_bits // (8 * self.plan.cp)
         counts = ((group, sum(layer in layers for layer in group.layers)) for group in self.spec.layer_groups)
         groups = (
             PagedGroup(group.name, count * layer_bytes, group.window_tokens)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.formats import NumberFormat, number_format
+from weft.contracts.formats import number_format
 from weft.contracts.options import AUTO, ServingOptions
 from weft.contracts.state import PagedGroup
 from weft.costs.host_overhead import host_overhead_s
@@ -18,6 +18,7 @@ from weft.model_specs.catalogue.find import find_model
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats
 from weft.model_specs.plan import Plan
+from weft.model_specs.quantization import find_quantization, find_state_format
 from weft.model_specs.shard import Shard
 from weft.policies.registry import PolicyChoice
 from weft.simulator.routing import make_router
@@ -32,10 +33,12 @@ class DeploymentOptions:
     """What users choose of a simulated service.
 
     `hardware`: of one replica (`h100`: as many as its plan needs), or with counts (`8xh100`) of all replicas
-    together. `replicas`: copies, each an engine of its own behind the `router`. `tp`, `pp`, `ep`: how each is cut;
-    see `Plan`. `host_overhead`: the kind of server; see `host_overhead_s`. `order`, `budget`, `preempt`, `retain`:
-    policies, by name or as `module:Class`; preempt None: `latest_first`, swapping where there is memory for it.
-    `serving`: sizes, as of a server; of these, `backend`, `device` and `num_threads` mean nothing here.
+    together. `replicas`: copies, each an engine of its own behind the `router`. `tp`, `pp`, `ep`, `cp`: how each is
+    cut; see `Plan`. `quantization`: of the linear layers, by name (fp8, w4a16, ...); None: they are in `serving.dtype`
+    like all else. `kv_cache_dtype`: of keys and values (fp8, ...); auto: that too. `host_overhead`: the kind of
+    server; see `host_overhead_s`. `order`, `budget`, `preempt`, `retain`: policies, by name or as `module:Class`;
+    preempt None: `latest_first`, swapping where there is memory for it. `serving`: sizes, as of a server; of these,
+    `backend`, `device` and `num_threads` mean nothing here.
     """
 
     hardware: str = "h100"
@@ -44,6 +47,9 @@ class DeploymentOptions:
     tp: int = 1
     pp: int = 1
     ep: int = 1
+    cp: int = 1
+    quantization: str | None = None
+    kv_cache_dtype: str = AUTO
     host_overhead: str = "overlapped"
     order: PolicyChoice = "fcfs"
     budget: PolicyChoice = "decode_first"
@@ -108,9 +114,9 @@ def plan_deployment(model: str, options: DeploymentOptions) -> Deployment:
     not fit the hardware, a model or a longest sequence that does not fit its memory.
     """
     spec, serving = find_model(model), options.serving
-    plan = Plan(tp=options.tp, pp=options.pp, ep=options.ep)
+    plan = Plan(tp=options.tp, pp=options.pp, ep=options.ep, cp=options.cp)
     cluster = _cluster(options.hardware, plan, options.replicas)
-    formats = _formats(spec, serving)
+    formats = _formats(spec, options)
     roofline = Roofline(cluster, plan, host_overhead_s(options.host_overhead))
     memory = divide_memory(
         spec,
@@ -147,15 +153,17 @@ def _cluster(hardware: str, plan: Plan, replicas: int) -> Cluster:
     cluster, needed = find_cluster(hardware), replicas * plan.num_devices
     if needed > cluster.num_devices:
         raise ConfigurationError(
-            f"{replicas} replicas of {plan.num_devices} devices (tp {plan.tp} x pp {plan.pp}) need {needed}, and "
-            f"{hardware} has {cluster.num_devices}; use fewer, or more hardware"
+            f"{replicas} replicas of {plan.num_devices} devices (tp {plan.tp} x cp {plan.cp} x pp {plan.pp}) need "
+            f"{needed}, and {hardware} has {cluster.num_devices}; use fewer, or more hardware"
         )
     return cluster
 
 
-def _formats(spec: ModelSpec, serving: ServingOptions) -> Formats:
-    number: NumberFormat = spec.stored_format if serving.dtype == AUTO else number_format(serving.dtype)
-    return Formats(number, number, number)
+def _formats(spec: ModelSpec, options: DeploymentOptions) -> Formats:
+    dtype = options.serving.dtype
+    number = spec.stored_format if dtype == AUTO else number_format(dtype)
+    state = find_state_format(options.kv_cache_dtype, number)
+    return Formats(number, state, number, find_quantization(options.quantization))
 
 
 def _longest(spec: ModelSpec, serving: ServingOptions) -> int:

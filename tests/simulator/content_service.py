@@ -1,0 +1,115 @@
+"""A simulated service whose executors also compute the fake model: the same history, and every text is checked."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from unittest.mock import patch
+
+from weft.contracts.errors import InvariantViolation
+from weft.contracts.events import RequestEnded
+from weft.contracts.requests import Request
+from weft.contracts.state import Tier
+from weft.contracts.steps import Step, StepResult
+from weft.contracts.transfers import Transfer
+from weft.simulator import service
+from weft.simulator.deployment import Deployment
+from weft.simulator.fake_device import FakeDevice
+from weft.simulator.fake_executor import FakeExecutor
+from weft.simulator.fake_model import FakeModelSpec
+from weft.simulator.fake_reference import reference_output
+from weft.simulator.service import SimulatedReplica
+from weft.simulator.simulated_rows import SimulatedRows
+
+
+class _EndedDevice(FakeDevice):
+    """A fake device whose outputs end where `ended` says, by number of the step, and not with a token.
+
+    `num_steps`: that it has executed.
+    """
+
+    ended: dict[int, tuple[int, ...]]
+    num_steps = 0
+
+    def execute(self, step: Step) -> StepResult:
+        self.num_steps += 1
+        return super().execute(step)._replace(finished=self.ended.pop(step.number))
+
+
+class ContentExecutor(FakeExecutor):
+    """Takes the time that a `SimulatedExecutor` takes, ends outputs where that ends them, and computes the fake model
+    and its checks besides."""
+
+    def __init__(self, deployment: Deployment, output_tokens: Mapping[str, int], depth: int) -> None:
+        config, spec = deployment.config, FakeModelSpec(deployment.config.layout)
+        super().__init__(
+            spec,
+            config.num_blocks,
+            config.num_host_blocks,
+            depth=depth,
+            step_s=self._remaining_s,
+            transfer_s=self._passing_s,
+            max_step_tokens=config.max_step_tokens,
+        )
+        device = _EndedDevice(spec, config.num_blocks, config.num_host_blocks, config.max_step_tokens)
+        device.ended = {}
+        self.device = self._ended_device = device
+        self.busy_s, self.joules = 0.0, None
+        self._deployment = deployment
+        self._rows = SimulatedRows(output_tokens, deployment.windows_tokens)
+        self._free_s, self._end_s = 0.0, dict[int, float]()
+        self._link_free_s: dict[Tier, float] = {}
+
+    @property
+    def num_steps(self) -> int:
+        """Steps that have ended."""
+        return self._ended_device.num_steps
+
+    def submit(self, work: Step) -> "asyncio.Future[StepResult]":
+        """Queue a step, which ends when it would without content."""
+        tokens, outputs, decodes, visible, chunks, ended = self._rows.apply(work)
+        seconds = self._deployment.costs.seconds(tokens, outputs, decodes, visible, chunks)
+        self._ended_device.ended[work.number] = ended
+        self.busy_s += seconds
+        self._free_s = max(self._free_s, asyncio.get_running_loop().time()) + seconds
+        self._end_s[work.number] = self._free_s
+        return super().submit(work)
+
+    def _remaining_s(self, step: Step) -> float:
+        return self._end_s.pop(step.number) - asyncio.get_running_loop().time()
+
+    def _passing_s(self, transfer: Transfer) -> float:
+        """Transfers in one direction follow each other."""
+        now_s = asyncio.get_running_loop().time()
+        num_bytes = sum(self._deployment.block_bytes[move.group] for move in transfer.moves)
+        begin_s = max(now_s, self._link_free_s.get(transfer.source, 0.0))
+        self._link_free_s[transfer.source] = begin_s + self._deployment.host_link.seconds(num_bytes)
+        return self._link_free_s[transfer.source] - now_s
+
+
+class CheckedReplica(SimulatedReplica):
+    """Compares what it tells of each request with what the request yields alone."""
+
+    async def answer(self, request: Request) -> RequestEnded:
+        news, told = self.driver.submit(request), list[int]()
+        while not isinstance(item := await news.get(), RequestEnded):
+            if isinstance(item, Exception):
+                raise item
+            told += item.tokens
+        self._compare(request, told, item.output_tokens)
+        return item
+
+    def _compare(self, request: Request, told: list[int], num_tokens: int) -> None:
+        executor: object = self.executor  # patched, see below
+        assert isinstance(executor, ContentExecutor)
+        sampling = replace(request.sampling, max_tokens=num_tokens)
+        alone = reference_output(executor.device.spec, replace(request, sampling=sampling))
+        if tuple(told) != alone:
+            raise InvariantViolation("same_text", f"{request.request_id}: {told}, alone it is {alone}")
+
+
+@contextmanager
+def checked_content() -> Iterator[None]:
+    """Services that are simulated until it is left have content, and check it."""
+    with patch.multiple(service, SimulatedExecutor=ContentExecutor, SimulatedReplica=CheckedReplica):
+        yield
