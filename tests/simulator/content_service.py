@@ -12,6 +12,7 @@ from weft.contracts.requests import Request
 from weft.contracts.state import Tier
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer
+from weft.engine.driver import EngineDriver
 from weft.simulator import service
 from weft.simulator.deployment import Deployment
 from weft.simulator.fake_device import FakeDevice
@@ -111,5 +112,10 @@ class CheckedReplica(SimulatedReplica):
 @contextmanager
 def checked_content() -> Iterator[None]:
     """Services that are simulated until it is left have content, and check it."""
-    with patch.multiple(service, SimulatedExecutor=ContentExecutor, SimulatedReplica=CheckedReplica):
+    with patch.multiple(
+        service,
+        SimulatedExecutor=ContentExecutor,
+        SimulatedReplica=CheckedReplica,
+        CoastingDriver=EngineDriver,
+    ):
         yield

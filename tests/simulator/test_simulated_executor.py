@@ -26,7 +26,7 @@ class TokenCosts:
     def seconds(self, num_tokens: int, *_: object) -> float:
         return num_tokens * SECONDS_PER_TOKEN
 
-    def joules(self, seconds: float) -> float:
+    def joules(self, seconds: float, num_passes: int = 1) -> float:
         return 100.0 * seconds
 
 

@@ -4,6 +4,7 @@ Everything else about the past (metrics, timelines, explanations, dashboards) is
 records. Times are seconds on the event loop's clock.
 """
 
+from collections.abc import Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -116,6 +117,27 @@ class StepRecord(NamedTuple):
     num_waiting: int
     used_blocks: int
     failed: bool = False
+
+
+class StepRun(NamedTuple):
+    """Consecutive steps of which there is nothing more to say than that all `num_standing` sequences computed a unit
+    each, kept as one; `records` are theirs. `times_s`, `planned_s`, `used_blocks`: of each of them."""
+
+    first_number: int
+    times_s: Sequence[float]
+    planned_s: Sequence[float]
+    num_standing: int
+    num_running: int
+    used_blocks: Sequence[int]
+
+    def records(self) -> Iterator[StepRecord]:
+        """One for each step."""
+        count = self.num_standing
+        each = enumerate(zip(self.times_s, self.planned_s, self.used_blocks, strict=True), self.first_number)
+        for number, (time_s, planned_s, used_blocks) in each:
+            yield StepRecord(
+                time_s, number, planned_s, count, count, (), (), self.num_running, 0, used_blocks
+            )
 
 
 class DraftVerified(NamedTuple):

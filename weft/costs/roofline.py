@@ -94,13 +94,14 @@ class Roofline:
         seconds = sum(stages) + self.host_overhead_s if listed else 0.0
         return Cost(seconds, tuple(stages), self.joules(seconds), dict(links), MEASURED_ERROR, self.profile)
 
-    def joules(self, seconds: float) -> float | None:
-        """At most what the devices of a copy draw in a pass of that length: each its board's power, while its
+    def joules(self, seconds: float, num_passes: int = 1) -> float | None:
+        """At most what the devices of a copy draw in passes of that length together: each its board's power, while its
         stage computes and while the host keeps all of them waiting."""
         watts = self.cluster.device.power_peak_watts
         if watts is None or seconds == 0.0:
             return None if watts is None else 0.0
-        return watts * self.plan.stage_devices * (seconds + (self.plan.pp - 1) * self.host_overhead_s)
+        waiting_s = num_passes * (self.plan.pp - 1) * self.host_overhead_s
+        return watts * self.plan.stage_devices * (seconds + waiting_s)
 
 
 def operation_seconds(operation: Operation, ceilings: Ceilings, topology: Topology) -> float:

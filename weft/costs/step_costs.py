@@ -67,7 +67,7 @@ class StepCosts:
         """From a step's beginning to its end, the host's overhead included; 0 for a step without tokens."""
         if not num_tokens:
             return 0.0
-        total = self._roofline.host_overhead_s + self._tokens(num_tokens) + self._outputs(num_outputs)
+        total = self._base_s(num_tokens, num_outputs)
         if chunks:
             layer_s = self._with_chunks(num_decodes, visible_tokens, chunks)
             for group, seconds in zip(self._groups, layer_s, strict=True):
@@ -97,9 +97,28 @@ class StepCosts:
                 stages[stage] += count * seconds
         return tuple(stages)
 
-    def joules(self, seconds: float) -> float | None:
+    def decode_seconds(
+        self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
+    ) -> list[float]:
+        """As `seconds`, of steps that follow each other and do nothing but decode; `per_step`: how much more is
+        visible in each than in the one before."""
+        base_s = self._base_s(num_decodes, num_decodes) if num_steps else 0.0
+        found = [base_s] * num_steps
+        for group, first, growth in zip(self._groups, visible_tokens, per_step, strict=True):
+            visible = [first + growth * step for step in range(num_steps)]
+            layer_s = _singles_s(group.single, num_decodes, visible)
+            found = [
+                so_far + group.num_layers * seconds for so_far, seconds in zip(found, layer_s, strict=True)
+            ]
+        return found
+
+    def joules(self, seconds: float, num_passes: int = 1) -> float | None:
         """As `Roofline.joules`."""
-        return self._roofline.joules(seconds)
+        return self._roofline.joules(seconds, num_passes)
+
+    def _base_s(self, num_tokens: int, num_outputs: int) -> float:
+        """All but attention."""
+        return self._roofline.host_overhead_s + self._tokens(num_tokens) + self._outputs(num_outputs)
 
     def _with_chunks(
         self, num_decodes: int, visible_tokens: Sequence[int], chunks: Sequence[Chunk]
@@ -176,6 +195,18 @@ def _single_s(terms: tuple[KernelTerm, ...], num_units: int, visible: int) -> fl
         first_s = first[0] + first[1] * num_units + first[2] * visible
         second_s = second[0] + second[1] * num_units + second[2] * visible
         total += first_s if first_s > second_s else second_s
+    return total
+
+
+def _singles_s(terms: tuple[KernelTerm, ...], num_units: int, visible: Sequence[int]) -> list[float]:
+    """As `_single_s` for each of many."""
+    total = [0.0] * len(visible)
+    for first, second in terms:
+        first_s, second_s = (line[0] + line[1] * num_units for line in (first, second))
+        total = [
+            so_far + max(first_s + first[2] * each, second_s + second[2] * each)
+            for so_far, each in zip(total, visible, strict=True)
+        ]
     return total
 
 

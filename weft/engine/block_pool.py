@@ -23,7 +23,8 @@ REUSED = sometimes("pool: idle cached blocks were taken up again")
 class BlockPool:
     """A fixed number of blocks with owners, reference counts and an index by content key.
 
-    `num_available`: how many an allocation could have, the free and the idle ones.
+    `num_available`: how many an allocation could have, the free and the idle ones. `owners`: for whom each block was
+    allocated last.
     """
 
     def __init__(self, num_blocks: int, retain: RetainPolicy) -> None:
@@ -130,23 +131,22 @@ class BlockPool:
 
     def release(self, blocks: Iterable[int]) -> None:
         """Drop a reference to each block; of cached ones, the first given is the first to be forgotten."""
-        references, idle = self.references, []
+        references, keys, free, idle = self.references, self.keys, self._free, list[int]()
+        num_free = len(free)
         for block in blocks:
-            count = references[block] = references[block] - 1
-            if count:
-                if count < 0:
-                    raise InvariantViolation(
-                        "blocks_conserved", f"block {block} was released more often than held"
-                    )
-                continue
-            self.num_available += 1
-            self.owners[block] = None
-            if self.keys[block] is None:
-                self._free.append(block)
+            if references[block] == 1:
+                references[block] = 0
+                (free if keys[block] is None else idle).append(block)
             else:
-                idle.append(block)
+                self._drop_reference(block)
+        self.num_available += len(free) - num_free + len(idle)
         if idle:
             self._tell(BlocksIdled(idle))
+
+    def _drop_reference(self, block: int) -> None:
+        self.references[block] -= 1
+        if self.references[block] < 0:
+            raise InvariantViolation("blocks_conserved", f"block {block} was released more often than held")
 
     def publish(self, blocks: Iterable[int], keys: Iterable[bytes]) -> None:
         """Let each key find its block. Where another block already has the key, this one stays private."""

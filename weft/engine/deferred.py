@@ -32,12 +32,20 @@ class Deferred:
     def resolve(self, step: int) -> None:
         """`step` has returned."""
         self.resolved_step = step
+        if self._releases:
+            self._release_until(step)
+        if self._settlements:
+            self._settle_until(step)
+
+    def _release_until(self, step: int) -> None:
         for _ in range(len(self._releases)):
             entry = self._releases.popleft()
             if entry[0] > step:
                 self._releases.append(entry)
                 continue
             entry[1].release(entry[2])
+
+    def _settle_until(self, step: int) -> None:
         for _ in range(len(self._settlements)):
             waiting = self._settlements.popleft()
             if waiting[0] > step:

@@ -64,12 +64,16 @@ class EngineDriver:
             for transfer in self.engine.take_transfers():
                 moving = asyncio.ensure_future(self._executor.transfer(transfer))
                 moving.add_done_callback(partial(self._transfer_ended, transfer.transfer_id))
+            self._all_planned()
         except Exception as defect:  # nothing the engine says can be trusted any more: all who wait are told
             self.defect = defect
             while self._news:
                 self._news.popitem()[1].put_nowait(defect)
             raise
         self._tell()
+
+    def _all_planned(self) -> None:
+        """For a driver that knows more of its executor than this one."""
 
     def _plan(self) -> Step | None:
         while True:

@@ -5,6 +5,8 @@ wants what, `schedule` says what the executor should do next, `update` takes in 
 is the loop that connects it with an executor; a test or a simulator may be another.
 """
 
+from collections.abc import Sequence as SequenceOf
+
 from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected, WeftError
 from weft.contracts.events import RequestArrived, RequestEnded, Status, Transition, WeightsUpdated
 from weft.contracts.execution import ExecutorTraits
@@ -12,6 +14,7 @@ from weft.contracts.prompts import Sharing
 from weft.contracts.requests import Request
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
+from weft.engine.coasting import Coasting
 from weft.engine.config import EngineConfig
 from weft.engine.door import Door
 from weft.engine.forks import Forks
@@ -43,6 +46,7 @@ class Engine:
         self._scheduler = Scheduler(self._replica, view, self._lifecycle, reclaim)
         self._results = Results(self._replica, self._lifecycle, Forks(self._replica, self._lifecycle))
         self._door = Door(self._replica)
+        self._coasting = Coasting(self._replica, self._door)
 
     def submit(self, request: Request, now_s: float, *, stream: bool = False) -> None:
         """Let a request wait for its turn. With `stream`, tokens are told as they come.
@@ -134,17 +138,22 @@ class Engine:
         At most `depth` steps are in flight. Raises `PolicyError` where a policy fails; nothing has changed
         then, and the call may be repeated after `give_up`.
         """
-        self._replica.now_s = now_s
+        replica = self._replica
+        if len(replica.in_flight) >= replica.depth or replica.awaits_aborts:
+            return None
+        replica.now_s = now_s
         try:
             return self._scheduler.schedule()
         finally:
-            self._lifecycle.end_doomed()
+            if replica.doomed:
+                self._lifecycle.end_doomed()
 
     def update(self, result: StepResult, now_s: float) -> None:
         """Take in the result of the oldest step in flight."""
         self._replica.now_s = now_s
         flight = self._results.apply(result)
-        self._lifecycle.end_doomed()
+        if self._replica.doomed:
+            self._lifecycle.end_doomed()
         self._door.note_step(flight.step.num_tokens, flight.planned_s, now_s)
 
     def step_failed(self, number: int, reason: str, now_s: float) -> None:
@@ -159,14 +168,27 @@ class Engine:
         self._reclaim.transfer_ended(result)
         self._lifecycle.end_doomed()
 
+    def num_coasting_steps(self) -> int:
+        """How many more steps would only give every standing row a token; see `coasting.py`."""
+        return self._coasting.num_steps()
+
+    def coast(self, times_s: SequenceOf[float], tokens: SequenceOf[int]) -> None:
+        """Take in so many of them at once, at most `num_coasting_steps`: when each returned, the last not before
+        the others, and the tokens by row that each brought."""
+        self._coasting.take(times_s, tokens)
+
     def take_transfers(self) -> list[Transfer]:
         """Transfers to start now, beside the steps."""
-        transfers, self._replica.outbox = self._replica.outbox, []
+        if not (transfers := self._replica.outbox):
+            return []
+        self._replica.outbox = []
         return transfers
 
     def take_outputs(self) -> list[Output]:
         """News of requests since the last call."""
-        outputs, self._replica.outputs = self._replica.outputs, []
+        if not (outputs := self._replica.outputs):
+            return []
+        self._replica.outputs = []
         return outputs
 
     def update_weights(self, version: int, now_s: float) -> None:
@@ -198,6 +220,11 @@ class Engine:
     def num_in_flight(self) -> int:
         """Steps submitted and not returned."""
         return len(self._replica.in_flight)
+
+    @property
+    def oldest_in_flight(self) -> int:
+        """The number of the oldest of them; there must be one."""
+        return self._replica.in_flight[0].step.number
 
     @property
     def num_transfers(self) -> int:

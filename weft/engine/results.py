@@ -38,14 +38,17 @@ class Results:
             self._note_logprobs(flight, result)
         if flight.step.advances:
             replica.standing.resolve(result.tokens)
-        self._apply_explicit(flight, result)
+        if flight.plan.entries:
+            self._apply_explicit(flight, result)
         self._publish(flight)
-        self._finish(flight, result)
+        if result.finished or flight.ending:
+            self._finish(flight, result)
         replica.in_flight.popleft()
         replica.deferred.resolve(flight.step.number)
-        for sequence in list(replica.streaming.values()):
-            replica.standing.collect(sequence)
-            self._lifecycle.tell(sequence, None, "")
+        if replica.streaming:
+            for sequence in list(replica.streaming.values()):
+                replica.standing.collect(sequence)
+                self._lifecycle.tell(sequence, None, "")
         self._record(flight, failed=False)
         return flight
 
@@ -141,7 +144,8 @@ class Results:
 
     def _publish(self, flight: FlightRecord) -> None:
         replica = self._replica
-        self._lifecycle.contain_each(flight.plan.crossed.values(), self._fetch_standing)
+        if flight.plan.crossed and (replica.store.loses_state_early or replica.standing.is_time_to_fetch):
+            self._lifecycle.contain_each(flight.plan.crossed.values(), self._fetch_standing)
         for snapshot in flight.plan.snapshots:
             self._lifecycle.contain(snapshot.sequence, replica.store.publish_snapshot, snapshot)
         for sequence, pool, block, key in flight.plan.media:
@@ -151,7 +155,7 @@ class Results:
         """Fetch some blocks' worth of tokens. The blocks are published when the sequence ends or gives way:
         nobody else goes on from the middle of an output, unless its state leaves a window before then."""
         standing, store = self._replica.standing, self._replica.store
-        if sequence.stands and (store.loses_state_early or standing.is_behind(sequence)):
+        if sequence.stands:
             standing.collect(sequence)
             if store.loses_state_early:
                 store.publish(sequence, standing.num_resolved_units(sequence))
@@ -177,10 +181,7 @@ class Results:
 
     def _record(self, flight: FlightRecord, *, failed: bool) -> None:
         replica, plan, step = self._replica, flight.plan, flight.step
-        explicit = tuple(
-            ComputedUnits(number, entry.start, entry.num_units, entry.emits, entry.stands)
-            for number, entry in zip(plan.explicit, plan.entries, strict=True)
-        )
+        explicit = tuple(map(_computed, plan.explicit, plan.entries)) if plan.entries else ()
         replica.log.record(
             StepRecord(
                 replica.now_s,
@@ -196,3 +197,7 @@ class Results:
                 failed,
             )
         )
+
+
+def _computed(number: int, entry: StepEntry) -> ComputedUnits:
+    return ComputedUnits(number, entry.start, entry.num_units, entry.emits, entry.stands)

@@ -39,10 +39,9 @@ class Scheduler:
 
     def schedule(self) -> Step | None:
         """The next step, or None where there is nothing to do until a step or transfer returns or a request
-        arrives. Raises `PolicyError` where a policy keeps admissible work from running."""
+        arrives; fewer than `depth` are in flight. Raises `PolicyError` where a policy keeps admissible work from
+        running."""
         replica = self._replica
-        if len(replica.in_flight) >= replica.depth or replica.awaits_aborts:
-            return None
         if replica.failed_policy is not None:
             failure, replica.failed_policy = replica.failed_policy, None
             raise failure

@@ -6,6 +6,7 @@ output its limit, and the token arrays of recent steps are kept until everyone h
 happens at every few block boundaries.
 """
 
+from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
 
 from weft.engine.sequence import NEVER, Sequence, TickClock
@@ -68,7 +69,8 @@ class StandingRows:
             if sequence.crossing_tick == tick:
                 sequence.crossing_tick = next_tick
                 due.append(sequence)
-        self._crossings.setdefault(next_tick, []).extend(due)
+        if due:
+            self._crossings.setdefault(next_tick, []).extend(due)
         return due
 
     def advance(self) -> list[Sequence]:
@@ -77,10 +79,36 @@ class StandingRows:
         self.clock.tick = tick + 1
         return [sequence for sequence in self._endings.pop(tick, ()) if sequence.ending_tick == tick]
 
+    @property
+    def ticks_to_limit(self) -> int:
+        """How many ticks can be planned before one is somebody's last by the limit of its output."""
+        return min(self._endings) - self.clock.tick if self._endings else 0
+
+    def skip_to_crossing(self, last_tick: int) -> bool:
+        """Let ticks pass until somebody begins a block, or up to `last_tick` where nobody does before."""
+        crossings = self._crossings
+        for tick in range(self.clock.tick, last_tick):
+            if tick in crossings:
+                self.clock.tick = tick
+                return True
+        self.clock.tick = last_tick
+        return False
+
     def resolve(self, tokens: SequenceOf[int]) -> None:
         """The oldest planned tick has returned these tokens, by row."""
         self._history.append(tokens)
         self.clock.resolved += 1
+        self._forget()
+
+    def resolve_alike(self, num_ticks: int, tokens: SequenceOf[int], sequences: Iterable[Sequence]) -> None:
+        """As `resolve`, for so many ticks that all returned the same; those who stand collect."""
+        self._history.extend([tokens] * num_ticks)
+        self.clock.resolved += num_ticks
+        for sequence in sequences:
+            self.collect(sequence)
+        self._forget()
+
+    def _forget(self) -> None:
         if len(self._history) > 2 * self._kept_ticks:
             self._history_start += len(self._history) - self._kept_ticks
             del self._history[: -self._kept_ticks]
@@ -97,9 +125,11 @@ class StandingRows:
             sequence.output.extend([tokens[row] for tokens in self._history[first - start : end - start]])
             sequence.collected_tick = end
 
-    def is_behind(self, sequence: Sequence) -> bool:
-        """Whether it is time to collect."""
-        return self.clock.resolved - sequence.collected_tick >= (FETCH_BLOCKS - 1) * self._block_tokens
+    @property
+    def is_time_to_fetch(self) -> bool:
+        """Whether those who began a block in the tick that has just returned should collect: those who begin blocks
+        together do so at every `FETCH_BLOCKS`-th."""
+        return self.clock.resolved // self._block_tokens % FETCH_BLOCKS == 0
 
     def has_advanced(self, sequence: Sequence) -> bool:
         """Whether a step in which the sequence stood has returned, and so all that were planned before it stood."""

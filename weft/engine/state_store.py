@@ -232,7 +232,10 @@ class StateStore:
 
     def used_blocks(self) -> int:
         """Blocks that somebody holds, over all groups."""
-        return sum(group.pool.num_held for group in self.groups)
+        held = 0
+        for group in self.groups:
+            held += group.pool.num_blocks - group.pool.num_available
+        return held
 
     def swappable(self, sequence: Sequence) -> list[list[int]]:
         """Per group the table entries worth moving to another tier; encoder outputs are made anew."""

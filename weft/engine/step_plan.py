@@ -75,6 +75,11 @@ class StepPlan:
         """Whether there is anything for the executor to do now; bookkeeping alone can wait."""
         return self.advances or bool(self.entries or self.copies or self.encodes)
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing has been put into it yet."""
+        return not (self.removed or self.paused or self.added or self.tables or self.left or self.has_work)
+
     def includes(self, sequence: Sequence) -> bool:
         """Whether the step already counts on the sequence's state."""
         return sequence.number in self.explicit or sequence.number in self.crossed
@@ -171,3 +176,11 @@ class FlightRecord:
         self.num_standing = num_standing
         self.ending = plan.ending
         self.former: dict[int, Sequence] = {}
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it brings the standing rows their tokens, and nothing else."""
+        plan = self.plan
+        return plan.advances and not (
+            plan.entries or plan.left or plan.ending or plan.snapshots or plan.media or self.former
+        )

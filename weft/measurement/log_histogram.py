@@ -1,5 +1,6 @@
 """Quantiles of a stream of numbers in bounded memory, within a known relative error."""
 
+from collections.abc import Collection
 from math import floor, frexp
 
 BUCKETS_PER_OCTAVE = 128
@@ -28,14 +29,21 @@ class LogHistogram:
 
     def observe(self, value: float, count: int = 1) -> None:
         """Count a value, `count` times (at least once)."""
-        bucket = _bucket(value)
-        self._buckets[bucket] = self._buckets.get(bucket, 0) + count
-        self.count += count
-        self.total += value * count
-        if value < self._least:
-            self._least = value
-        if value > self._greatest:
-            self._greatest = value
+        self.observe_each(((value, count),))
+
+    def observe_each(self, counted: Collection[tuple[float, int]]) -> None:
+        """Count values, each as often as the number beside it says."""
+        if not counted:
+            return
+        buckets, total = self._buckets, self.total
+        for value, count in counted:
+            bucket = _bucket(value)
+            buckets[bucket] = buckets.get(bucket, 0) + count
+            total += value * count
+        self.total = total
+        self.count += sum([count for _, count in counted])
+        values = [value for value, _ in counted]
+        self._least, self._greatest = min(self._least, *values), max(self._greatest, *values)
 
     @property
     def mean(self) -> float | None:

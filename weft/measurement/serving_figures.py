@@ -4,7 +4,7 @@ All times are seconds on one clock; nothing here reads it. Latencies count from 
 client or a queue that lags hides nothing (Tene's "coordinated omission").
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ class RequestTimes(NamedTuple):
     last_token_s: float
     prompt_tokens: int
     output_tokens: int
-    token_gaps: Iterable[tuple[float, int]] = ()
+    token_gaps: Collection[tuple[float, int]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,7 @@ class ServingFigures:
         self._e2e.observe(last_s - arrival_s)
         if output_tokens > 1:
             self._tpot.observe((last_s - first_s) / (output_tokens - 1))
-        for gap_s, count in gaps:
-            self._itl.observe(gap_s, count)
+        self._itl.observe_each(gaps)
 
     def fail(self, reason: str) -> None:
         """Count a request that was not; beyond 64 reasons the rest count as "other"."""

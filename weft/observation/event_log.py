@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, get_args, overload
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.events import Event
+from weft.contracts.events import Event, StepRecord, StepRun
 
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
 """Every type of event, in the order of the contract."""
@@ -19,20 +19,22 @@ Handled = TypeVar("Handled", bound=Event)
 class EventLog:
     """A ring of the last `capacity` events, which are also passed on to handlers by type.
 
-    `num_recorded` counts all events ever recorded. A capacity of 0 keeps none and only passes them on.
+    `num_recorded` counts all events ever recorded, each step of a run as one. A capacity of 0 keeps none and only
+    passes them on.
     Handlers run at once, in order of subscription; an exception of one stops the recording and goes to
     the caller, so that a broken invariant ends the run where it broke. A handler must not record.
     Raises ConfigurationError where the capacity is negative.
     """
 
-    __slots__ = ("_append", "_handlers", "_ring", "num_recorded")
+    __slots__ = ("_append", "_handlers", "_ring", "_run_handlers", "num_recorded")
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         if capacity < 0:
             raise ConfigurationError(f"capacity of the event log is {capacity} events; it must be 0 or more")
-        self._ring: deque[Event] = deque(maxlen=capacity)
+        self._ring: deque[Event | StepRun] = deque(maxlen=capacity)
         self._append = self._ring.append
         self._handlers: dict[type, tuple[Handler, ...]] = dict.fromkeys(EVENT_TYPES, ())
+        self._run_handlers: dict[Handler, Handler] = {}
         self.num_recorded = 0
 
     def record(self, event: Event) -> None:
@@ -42,14 +44,38 @@ class EventLog:
         for handler in self._handlers[type(event)]:
             handler(event)
 
+    def record_run(self, run: StepRun) -> None:
+        """As `record` does with each of its step records, in the space of one."""
+        self._append(run)
+        self.num_recorded += len(run.times_s)
+        for handler in self._handlers[StepRecord]:
+            if (on_run := self._run_handlers.get(handler)) is not None:
+                on_run(run)
+            else:
+                for record in run.records():
+                    handler(record)
+
     @property
     def num_dropped(self) -> int:
         """Events that were recorded and are no longer kept."""
-        return self.num_recorded - len(self._ring)
+        return self.num_recorded - len(self.events())
 
     def events(self) -> list[Event]:
-        """A copy of the events kept, the oldest first."""
-        return list(self._ring)
+        """A copy of the events kept, the oldest first, runs of steps as their records."""
+        kept: list[Event] = []
+        for event in self._ring:
+            if isinstance(event, StepRun):
+                kept.extend(event.records())
+            else:
+                kept.append(event)
+        return kept
+
+    def subscribe_steps(
+        self, on_step: Callable[[StepRecord], None], on_run: Callable[[StepRun], None]
+    ) -> None:
+        """Pass step records on from now on, but runs of steps as they are: for who makes short work of them."""
+        self.subscribe(on_step, StepRecord)
+        self._run_handlers[on_step] = on_run
 
     @overload
     def subscribe(self, handler: Callable[[Event], None]) -> None: ...

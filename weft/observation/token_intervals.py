@@ -1,6 +1,6 @@
 """Who gets a token when, told from step records at a cost per change, not per token."""
 
-from weft.contracts.events import ENDS, Status, StepRecord, Transition
+from weft.contracts.events import ENDS, Status, StepRecord, StepRun, Transition
 from weft.observation.instruments import Histogram
 
 
@@ -71,6 +71,17 @@ class TokenIntervals:
         if self._ended:
             self._retire(record.time_s, is_recorded=True)
         return num_tokens
+
+    def on_run(self, run: StepRun) -> None:
+        """As `on_step` with each of its records: after the first, nobody joins, leaves or ends."""
+        self.on_step(next(run.records()))
+        last_s, observe = run.times_s[0], self._histogram.observe
+        count = run.num_standing - len(self._ghosts)
+        for time_s in run.times_s[1:]:
+            if count > 0:
+                observe(time_s - last_s, count)
+            last_s = time_s
+        self._advanced_s = last_s
 
     def _leave(self, left: tuple[int, ...]) -> None:
         for number in left:

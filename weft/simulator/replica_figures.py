@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from weft.contracts.events import FirstToken, PrefixLookup, Status, StepRecord, Transition
+from weft.contracts.events import FirstToken, PrefixLookup, Status, StepRecord, StepRun, Transition
 from weft.observation.event_log import EventLog
 from weft.observation.instruments import Histogram
 from weft.observation.token_intervals import TokenIntervals
@@ -60,7 +60,7 @@ class ReplicaFigures:
         self._block_seconds = self._since_s = 0.0
         self._used_blocks = self._most_blocks = 0
         log.subscribe(self._on_transition, Transition)
-        log.subscribe(self._on_step, StepRecord)
+        log.subscribe_steps(self._on_step, self._on_run)
         log.subscribe(self._on_first_token, FirstToken)
         log.subscribe(self._on_lookup, PrefixLookup)
 
@@ -77,10 +77,18 @@ class ReplicaFigures:
 
     def _on_step(self, record: StepRecord) -> None:
         self._intervals.on_step(record)
-        self._block_seconds += self._used_blocks * (record.time_s - self._since_s)
-        self._since_s, self._used_blocks = record.time_s, record.used_blocks
-        if record.used_blocks > self._most_blocks:
-            self._most_blocks = record.used_blocks
+        self._use(record.time_s, record.used_blocks)
+
+    def _on_run(self, run: StepRun) -> None:
+        self._intervals.on_run(run)
+        for time_s, used_blocks in zip(run.times_s, run.used_blocks, strict=True):
+            self._use(time_s, used_blocks)
+
+    def _use(self, since_s: float, used_blocks: int) -> None:
+        if used_blocks != self._used_blocks:
+            self._block_seconds += self._used_blocks * (since_s - self._since_s)
+            self._since_s, self._used_blocks = since_s, used_blocks
+            self._most_blocks = max(self._most_blocks, used_blocks)
 
     def _on_first_token(self, event: FirstToken) -> None:
         self.first_token_s[event.request_id] = event.time_s

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from weft.contracts.errors import RequestRejected, WeftError
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request, SamplingParams
-from weft.engine.driver import EngineDriver
 from weft.observation.event_log import EventLog
 from weft.simulator import virtual_time
+from weft.simulator.coasting_driver import CoastingDriver
 from weft.simulator.deployment import Deployment
 from weft.simulator.real_world import no_real_world
 from weft.simulator.replica_figures import ReplicaFigures, ReplicaReport
@@ -52,7 +52,7 @@ class SimulatedReplica:
     def __init__(self, deployment: Deployment, output_tokens: dict[str, int]) -> None:
         self.log = EventLog()
         self.executor = SimulatedExecutor(deployment, output_tokens, deployment.options.serving.depth)
-        self.driver = EngineDriver(deployment.config, self.executor, self.log)
+        self.driver = CoastingDriver(deployment.config, self.executor, self.log)
         self.figures = ReplicaFigures(self.log, max(deployment.config.num_blocks.values()))
         self.num_outstanding = self.num_requests = 0
 

@@ -1,8 +1,9 @@
 """An executor that takes the time a cost model predicts, and computes nothing."""
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from weft.contracts.errors import ConfigurationError, InvariantViolation
 from weft.contracts.state import Tier
@@ -30,6 +31,26 @@ class ServedModel(Protocol):
     def costs(self) -> StepCosts: ...
 
 
+class Flight(NamedTuple):
+    """A step under way. `free_s`: when the devices are free again, not rounded as the loop's times are."""
+
+    ended: asyncio.Future[StepResult]
+    result: StepResult
+    seconds: float
+    free_s: float
+    timer: asyncio.TimerHandle
+
+
+class LookAhead(NamedTuple):
+    """Steps that will return, in their order: first those in flight, then plain ones, each planned when the first of
+    those before it returns. `tokens`: what each of them brings, by row."""
+
+    ends_s: list[float]
+    seconds: list[float]
+    free_s: list[float]
+    tokens: Sequence[int]
+
+
 class SimulatedExecutor:
     """A `ServingExecutor` in virtual time.
 
@@ -38,8 +59,7 @@ class SimulatedExecutor:
     the steps, one after the other in each direction of the host's link; every device moves its own part. An output
     ends with the token that `output_tokens` says, by request id; nobody else may read that.
 
-    `num_steps`, `busy_s`, `joules` (None where no source states the device's power): of the steps that have
-    ended. Raises `ConfigurationError` for drafts and beam search.
+    `num_steps`, `busy_s`: of the steps that have ended. Raises `ConfigurationError` for drafts and beam search.
     """
 
     numeric_fingerprint = "simulated-1"
@@ -50,38 +70,76 @@ class SimulatedExecutor:
         self.depth = depth
         self.busy_s = 0.0
         self.num_steps = 0
-        self.joules = model.costs.joules(0.0)
-        self._model, self._seconds, self._joules = model, model.costs.seconds, model.costs.joules
+        self._model, self._seconds = model, model.costs.seconds
         self._rows = SimulatedRows(output_tokens, model.windows_tokens)
         self._loop = asyncio.get_running_loop()
-        self._in_flight = 0
+        self._flights: deque[Flight] = deque()
         self._free_s = 0.0
         self._link_free_s: dict[Tier, float] = {}
 
+    @property
+    def joules(self) -> float | None:
+        """What the devices drew at most in the steps that have ended; None where no source states their power."""
+        return self._model.costs.joules(self.busy_s, self.num_steps)
+
     def submit(self, work: Step) -> asyncio.Future[StepResult]:
         """Complete `work` after the steps before it."""
-        if self._in_flight >= self.depth:
+        if len(self._flights) >= self.depth:
             raise InvariantViolation(
-                "depth", f"step {work.number} comes on top of {self._in_flight} in flight"
+                "depth", f"step {work.number} comes on top of {len(self._flights)} in flight"
             )
         num_tokens, num_outputs, num_decodes, visible_tokens, chunks, finished = self._rows.apply(work)
         seconds = self._seconds(num_tokens, num_outputs, num_decodes, visible_tokens, chunks)
         now_s = self._loop.time()
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
+        return self._start(StepResult(work.number, _TOKENS, finished), seconds, self._free_s)
+
+    def _start(self, result: StepResult, seconds: float, free_s: float) -> asyncio.Future[StepResult]:
         future: asyncio.Future[StepResult] = self._loop.create_future()
-        self._in_flight += 1
-        result = StepResult(work.number, _TOKENS, finished)
-        self._loop.call_at(self._free_s, self._complete, future, result, seconds)
+        timer = self._loop.call_at(free_s, self._complete)
+        self._flights.append(Flight(future, result, seconds, free_s, timer))
         return future
 
-    def _complete(self, future: asyncio.Future[StepResult], result: StepResult, seconds: float) -> None:
-        self._in_flight -= 1
+    def _complete(self) -> None:
+        flight = self._flights.popleft()
         self.num_steps += 1
-        self.busy_s += seconds
-        if self.joules is not None:
-            self.joules += self._joules(seconds) or 0.0
-        if not future.done():
-            future.set_result(result)
+        self.busy_s += flight.seconds
+        if not flight.ended.done():
+            flight.ended.set_result(flight.result)
+
+    def look_ahead(self, most: int) -> LookAhead:
+        """What returns if `most` more plain steps are planned, or fewer, for no output may end in any of them."""
+        ends_s = [flight.timer.when() for flight in self._flights]
+        seconds = [flight.seconds for flight in self._flights]
+        free_s = [flight.free_s for flight in self._flights]
+        if not any(flight.result.finished for flight in self._flights):
+            seconds += self._model.costs.decode_seconds(*self._rows.plain_steps(most))
+            for index in range(len(self._flights), len(seconds)):
+                begun_s = ends_s[index - len(self._flights)]
+                free_s.append(max(free_s[-1], begun_s) + seconds[index])
+                ends_s.append(round(free_s[-1] * 1e9) / 1e9)
+        return LookAhead(ends_s, seconds, free_s, _TOKENS)
+
+    def pause(self) -> None:
+        """Let nothing return until `skip`: what is in flight is known from `look_ahead`."""
+        for flight in self._flights:
+            flight.timer.cancel()
+
+    def skip(self, ahead: LookAhead, num_steps: int) -> list[asyncio.Future[StepResult]]:
+        """The first so many of the steps looked ahead at have returned, and as many have been planned; who waits for
+        the first of them waits no longer. Returns the futures of those that are in flight now."""
+        first, in_flight = self._flights[0].result.number, len(self._flights)
+        self._flights.clear()
+        self._rows.skip(num_steps)
+        self.num_steps += num_steps
+        for seconds in ahead.seconds[:num_steps]:
+            self.busy_s += seconds
+        now_in_flight = range(num_steps, num_steps + in_flight)
+        self._free_s = ahead.free_s[now_in_flight[-1]]
+        return [
+            self._start(StepResult(first + index, _TOKENS), ahead.seconds[index], ahead.free_s[index])
+            for index in now_in_flight
+        ]
 
     def transfer(self, transfer: Transfer) -> asyncio.Future[TransferResult]:
         """Complete when the last of its blocks has passed the host's link."""

@@ -27,6 +27,15 @@ class StepWork(NamedTuple):
     finished: tuple[int, ...]
 
 
+class PlainSteps(NamedTuple):
+    """As `StepCosts.decode_seconds` takes them."""
+
+    num_decodes: int
+    visible_tokens: Sequence[int]
+    per_step: Sequence[int]
+    num_steps: int
+
+
 class _Row:
     """Who holds a row: `tokens_left` until its output ends, as of joining where it stands."""
 
@@ -74,6 +83,21 @@ class SimulatedRows:
             num_outputs += entry.emits
             self._compute(entry, ending)
         return StepWork(step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, tuple(ending))
+
+    def plain_steps(self, most: int) -> PlainSteps:
+        """The next ones if each only advances the standing rows: so many, or fewer, for no output ends in them. None
+        where windows make them differ in more than what everybody has seen."""
+        growths = [sums.per_tick for sums in self._visible]
+        before_end = min(self._endings, default=self._tick) - self._tick
+        num_steps = 0 if None in growths else min(most, before_end)
+        totals = [sums.total for sums in self._visible]
+        return PlainSteps(self._num_standing, totals, [growth or 0 for growth in growths], num_steps)
+
+    def skip(self, num_steps: int) -> None:
+        """Take so many of them into account."""
+        for sums in self._visible:
+            sums.total += num_steps * (sums.per_tick or 0)
+        self._tick += num_steps
 
     def _change_rows(self, step: Step) -> None:
         for number in step.removed:

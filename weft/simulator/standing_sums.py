@@ -10,6 +10,11 @@ class VisibleTokens:
 
     __slots__ = ("_growing", "_window_reached", "_window_tokens", "total")
 
+    @property
+    def per_tick(self) -> int | None:
+        """By how much the total grows with each tick until somebody joins or leaves; None where windows bound it."""
+        return self._growing if self._window_tokens is None else None
+
     def __init__(self, window_tokens: int | None) -> None:
         self.total = 0
         self._window_tokens = window_tokens

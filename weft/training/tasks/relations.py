@@ -100,7 +100,11 @@ THING = Relation(
 PET = Relation(
     "pet",
     ("{name} feeds {a_value}.", "{name} has a pet, {a_value}.", "~{name} walks {a_value}."),
-    ("Which animal does {name} have?", "What is the pet of {name}?", "~Which animal is it that {name} walks?"),
+    (
+        "Which animal does {name} have?",
+        "What is the pet of {name}?",
+        "~Which animal is it that {name} walks?",
+    ),
     words.pet,
 )
 CODE = Relation(

@@ -110,7 +110,7 @@ _KNOWN_NAMES = frozenset(name for names in (*GIRLS, *BOYS) for name in names)
 
 
 def is_held_out(word: str) -> bool:
-    """Whether a made-up word, written in any case, is kept from training: chance may make a name up that people have."""
+    """Whether a made-up word, written in any case, is kept from training. Chance may make up a name that there is."""
     if (name := word.capitalize()) in _KNOWN_NAMES:
         return name in (*GIRLS.held_out, *BOYS.held_out)
     return hashlib.blake2b(word.lower().encode(), digest_size=2).digest()[0] % _ONE_IN == 0

@@ -1,0 +1,110 @@
+"""Runs of steps taken at once leave the same record as steps taken one by one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.simulator.simulated_service import Listed, deployment
+from weft.contracts.events import Event, StepRun
+from weft.contracts.prompts import LengthPrompt
+from weft.engine.driver import EngineDriver
+from weft.observation.event_log import EventLog
+from weft.simulator import service
+from weft.simulator.replica_figures import ReplicaReport
+from weft.simulator.service import RequestOutcome, simulate_service
+from weft.workloads.sessions import Session, Turn, Workload
+
+
+class Record:
+    """All that can be seen of a run."""
+
+    def __init__(self, workload: Workload, **choices: Any) -> None:
+        self.outcomes: list[RequestOutcome] = []
+        self._logs: list[EventLog] = []
+        self.reports: list[ReplicaReport] = simulate_service(
+            deployment(**choices), workload, self.outcomes.append, lambda _index, log: self._logs.append(log)
+        )
+
+    @property
+    def events(self) -> list[list[Event]]:
+        return [log.events() for log in self._logs]
+
+    @property
+    def num_runs(self) -> int:
+        return sum(isinstance(event, StepRun) for log in self._logs for event in log._ring)
+
+
+@contextmanager
+def one_by_one() -> Iterator[None]:
+    with patch.object(service, "CoastingDriver", EngineDriver):
+        yield
+
+
+def compare(workload: Workload, **choices: Any) -> Record:
+    """Both ways; returns the record of runs taken at once."""
+    coasting = Record(workload, **choices)
+    with one_by_one():
+        plain = Record(workload, **choices)
+    assert plain.num_runs == 0
+    assert coasting.outcomes == plain.outcomes
+    assert coasting.reports == plain.reports
+    for mine, theirs in zip(coasting.events, plain.events, strict=True):
+        assert mine == theirs
+    return coasting
+
+
+REQUESTS = st.lists(
+    st.tuples(st.floats(0.0, 4.0), st.integers(1, 3000), st.integers(1, 400)), min_size=1, max_size=12
+)
+
+
+@given(
+    requests=REQUESTS,
+    depth=st.integers(1, 3),
+    replicas=st.integers(1, 2),
+    blocks=st.sampled_from([300, 400, 2000]),
+    swap=st.booleans(),
+)
+@settings(max_examples=40)
+def test_the_events_are_those_of_single_steps(
+    requests: list[tuple[float, int, int]], depth: int, replicas: int, blocks: int, swap: bool
+) -> None:
+    compare(
+        Listed(sorted(requests)),
+        depth=depth,
+        replicas=replicas,
+        kv_cache_memory_bytes=blocks * 2**21,
+        max_model_len=4096,
+        preempt="cheapest_to_restore" if swap else None,
+        swap_memory_bytes=2**31 if swap else 0,
+    )
+
+
+def test_most_steps_of_a_quiet_replica_are_taken_at_once() -> None:
+    record = compare(Listed([(0.0, 100, 2000), (1.0, 500, 1000), (30.0, 10, 500)]))
+    kept = sum(len(log._ring) for log in record._logs)
+    assert record.num_runs >= 8
+    assert kept < len(record.events[0]) / 20
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Conversations: what one replica answers decides when another is asked."""
+
+    name: str = "turns"
+
+    def sessions(self) -> Iterator[Session]:
+        for number in range(6):
+            turns = tuple(
+                Turn(LengthPrompt(50 + 10 * number), 30 + 7 * number, 0.1 * number) for _ in range(4)
+            )
+            yield Session(number, 0.05 * number, turns)
+
+
+def test_what_is_asked_meanwhile_joins_where_it_would_have() -> None:
+    assert compare(Turns(), replicas=3).num_runs > 10

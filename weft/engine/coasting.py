@@ -1,0 +1,92 @@
+"""Runs of steps taken at once: while nobody comes, goes or waits, each step only gives everybody a token.
+
+An executor that knows ahead when such steps will have returned (a simulated one) need not ask for each. What follows
+from them is the same, down to the records: a test compares them.
+"""
+
+from collections.abc import Sequence as SequenceOf
+
+from weft.contracts.errors import InvariantViolation
+from weft.contracts.events import StepRun
+from weft.engine.door import Door
+from weft.engine.replica import Replica
+from weft.engine.step_plan import FlightRecord, StepPlan
+
+
+class Coasting:
+    """Takes runs of steps."""
+
+    def __init__(self, replica: Replica, door: Door) -> None:
+        self._replica = replica
+        self._door = door
+
+    def num_steps(self) -> int:
+        """How many steps can be planned, beyond those in flight, that all follow from the standing rows alone, as
+        long as nothing is asked of the engine. 0 where anything else is going on."""
+        replica = self._replica
+        if not self._is_quiet() or not all(map(self._is_plain, replica.in_flight)):
+            return 0
+        standing, store = replica.standing, replica.store
+        periods = min(group.pool.num_available for group in store.groups) // standing.count
+        return min(standing.ticks_to_limit, periods * store.block_tokens)
+
+    def _is_quiet(self) -> bool:
+        replica = self._replica
+        return (
+            not (
+                replica.active or replica.queue or replica.yielding or replica.transfers or replica.streaming
+            )
+            and 0 < replica.standing.count == len(replica.running)
+            and len(replica.in_flight) == replica.depth
+            and replica.plan.is_blank
+            and replica.deferred.is_empty
+            and replica.draft is None
+            and replica.failed_policy is None
+            and not replica.store.loses_state_early
+        )
+
+    def _is_plain(self, flight: FlightRecord) -> bool:
+        return flight.num_standing == self._replica.standing.count and flight.is_plain
+
+    def take(self, times_s: SequenceOf[float], tokens: SequenceOf[int]) -> None:
+        """The next steps have returned at these times, each with these tokens by row, and after each another one has
+        been planned. There are at most `num_steps` of them."""
+        replica, num_steps = self._replica, len(times_s)
+        standing, flights = replica.standing, replica.in_flight
+        first, count = flights[0].step.number, standing.count
+        planned_s = [*(flight.planned_s for flight in flights), *times_s]
+        used_blocks = self._plan_ticks(num_steps)
+        standing.resolve_alike(num_steps, tokens, replica.running.values())
+        self._renumber(first + num_steps, planned_s[num_steps:])
+        replica.deferred.resolve(first + num_steps - 1)
+        replica.now_s = times_s[-1]
+        for time_s, begun_s in zip(times_s, planned_s, strict=False):
+            self._door.note_step(count, begun_s, time_s)
+        replica.log.record_run(
+            StepRun(first, times_s, planned_s[:num_steps], count, len(replica.running), used_blocks)
+        )
+
+    def _plan_ticks(self, num_ticks: int) -> list[int]:
+        """Plan them; the blocks in use before each was planned."""
+        replica = self._replica
+        standing, store, used_blocks = replica.standing, replica.store, list[int]()
+        first = standing.clock.tick
+        while standing.skip_to_crossing(first + num_ticks):
+            passed = standing.clock.tick + 1 - first
+            used_blocks += [store.used_blocks()] * (passed - len(used_blocks))
+            due = standing.take_crossings()
+            if due and not store.extend_each(due, StepPlan(0)):
+                raise InvariantViolation("room_checked", f"{len(due)} blocks were promised and are not there")
+        return used_blocks + [store.used_blocks()] * (num_ticks - len(used_blocks))
+
+    def _renumber(self, first: int, planned_s: SequenceOf[float]) -> None:
+        """As many are in flight as before, and they are as plain, but later ones."""
+        replica = self._replica
+        template = replica.in_flight[0].step._replace(tables=())
+        replica.in_flight.clear()
+        for number, begun_s in enumerate(planned_s, first):
+            plan, step = StepPlan(number), template._replace(number=number)
+            plan.advances = True
+            replica.in_flight.append(FlightRecord(plan, step, begun_s, replica.standing.count))
+        replica.plan = StepPlan(first + len(planned_s))
+        replica.standing.last_step = first + len(planned_s) - 1

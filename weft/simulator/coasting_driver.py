@@ -1,0 +1,78 @@
+"""A driver that lets a simulated engine coast: steps of which nobody could see anything are taken at once.
+
+While a replica only decodes, the next thing to happen to it is an output's end, of which its executor knows, or
+something that it is asked. So one timer stands for all steps until then. Whatever is asked before comes first to
+`_land`, which takes in the steps that have returned by that time and leaves the rest in flight.
+"""
+
+import asyncio
+from bisect import bisect_left
+from functools import partial
+
+from weft.contracts.requests import Request
+from weft.engine.config import EngineConfig
+from weft.engine.driver import EngineDriver, News
+from weft.observation.event_log import EventLog
+from weft.simulator.simulated_executor import LookAhead, SimulatedExecutor
+
+FEWEST_STEPS = 4
+"""As many as pay for looking ahead."""
+
+MOST_STEPS = 256
+"""Looked ahead at in one go: what is asked meanwhile makes some of it vain."""
+
+
+class CoastingDriver(EngineDriver):
+    """An `EngineDriver` of a simulated executor: the same events, in less time."""
+
+    def __init__(self, config: EngineConfig, executor: SimulatedExecutor, log: EventLog) -> None:
+        super().__init__(config, executor, log)
+        self._simulated = executor
+        self._ahead: LookAhead | None = None
+        self._landing: asyncio.TimerHandle | None = None
+
+    def submit(self, request: Request, *, stream: bool = False) -> News:
+        self._land()
+        return super().submit(request, stream=stream)
+
+    def cancel(self, request_id: str) -> None:
+        self._land()
+        super().cancel(request_id)
+
+    def stop_output(self, request_id: str, sample_index: int, num_tokens: int) -> bool:
+        self._land()
+        return super().stop_output(request_id, sample_index, num_tokens)
+
+    async def update_weights(self, version: int, source: str) -> None:
+        self._land()
+        await super().update_weights(version, source)
+
+    def _all_planned(self) -> None:
+        num_steps = 0 if self._ahead is not None else self.engine.num_coasting_steps()
+        if num_steps >= FEWEST_STEPS:
+            self._take_off(min(num_steps, MOST_STEPS))
+
+    def _take_off(self, most: int) -> None:
+        ahead = self._simulated.look_ahead(most)
+        num_steps = len(ahead.ends_s) - self._simulated.depth
+        if num_steps >= FEWEST_STEPS:
+            self._simulated.pause()
+            self._ahead = ahead
+            self._landing = self._loop.call_at(ahead.ends_s[num_steps - 1], self._land_after, num_steps)
+
+    def _land(self) -> None:
+        """Take in what has returned before now."""
+        if self._ahead is not None:
+            most = len(self._ahead.ends_s) - self._simulated.depth
+            self._land_after(bisect_left(self._ahead.ends_s, self._loop.time(), hi=most))
+
+    def _land_after(self, num_steps: int) -> None:
+        ahead, landing = self._ahead, self._landing
+        assert ahead is not None and landing is not None
+        self._ahead = self._landing = None
+        landing.cancel()
+        first = self.engine.oldest_in_flight + num_steps
+        if num_steps:
+            self.engine.coast(ahead.ends_s[:num_steps], ahead.tokens)
+        for number, pending in enumerate(self._simulated.skip(ahead, num_steps), first):
+            pending.add_done_callback(partial(self._step_ended, number))
