@@ -24,6 +24,10 @@ class Line(NamedTuple):
     per_visible: float
     per_pair: float
 
+    def of_units(self, num_units: int) -> float:
+        """Of so many, which see nothing."""
+        return self.constant + self.per_unit * num_units
+
     def over(self, rate: float) -> "Line":
         """All of it divided by a rate."""
         return Line(*(value / rate for value in self))

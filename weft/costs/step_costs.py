@@ -1,15 +1,17 @@
 """The roofline of serving steps, compiled: microseconds per step where listing operations takes milliseconds.
 
-Most operations depend only on how many tokens a step has, and those costs are remembered by that number. Attention
+Most operations depend only on how many tokens a step has (`token_terms.py`), and those costs are remembered by number. Attention
 is a closed form in sums over the sequences. A test holds the result equal to that of the listed operations.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from weft.costs.cost import FULL_SPEED, DeviceState
 from weft.costs.kernel_terms import KernelTerm, Machine, chunk_terms, single_terms
 from weft.costs.roofline import Ceilings, Roofline, operation_seconds
+from weft.costs.token_terms import TokenTerms
 from weft.costs.topology import Topology
 from weft.model_specs.forward_operations import ForwardPass
 from weft.model_specs.model_spec import ModelSpec
@@ -51,6 +53,10 @@ class StepCosts:
         self._topology = Topology(roofline.cluster, roofline.plan)
         self._stages = roofline.plan.stage_layers(spec.num_layers)
         self._kinds = tuple(self._kinds_of(stage) for stage in self._stages)
+        self._machine = Machine(self._ceilings, self._topology)
+        self._token_terms = tuple(
+            TokenTerms(partial(self._of_tokens, stage), self._machine) for stage in range(len(self._stages))
+        )
         self._groups = tuple(self._group(index) for index in range(len(spec.layer_groups)))
         self._token_s: dict[int, float] = {}
         self._token_stage_s: dict[int, tuple[float, ...]] = {}
@@ -137,21 +143,21 @@ class StepCosts:
     def _tokens(self, num_tokens: int) -> float:
         known = self._token_s.get(num_tokens)
         if known is None:
-            stages = tuple(self._token_stage(stage, num_tokens) for stage in range(len(self._stages)))
+            stages = tuple(terms.seconds(num_tokens) for terms in self._token_terms)
             self._token_stage_s[num_tokens] = stages
             known = self._token_s[num_tokens] = sum(stages)
         return known
 
-    def _token_stage(self, stage: int, num_tokens: int) -> float:
-        """All that depends on nothing but the number of tokens: each kind of layer once, times their number."""
+    def _of_tokens(self, stage: int, num_tokens: int) -> list[tuple[int, Operation]]:
+        """All that depends on nothing but the number of tokens: each kind of layer once, with their number."""
         work = self._pass(ForwardWork((Span(0, num_tokens),), 0))
-        total = self._sum(work.embedding_operations()) if stage == 0 else 0.0
+        listed = [(1, each) for each in work.embedding_operations()] if stage == 0 else []
         for layer, count in self._kinds[stage]:
             over_spans = list(work.span_operations(stage, layer))
-            listed = [each for each in work.layer_operations(stage, layer) if each not in over_spans]
-            total += count * self._sum(listed)
+            own = [each for each in work.layer_operations(stage, layer) if each not in over_spans]
+            listed += [(count, each) for each in own]
         last = stage == len(self._stages) - 1
-        return total + self._sum(work.final_operations() if last else [work.handover(stage)])
+        return listed + [(1, each) for each in (work.final_operations() if last else [work.handover(stage)])]
 
     def _outputs(self, num_outputs: int) -> float:
         known = self._output_s.get(num_outputs)
@@ -177,13 +183,13 @@ class StepCosts:
     def _group(self, index: int) -> _LayerGroup:
         group = self._shard.spec.layer_groups[index]
         per_stage = tuple(sum(layer in stage for layer in group.layers) for stage in self._stages)
-        layer, machine = group.layers[0], Machine(self._ceilings, self._topology)
+        layer = group.layers[0]
         return _LayerGroup(
             group.window_tokens,
             len(group.layers),
             per_stage,
-            single_terms(self._shard, layer, self._formats, machine),
-            chunk_terms(self._shard, layer, self._formats, machine),
+            single_terms(self._shard, layer, self._formats, self._machine),
+            chunk_terms(self._shard, layer, self._formats, self._machine),
         )
 
 
