@@ -20,17 +20,17 @@ class Coasting:
         self._replica = replica
         self._door = door
 
+    @property
     def num_steps(self) -> int:
         """How many steps can be planned, beyond those in flight, that all follow from the standing rows alone, as
-        long as nothing is asked of the engine. 0 where anything else is going on."""
-        replica = self._replica
-        if not self._is_quiet() or not all(map(self._is_plain, replica.in_flight)):
-            return 0
-        standing, store = replica.standing, replica.store
+        long as it is quiet and nothing is asked of the engine."""
+        standing, store = self._replica.standing, self._replica.store
         periods = min(group.pool.num_available for group in store.groups) // standing.count
         return min(standing.ticks_to_limit, periods * store.block_tokens)
 
-    def _is_quiet(self) -> bool:
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing else is going on, nor in the steps in flight."""
         replica = self._replica
         return (
             not (
@@ -43,6 +43,7 @@ class Coasting:
             and replica.draft is None
             and replica.failed_policy is None
             and not replica.store.loses_state_early
+            and all(map(self._is_plain, replica.in_flight))
         )
 
     def _is_plain(self, flight: FlightRecord) -> bool:

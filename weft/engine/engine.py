@@ -168,9 +168,15 @@ class Engine:
         self._reclaim.transfer_ended(result)
         self._lifecycle.end_doomed()
 
+    @property
+    def may_coast(self) -> bool:
+        """Whether nothing but the standing rows is to be planned; see `coasting.py`."""
+        return self._coasting.is_quiet
+
+    @property
     def num_coasting_steps(self) -> int:
-        """How many more steps would only give every standing row a token; see `coasting.py`."""
-        return self._coasting.num_steps()
+        """How many more steps would only give every standing row a token; 0 unless it `may_coast`."""
+        return self._coasting.num_steps if self._coasting.is_quiet else 0
 
     def coast(self, times_s: SequenceOf[float], tokens: SequenceOf[int]) -> None:
         """Take in so many of them at once, at most `num_coasting_steps`: when each returned, the last not before

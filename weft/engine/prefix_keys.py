@@ -44,7 +44,7 @@ class PrefixKeys:
     def _content(self, sequence: Sequence, block: int) -> bytes:
         prompt, size, length = sequence.request.prompt, self._block_tokens, sequence.prompt_tokens
         start, end = block * size, (block + 1) * size
-        if end <= length:
+        if end <= length or (prompt.sharing is Sharing.TRANSCRIPT and sequence.sample_index == 0):
             return prompt.content_key(block, size)
         if prompt.sharing is not Sharing.TOKENS:
             return b"output of sequence %d" % sequence.number

@@ -31,7 +31,7 @@ class StandingRows:
         self._block_tokens = block_tokens
         self._kept_ticks = (FETCH_BLOCKS + 1) * block_tokens + SLACK_TICKS
         self._crossings: dict[int, list[Sequence]] = {}
-        self._endings: dict[int, list[Sequence]] = {}
+        self._endings: dict[int, dict[int, Sequence]] = {}
         self._history: list[SequenceOf[int]] = []
         self._history_start = 0
 
@@ -42,7 +42,7 @@ class StandingRows:
         sequence.stands = True
         sequence.join_tick = sequence.collected_tick = tick
         sequence.ending_tick = tick + sequence.num_remaining_tokens - 1
-        self._endings.setdefault(sequence.ending_tick, []).append(sequence)
+        self._endings.setdefault(sequence.ending_tick, {})[sequence.number] = sequence
         sequence.crossing_tick = tick + -computed % self._block_tokens
         self._crossings.setdefault(sequence.crossing_tick, []).append(sequence)
         self.count += 1
@@ -55,8 +55,17 @@ class StandingRows:
         sequence.stands = False
         sequence.leave_tick = self.clock.tick
         sequence.last_step = max(sequence.last_step, self.last_step)
+        self._forget_ending(sequence)
         sequence.crossing_tick = sequence.ending_tick = NEVER
         self.count -= 1
+
+    def _forget_ending(self, sequence: Sequence) -> None:
+        """Most end long before their limit, and are not to be kept until then."""
+        ending = self._endings.get(sequence.ending_tick)
+        if ending is not None:
+            ending.pop(sequence.number, None)
+            if not ending:
+                del self._endings[sequence.ending_tick]
 
     def take_crossings(self) -> list[Sequence]:
         """Those whose next unit is the first of a block. Each must be given a block or leave."""
@@ -77,7 +86,7 @@ class StandingRows:
         """Plan a tick; return those for whom it is the last because their output reaches its limit."""
         tick = self.clock.tick
         self.clock.tick = tick + 1
-        return [sequence for sequence in self._endings.pop(tick, ()) if sequence.ending_tick == tick]
+        return list(self._endings.pop(tick, {}).values())
 
     @property
     def ticks_to_limit(self) -> int:

@@ -18,6 +18,7 @@ from weft.simulator.replica_figures import ReplicaReport
 from weft.simulator.service import RequestOutcome, Watch, simulate_service
 from weft.workloads.limits import Limited
 from weft.workloads.registry import find_workload
+from weft.workloads.samples import SeveralSamples
 from weft.workloads.scaling import Scaled
 from weft.workloads.sessions import Workload
 from weft.workloads.trace import TraceWorkload
@@ -127,6 +128,7 @@ def simulate(
     requests: int | None = None,
     duration_s: float | None = None,
     seed: int = 0,
+    n: int = 1,
     options: DeploymentOptions | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
@@ -136,12 +138,13 @@ def simulate(
 
     `model`: a name of the catalogue, or the path of a config.json. `workload`: what `find_workload` knows, or an
     object, which brings its own rate and seed. `rate`: requests per second in place of its own. `requests`,
-    `duration_s`: where it is cut; a workload without end stops after 1,000 requests. `choices`: fields of
+    `duration_s`: where it is cut; a workload without end stops after 1,000 requests. `n`: samples of each prompt, where
+    it is above 1; see `SeveralSamples`. `choices`: fields of
     `DeploymentOptions` (hardware, replicas, tp, …) and of `ServingOptions` (max_num_seqs, …), on top of `options`. The
     same arguments give the same result on every machine. Raises `WeftError` for what cannot be.
     """
     chosen = deployment_options(options or DeploymentOptions(), choices)
-    played = bounded_workload(workload, rate, seed, requests, duration_s)
+    played = bounded_workload(workload, rate, seed, requests, duration_s, n)
     return simulate_deployment(model, plan_deployment(model, chosen), played, progress, watch)
 
 
@@ -224,7 +227,12 @@ def deployment_options(options: DeploymentOptions, choices: dict[str, Any]) -> D
 
 
 def bounded_workload(
-    workload: str | Workload, rate: float | None, seed: int, requests: int | None, duration_s: float | None
+    workload: str | Workload,
+    rate: float | None,
+    seed: int,
+    requests: int | None,
+    duration_s: float | None,
+    n: int = 1,
 ) -> Workload:
     """What `simulate` plays; see there."""
     if not isinstance(workload, str) and rate is not None:
@@ -233,4 +241,5 @@ def bounded_workload(
     ends = not isinstance(workload, str) or isinstance(found, TraceWorkload | Scaled)
     if requests is None and duration_s is None and not ends:
         requests = DEFAULT_REQUESTS
-    return found if requests is None and duration_s is None else Limited(found, requests, duration_s)
+    bounded = found if requests is None and duration_s is None else Limited(found, requests, duration_s)
+    return bounded if n == 1 else SeveralSamples(bounded, n, seed)

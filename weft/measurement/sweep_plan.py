@@ -17,7 +17,7 @@ from weft.workloads.sessions import Workload
 DEFAULT_POINTS = 8
 MOST_POINTS = 1000
 
-OF_THE_LOAD = ("model", "workload", "rate", "requests", "duration_s", "seed", "options", "watch")
+OF_THE_LOAD = ("model", "workload", "rate", "requests", "duration_s", "seed", "n", "options", "watch")
 """Arguments of `simulate` that say nothing of the service."""
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.contracts.events import StepRecord, Transition
+from weft.contracts.events import StepRecord, StepRun, Transition
 from weft.observation.event_log import EventLog
 from weft.observation.instruments import Histogram
 from weft.observation.token_intervals import TokenIntervals
@@ -97,36 +97,24 @@ class TimelineFold:
     def __init__(self, num_blocks: int) -> None:
         self._num_blocks = num_blocks
         self._bins = BinnedSums(_NUM_LEVELS + 1)
-        self._num_replicas = 0
-        self._last_s = 0.0
+        self._replicas: list[_ReplicaFold] = []
 
     def watch(self, _replica: int, log: EventLog) -> None:
         """Follow the log of a replica from now on."""
-        self._num_replicas += 1
-        intervals = TokenIntervals(_Unheard())
-        since_s, levels = 0.0, (0.0, 0.0, 0.0)
-
-        def on_step(record: StepRecord) -> None:
-            nonlocal since_s, levels
-            now_s = record.time_s
-            self._bins.add_span(since_s, now_s, levels)
-            self._bins.add(_TOKENS, now_s, intervals.on_step(record))
-            since_s, levels = now_s, (record.num_running, record.num_waiting, record.used_blocks)
-            self._last_s = max(self._last_s, now_s)
-
-        log.subscribe(intervals.on_transition, Transition)
-        log.subscribe(on_step, StepRecord)
+        self._replicas.append(_ReplicaFold(self._bins, log))
 
     def timeline(self) -> Timeline:
         """What was folded so far."""
-        bin_s, last_s = self._bins.bin_s, self._last_s
+        for replica in self._replicas:
+            replica.flush()
+        bin_s, last_s = self._bins.bin_s, max((replica.last_s for replica in self._replicas), default=0.0)
         num_bins = int(last_s / bin_s) + 1
         lengths_s = [min(last_s - index * bin_s, bin_s) or bin_s for index in range(num_bins)]
         running, waiting, blocks = (
             [amount / length_s for amount, length_s in zip(sums, lengths_s, strict=False)]
             for sums in self._bins.sums[:_NUM_LEVELS]
         )
-        all_blocks = self._num_blocks * max(1, self._num_replicas)
+        all_blocks = self._num_blocks * max(1, len(self._replicas))
         return Timeline(
             bin_s,
             tuple(running),
@@ -134,6 +122,39 @@ class TimelineFold:
             tuple(used / all_blocks for used in blocks),
             tuple(self._bins.sums[_TOKENS][:num_bins]),
         )
+
+
+class _ReplicaFold:
+    """Puts one replica's steps into bins. `last_s`: when the last one returned."""
+
+    def __init__(self, bins: BinnedSums, log: EventLog) -> None:
+        self._bins, self._intervals = bins, TokenIntervals(_Unheard())
+        self._since_s = self.last_s = 0.0
+        self._levels = (0, 0, 0)
+        log.subscribe(self._intervals.on_transition, Transition)
+        log.subscribe_steps(self._on_step, self._on_run)
+
+    def _on_step(self, record: StepRecord) -> None:
+        num_tokens = self._intervals.on_step(record)
+        self._take(record.time_s, num_tokens, (record.num_running, record.num_waiting, record.used_blocks))
+
+    def _on_run(self, run: StepRun) -> None:
+        num_tokens = self._intervals.on_step(next(run.records()))
+        for time_s, used_blocks in zip(run.times_s, run.used_blocks, strict=True):
+            self._take(time_s, num_tokens, (run.num_running, 0, used_blocks))
+
+    def _take(self, time_s: float, num_tokens: int, levels: tuple[int, int, int]) -> None:
+        self.last_s = time_s
+        if num_tokens:
+            self._bins.add(_TOKENS, time_s, num_tokens)
+        if levels != self._levels:
+            self.flush()
+            self._levels = levels
+
+    def flush(self) -> None:
+        """Let the bins have the levels up to the last step."""
+        self._bins.add_span(self._since_s, self.last_s, self._levels)
+        self._since_s = self.last_s
 
 
 class _Unheard(Histogram):

@@ -19,7 +19,7 @@ FEWEST_STEPS = 4
 """As many as pay for looking ahead."""
 
 MOST_STEPS = 256
-"""Looked ahead at in one go: what is asked meanwhile makes some of it vain."""
+"""Looked ahead at in one go."""
 
 
 class CoastingDriver(EngineDriver):
@@ -30,6 +30,7 @@ class CoastingDriver(EngineDriver):
         self._simulated = executor
         self._ahead: LookAhead | None = None
         self._landing: asyncio.TimerHandle | None = None
+        self._reach = FEWEST_STEPS
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
         self._land()
@@ -48,23 +49,25 @@ class CoastingDriver(EngineDriver):
         await super().update_weights(version, source)
 
     def _all_planned(self) -> None:
-        num_steps = 0 if self._ahead is not None else self.engine.num_coasting_steps()
-        if num_steps >= FEWEST_STEPS:
-            self._take_off(min(num_steps, MOST_STEPS))
+        if self._ahead is None and self.engine.may_coast:
+            num_steps = min(self._reach, self._simulated.num_plain_steps)
+            if num_steps >= FEWEST_STEPS <= self.engine.num_coasting_steps:
+                self._take_off(min(num_steps, self.engine.num_coasting_steps))
 
-    def _take_off(self, most: int) -> None:
-        ahead = self._simulated.look_ahead(most)
-        num_steps = len(ahead.ends_s) - self._simulated.depth
-        if num_steps >= FEWEST_STEPS:
-            self._simulated.pause()
-            self._ahead = ahead
-            self._landing = self._loop.call_at(ahead.ends_s[num_steps - 1], self._land_after, num_steps)
+    def _take_off(self, num_steps: int) -> None:
+        """What is looked ahead at and then asked about is lost, so the reach grows only while nobody asks."""
+        self._simulated.pause()
+        self._ahead = ahead = self._simulated.look_ahead(num_steps)
+        self._reach = min(2 * self._reach, MOST_STEPS)
+        self._landing = self._loop.call_at(ahead.ends_s[num_steps - 1], self._land_after, num_steps)
 
     def _land(self) -> None:
         """Take in what has returned before now."""
         if self._ahead is not None:
             most = len(self._ahead.ends_s) - self._simulated.depth
-            self._land_after(bisect_left(self._ahead.ends_s, self._loop.time(), hi=most))
+            num_steps = bisect_left(self._ahead.ends_s, self._loop.time(), hi=most)
+            self._reach = max(FEWEST_STEPS, 2 * num_steps)
+            self._land_after(num_steps)
 
     def _land_after(self, num_steps: int) -> None:
         ahead, landing = self._ahead, self._landing

@@ -14,8 +14,7 @@ from weft.hardware.cluster import Link
 from weft.simulator.simulated_rows import SimulatedRows
 
 MOST_ROWS = 1 << 16
-_TOKENS = bytes(MOST_ROWS)
-"""One token, 0, for each row of the largest batch; bytes, because looking one up must cost next to nothing."""
+"""Of one replica: bounds a wrong number."""
 
 
 class ServedModel(Protocol):
@@ -57,14 +56,16 @@ class SimulatedExecutor:
     A step begins when the one before it has ended and takes what `StepCosts` says, the host's overhead included:
     it needs the tokens of the step before, so the stages of a pipeline do not overlap steps. Transfers run beside
     the steps, one after the other in each direction of the host's link; every device moves its own part. An output
-    ends with the token that `output_tokens` says, by request id; nobody else may read that.
+    ends with the token that `output_tokens` says, by request id, for each of its samples; nobody else may read that.
 
     `num_steps`, `busy_s`: of the steps that have ended. Raises `ConfigurationError` for drafts and beam search.
     """
 
     numeric_fingerprint = "simulated-1"
 
-    def __init__(self, model: ServedModel, output_tokens: Mapping[str, int], depth: int = 2) -> None:
+    def __init__(
+        self, model: ServedModel, output_tokens: Mapping[str, Sequence[int]], depth: int = 2
+    ) -> None:
         if depth < 1:
             raise ConfigurationError(f"depth is {depth}; it must be at least 1")
         self.depth = depth
@@ -92,7 +93,7 @@ class SimulatedExecutor:
         seconds = self._seconds(num_tokens, num_outputs, num_decodes, visible_tokens, chunks)
         now_s = self._loop.time()
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
-        return self._start(StepResult(work.number, _TOKENS, finished), seconds, self._free_s)
+        return self._start(StepResult(work.number, self._rows.tokens, finished), seconds, self._free_s)
 
     def _start(self, result: StepResult, seconds: float, free_s: float) -> asyncio.Future[StepResult]:
         future: asyncio.Future[StepResult] = self._loop.create_future()
@@ -107,18 +108,22 @@ class SimulatedExecutor:
         if not flight.ended.done():
             flight.ended.set_result(flight.result)
 
-    def look_ahead(self, most: int) -> LookAhead:
-        """What returns if `most` more plain steps are planned, or fewer, for no output may end in any of them."""
+    @property
+    def num_plain_steps(self) -> int:
+        """How many more steps can be planned in which, as in those under way, no output ends."""
+        return 0 if any(flight.result.finished for flight in self._flights) else self._rows.num_plain_steps
+
+    def look_ahead(self, num_steps: int) -> LookAhead:
+        """What returns if so many more plain steps are planned, at most `num_plain_steps`."""
         ends_s = [flight.timer.when() for flight in self._flights]
         seconds = [flight.seconds for flight in self._flights]
         free_s = [flight.free_s for flight in self._flights]
-        if not any(flight.result.finished for flight in self._flights):
-            seconds += self._model.costs.decode_seconds(*self._rows.plain_steps(most))
-            for index in range(len(self._flights), len(seconds)):
-                begun_s = ends_s[index - len(self._flights)]
-                free_s.append(max(free_s[-1], begun_s) + seconds[index])
-                ends_s.append(round(free_s[-1] * 1e9) / 1e9)
-        return LookAhead(ends_s, seconds, free_s, _TOKENS)
+        seconds += self._model.costs.decode_seconds(*self._rows.plain_steps(), num_steps)
+        for index in range(len(self._flights), len(seconds)):
+            begun_s = ends_s[index - len(self._flights)]
+            free_s.append(max(free_s[-1], begun_s) + seconds[index])
+            ends_s.append(round(free_s[-1] * 1e9) / 1e9)
+        return LookAhead(ends_s, seconds, free_s, self._rows.tokens)
 
     def pause(self) -> None:
         """Let nothing return until `skip`: what is in flight is known from `look_ahead`."""
@@ -137,7 +142,7 @@ class SimulatedExecutor:
         now_in_flight = range(num_steps, num_steps + in_flight)
         self._free_s = ahead.free_s[now_in_flight[-1]]
         return [
-            self._start(StepResult(first + index, _TOKENS), ahead.seconds[index], ahead.free_s[index])
+            self._start(StepResult(first + index, ahead.tokens), ahead.seconds[index], ahead.free_s[index])
             for index in now_in_flight
         ]
 

@@ -7,6 +7,7 @@ standing rows advance) at which outputs end. So a step in which everybody decode
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+from zlib import crc32
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.steps import Admission, Step, StepEntry
@@ -33,7 +34,6 @@ class PlainSteps(NamedTuple):
     num_decodes: int
     visible_tokens: Sequence[int]
     per_step: Sequence[int]
-    num_steps: int
 
 
 class _Row:
@@ -58,13 +58,18 @@ class _Row:
 class SimulatedRows:
     """Follows the deltas of one engine's steps.
 
-    `output_tokens`: by request id, how long its output would be; the engine knows only the request's own limit.
-    `windows_tokens`: of the model's layer groups, in their order.
+    `output_tokens`: by request id, how long its samples would be; the engine knows only the request's own limit.
+    `windows_tokens`: of the model's layer groups, in their order. `tokens`: by row, the one token that the output of
+    its holder consists of; it follows from the request, so that outputs of two requests differ. Never changed in
+    place: steps under way keep theirs.
     """
 
-    def __init__(self, output_tokens: Mapping[str, int], windows_tokens: Sequence[int | None]) -> None:
+    def __init__(
+        self, output_tokens: Mapping[str, Sequence[int]], windows_tokens: Sequence[int | None]
+    ) -> None:
         self._output_tokens = output_tokens
         self._visible = tuple(VisibleTokens(window) for window in windows_tokens)
+        self.tokens: list[int] = []
         self._rows: dict[int, _Row] = {}
         self._num_standing = 0
         self._tick = 0
@@ -84,14 +89,18 @@ class SimulatedRows:
             self._compute(entry, ending)
         return StepWork(step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, tuple(ending))
 
-    def plain_steps(self, most: int) -> PlainSteps:
-        """The next ones if each only advances the standing rows: so many, or fewer, for no output ends in them. None
+    @property
+    def num_plain_steps(self) -> int:
+        """How many of the next ones can be such that each only advances the standing rows, and no output ends. None
         where windows make them differ in more than what everybody has seen."""
-        growths = [sums.per_tick for sums in self._visible]
-        before_end = min(self._endings, default=self._tick) - self._tick
-        num_steps = 0 if None in growths else min(most, before_end)
+        if any(sums.per_tick is None for sums in self._visible):
+            return 0
+        return min(self._endings, default=self._tick) - self._tick
+
+    def plain_steps(self) -> PlainSteps:
+        """What they are."""
         totals = [sums.total for sums in self._visible]
-        return PlainSteps(self._num_standing, totals, [growth or 0 for growth in growths], num_steps)
+        return PlainSteps(self._num_standing, totals, [sums.per_tick or 0 for sums in self._visible])
 
     def skip(self, num_steps: int) -> None:
         """Take so many of them into account."""
@@ -104,11 +113,19 @@ class SimulatedRows:
             self._stop(self._rows.pop(number))
         for number in step.paused:
             self._stop(self._rows[number])
-        for admission in step.added:
+        if step.added:
+            self._admit_all(step.added)
+
+    def _admit_all(self, added: Sequence[Admission]) -> None:
+        highest = max(admission.row for admission in added)
+        tokens = self.tokens + [0] * (highest + 1 - len(self.tokens))
+        for admission in added:
             self._rows[admission.row] = self._admit(admission)
+            tokens[admission.row] = _token(admission)
+        self.tokens = tokens
 
     def _admit(self, admission: Admission) -> _Row:
-        wanted = self._output_tokens[admission.request.request_id]
+        wanted = self._output_tokens[admission.request.request_id][admission.sample_index]
         return _Row(wanted - len(admission.output_tokens))
 
     def _stop(self, row: _Row) -> None:
@@ -149,3 +166,8 @@ class SimulatedRows:
                 ending.append(entry.row)
         if entry.stands:
             self._stand(entry.row, row, entry.start + entry.num_units)
+
+
+def _token(admission: Admission) -> int:
+    """The same wherever and how often the sequence is admitted; 31 bits."""
+    return crc32(f"{admission.request.request_id} {admission.sample_index}".encode()) >> 1
