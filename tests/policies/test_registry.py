@@ -60,8 +60,8 @@ def test_a_policy_with_parameters_is_given_as_a_callable() -> None:
         (
             "budget",
             "zzz",
-            "no budget policy is named 'zzz'; known are decode_first, prefill_first, request_level "
-            "(or give module:Class)",
+            "no budget policy is named 'zzz'; known are decode_first, iteration_level, prefill_first, "
+            "request_level (or give module:Class)",
         ),
         (
             "order",

@@ -19,6 +19,7 @@ POLICIES: dict[str, dict[str, str]] = {
     },
     "budget": {
         "decode_first": "weft.policies.decode_first:DecodeFirst",
+        "iteration_level": "weft.policies.iteration_level:IterationLevel",
         "prefill_first": "weft.policies.prefill_first:PrefillFirst",
         "request_level": "weft.policies.request_level:RequestLevel",
     },

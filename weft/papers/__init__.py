@@ -1,0 +1,1 @@
+"""One card per paper: what it claims, measured here, and the verdict."""
