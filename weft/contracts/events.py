@@ -121,20 +121,23 @@ class StepRecord(NamedTuple):
 
 class StepRun(NamedTuple):
     """Consecutive steps of which there is nothing more to say than that all `num_standing` sequences computed a unit
-    each, kept as one; `records` are theirs. `times_s`, `planned_s`, `used_blocks`: of each of them."""
+    each, kept as one; `records` are theirs. `times_s`, `planned_s`: of each of them. `used_blocks`: how many, and from
+    which of the steps on, at each change and at first."""
 
     first_number: int
     times_s: Sequence[float]
     planned_s: Sequence[float]
     num_standing: int
     num_running: int
-    used_blocks: Sequence[int]
+    used_blocks: Sequence[tuple[int, int]]
 
     def records(self) -> Iterator[StepRecord]:
         """One for each step."""
-        count = self.num_standing
-        each = enumerate(zip(self.times_s, self.planned_s, self.used_blocks, strict=True), self.first_number)
-        for number, (time_s, planned_s, used_blocks) in each:
+        count, changes = self.num_standing, dict(self.used_blocks)
+        used_blocks = 0
+        for index, (time_s, planned_s) in enumerate(zip(self.times_s, self.planned_s, strict=True)):
+            used_blocks = changes.get(index, used_blocks)
+            number = self.first_number + index
             yield StepRecord(
                 time_s, number, planned_s, count, count, (), (), self.num_running, 0, used_blocks
             )

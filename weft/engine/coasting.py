@@ -61,24 +61,23 @@ class Coasting:
         self._renumber(first + num_steps, planned_s[num_steps:])
         replica.deferred.resolve(first + num_steps - 1)
         replica.now_s = times_s[-1]
-        for time_s, begun_s in zip(times_s, planned_s, strict=False):
-            self._door.note_step(count, begun_s, time_s)
+        self._door.note_steps(count, planned_s, times_s)
         replica.log.record_run(
             StepRun(first, times_s, planned_s[:num_steps], count, len(replica.running), used_blocks)
         )
 
-    def _plan_ticks(self, num_ticks: int) -> list[int]:
-        """Plan them; the blocks in use before each was planned."""
+    def _plan_ticks(self, num_ticks: int) -> list[tuple[int, int]]:
+        """Plan them; the blocks in use before the first, and before those that follow a change."""
         replica = self._replica
-        standing, store, used_blocks = replica.standing, replica.store, list[int]()
-        first = standing.clock.tick
+        standing, store = replica.standing, replica.store
+        first, used_blocks = standing.clock.tick, [(0, store.used_blocks())]
         while standing.skip_to_crossing(first + num_ticks):
-            passed = standing.clock.tick + 1 - first
-            used_blocks += [store.used_blocks()] * (passed - len(used_blocks))
             due = standing.take_crossings()
             if due and not store.extend_each(due, StepPlan(0)):
                 raise InvariantViolation("room_checked", f"{len(due)} blocks were promised and are not there")
-        return used_blocks + [store.used_blocks()] * (num_ticks - len(used_blocks))
+            if (following := standing.clock.tick + 1 - first) < num_ticks:
+                used_blocks.append((following, store.used_blocks()))
+        return used_blocks
 
     def _renumber(self, first: int, planned_s: SequenceOf[float]) -> None:
         """As many are in flight as before, and they are as plain, but later ones."""

@@ -1,5 +1,7 @@
 """Who is let in: requests that could never run, and requests beyond what the queue may hold, are refused."""
 
+from collections.abc import Sequence as SequenceOf
+
 from weft.contracts.errors import RequestRejected
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request
@@ -85,7 +87,15 @@ class Door:
 
     def note_step(self, num_tokens: int, planned_s: float, now_s: float) -> None:
         """A step of so many tokens has returned."""
-        begun_s, self._last_step_s = max(planned_s, self._last_step_s), now_s
-        if now_s > begun_s:
-            speed, before = num_tokens / (now_s - begun_s), self._tokens_per_s
-            self._tokens_per_s = speed if before is None else before + SMOOTHING * (speed - before)
+        self.note_steps(num_tokens, (planned_s,), (now_s,))
+
+    def note_steps(self, num_tokens: int, planned_s: SequenceOf[float], times_s: SequenceOf[float]) -> None:
+        """Steps of so many tokens each have returned, in this order."""
+        last_s, smoothed = self._last_step_s, self._tokens_per_s
+        for begun_s, now_s in zip(planned_s, times_s, strict=False):
+            step_s = now_s - (begun_s if begun_s > last_s else last_s)
+            last_s = now_s
+            if step_s > 0.0:
+                speed = num_tokens / step_s
+                smoothed = speed if smoothed is None else smoothed + SMOOTHING * (speed - smoothed)
+        self._last_step_s, self._tokens_per_s = last_s, smoothed

@@ -1,5 +1,6 @@
 """How a simulated service fared over time: figures per bin of time, in memory that does not grow with the run."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +62,15 @@ class BinnedSums:
     def add(self, series: int, time_s: float, amount: float) -> None:
         """Something that happened at a time."""
         self.sums[series][self._bin(time_s)] += amount
+
+    def add_each(self, series: int, times_s: Sequence[float], amount: float) -> None:
+        """So much at each of these times, which are in order."""
+        begin, last = 0, self._bin(times_s[-1])
+        while (index := int(times_s[begin] / self.bin_s)) < last:
+            end = bisect_left(times_s, (index + 1) * self.bin_s, begin + 1)
+            self.sums[series][index] += amount * (end - begin)
+            begin = end
+        self.sums[series][last] += amount * (len(times_s) - begin)
 
     def add_span(self, from_s: float, to_s: float, values: Sequence[float]) -> None:
         """Values of the first series that stood from one time to another: value times seconds goes to their sums."""
@@ -140,8 +150,10 @@ class _ReplicaFold:
 
     def _on_run(self, run: StepRun) -> None:
         num_tokens = self._intervals.on_step(next(run.records()))
-        for time_s, used_blocks in zip(run.times_s, run.used_blocks, strict=True):
-            self._take(time_s, num_tokens, (run.num_running, 0, used_blocks))
+        for index, used_blocks in run.used_blocks:
+            self._take(run.times_s[index], 0, (run.num_running, 0, used_blocks))
+        self.last_s = run.times_s[-1]
+        self._bins.add_each(_TOKENS, run.times_s, num_tokens)
 
     def _take(self, time_s: float, num_tokens: int, levels: tuple[int, int, int]) -> None:
         self.last_s = time_s

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import pairwise
 from math import inf, isfinite
 from typing import NamedTuple
 
@@ -91,6 +92,11 @@ class Histogram:
         self._counts[bisect_left(self.upper_bounds, value)] += count
         self.count += count
         self.sum += value * count
+
+    def observe_gaps(self, times: Sequence[float], count: int = 1) -> None:
+        """Count the differences between two or more numbers and their next, each `count` times."""
+        for earlier, later in pairwise(times):
+            self.observe(later - earlier, count)
 
     def buckets(self) -> list[Bucket]:
         """Cumulative counts by bound, the last bound infinite: the form in which scrapers want them."""

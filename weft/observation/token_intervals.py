@@ -75,13 +75,10 @@ class TokenIntervals:
     def on_run(self, run: StepRun) -> None:
         """As `on_step` with each of its records: after the first, nobody joins, leaves or ends."""
         self.on_step(next(run.records()))
-        last_s, observe = run.times_s[0], self._histogram.observe
         count = run.num_standing - len(self._ghosts)
-        for time_s in run.times_s[1:]:
-            if count > 0:
-                observe(time_s - last_s, count)
-            last_s = time_s
-        self._advanced_s = last_s
+        if count > 0 and len(run.times_s) > 1:
+            self._histogram.observe_gaps(run.times_s, count)
+        self._advanced_s = run.times_s[-1]
 
     def _leave(self, left: tuple[int, ...]) -> None:
         for number in left:

@@ -1,8 +1,17 @@
 """What one simulated replica did, folded from its events as they pass."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from weft.contracts.events import FirstToken, PrefixLookup, Status, StepRecord, StepRun, Transition
+from weft.contracts.events import (
+    DraftVerified,
+    FirstToken,
+    PrefixLookup,
+    Status,
+    StepRecord,
+    StepRun,
+    Transition,
+)
 from weft.observation.event_log import EventLog
 from weft.observation.instruments import Histogram
 from weft.observation.token_intervals import TokenIntervals
@@ -15,6 +24,7 @@ class ReplicaReport:
     `busy_s`: how long steps ran, their host overhead included. `joules`: of its devices in that time, None where no
     source states their power. `kv_usage_mean` (over time) and `kv_usage_peak`: the share of blocks in use after a
     step. `prefix_queried_tokens`, `prefix_hit_tokens`: of sequences about to run, how much was looked for and found.
+    `drafts`: that were verified; `drafted_tokens` in them, of which `accepted_tokens` were right.
     """
 
     num_requests: int
@@ -27,6 +37,14 @@ class ReplicaReport:
     preemptions: int
     prefix_queried_tokens: int
     prefix_hit_tokens: int
+    drafts: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+
+
+ALIKE = 2e-3
+"""Gaps of steps that only decode grow steadily; where the last is within this share of the first, so are all between
+them. It is half of the error of the quantiles that are made of them."""
 
 
 class TokenGaps(Histogram):
@@ -42,6 +60,15 @@ class TokenGaps(Histogram):
         """A gap in seconds, which occurred `count` times."""
         self._gaps.append((value, count))
 
+    def observe_gaps(self, times_s: Sequence[float], count: int = 1) -> None:
+        """Each of them, or their mean as often where nobody could tell them apart."""
+        first_s, last_s = times_s[1] - times_s[0], times_s[-1] - times_s[-2]
+        if abs(last_s - first_s) < ALIKE * first_s:
+            num_gaps = len(times_s) - 1
+            self.observe((times_s[-1] - times_s[0]) / num_gaps, num_gaps * count)
+        else:
+            super().observe_gaps(times_s, count)
+
     def take(self) -> list[tuple[float, int]]:
         """All since the last call."""
         taken, self._gaps = self._gaps, []
@@ -55,6 +82,7 @@ class ReplicaFigures:
         self.first_token_s: dict[str, float] = {}
         self.gaps = TokenGaps()
         self.preemptions = self.prefix_queried_tokens = self.prefix_hit_tokens = 0
+        self.drafts = self.drafted_tokens = self.accepted_tokens = 0
         self._intervals = TokenIntervals(self.gaps)
         self._num_blocks = num_blocks
         self._block_seconds = self._since_s = 0.0
@@ -63,6 +91,7 @@ class ReplicaFigures:
         log.subscribe_steps(self._on_step, self._on_run)
         log.subscribe(self._on_first_token, FirstToken)
         log.subscribe(self._on_lookup, PrefixLookup)
+        log.subscribe(self._on_draft, DraftVerified)
 
     def kv_usage(self, now_s: float) -> tuple[float, float]:
         """Mean from time 0 on, and peak."""
@@ -81,8 +110,8 @@ class ReplicaFigures:
 
     def _on_run(self, run: StepRun) -> None:
         self._intervals.on_run(run)
-        for time_s, used_blocks in zip(run.times_s, run.used_blocks, strict=True):
-            self._use(time_s, used_blocks)
+        for index, used_blocks in run.used_blocks:
+            self._use(run.times_s[index], used_blocks)
 
     def _use(self, since_s: float, used_blocks: int) -> None:
         if used_blocks != self._used_blocks:
@@ -96,3 +125,8 @@ class ReplicaFigures:
     def _on_lookup(self, event: PrefixLookup) -> None:
         self.prefix_queried_tokens += event.queried_tokens
         self.prefix_hit_tokens += event.hit_tokens
+
+    def _on_draft(self, event: DraftVerified) -> None:
+        self.drafts += 1
+        self.drafted_tokens += event.num_drafted
+        self.accepted_tokens += event.num_accepted

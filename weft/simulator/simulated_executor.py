@@ -11,7 +11,9 @@ from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.costs.step_costs import StepCosts
 from weft.hardware.cluster import Link
+from weft.simulator.simulated_drafts import DraftPasses, Luck
 from weft.simulator.simulated_rows import SimulatedRows
+from weft.simulator.speculation import Speculation
 
 MOST_ROWS = 1 << 16
 """Of one replica: bounds a wrong number."""
@@ -28,6 +30,8 @@ class ServedModel(Protocol):
     def host_link(self) -> Link: ...
     @property
     def costs(self) -> StepCosts: ...
+    @property
+    def speculation(self) -> Speculation | None: ...
 
 
 class Flight(NamedTuple):
@@ -58,13 +62,15 @@ class SimulatedExecutor:
     the steps, one after the other in each direction of the host's link; every device moves its own part. An output
     ends with the token that `output_tokens` says, by request id, for each of its samples; nobody else may read that.
 
-    `num_steps`, `busy_s`: of the steps that have ended. Raises `ConfigurationError` for drafts and beam search.
+    With a draft model a step begins with that one's passes, and `seed` says which of its guesses are right.
+
+    `num_steps`, `busy_s`: of the steps that have ended. Raises `ConfigurationError` for beam search.
     """
 
     numeric_fingerprint = "simulated-1"
 
     def __init__(
-        self, model: ServedModel, output_tokens: Mapping[str, Sequence[int]], depth: int = 2
+        self, model: ServedModel, output_tokens: Mapping[str, Sequence[int]], depth: int = 2, seed: int = 0
     ) -> None:
         if depth < 1:
             raise ConfigurationError(f"depth is {depth}; it must be at least 1")
@@ -72,7 +78,10 @@ class SimulatedExecutor:
         self.busy_s = 0.0
         self.num_steps = 0
         self._model, self._seconds = model, model.costs.seconds
-        self._rows = SimulatedRows(output_tokens, model.windows_tokens)
+        drafts = model.speculation
+        luck = None if drafts is None else Luck(drafts.options.acceptance_rate, seed)
+        self._rows = SimulatedRows(output_tokens, model.windows_tokens, luck)
+        self._draft_passes = None if drafts is None else DraftPasses(drafts)
         self._loop = asyncio.get_running_loop()
         self._flights: deque[Flight] = deque()
         self._free_s = 0.0
@@ -89,11 +98,14 @@ class SimulatedExecutor:
             raise InvariantViolation(
                 "depth", f"step {work.number} comes on top of {len(self._flights)} in flight"
             )
-        num_tokens, num_outputs, num_decodes, visible_tokens, chunks, finished = self._rows.apply(work)
-        seconds = self._seconds(num_tokens, num_outputs, num_decodes, visible_tokens, chunks)
+        tokens, outputs, decodes, visible, chunks, finished, verified = self._rows.apply(work)
+        seconds = self._seconds(tokens, outputs, decodes, visible, chunks)
+        if self._draft_passes is not None:
+            seconds += self._draft_passes.seconds(work, verified)
         now_s = self._loop.time()
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
-        return self._start(StepResult(work.number, self._rows.tokens, finished), seconds, self._free_s)
+        result = StepResult(work.number, self._rows.tokens, finished, verified)
+        return self._start(result, seconds, self._free_s)
 
     def _start(self, result: StepResult, seconds: float, free_s: float) -> asyncio.Future[StepResult]:
         future: asyncio.Future[StepResult] = self._loop.create_future()
@@ -119,10 +131,12 @@ class SimulatedExecutor:
         seconds = [flight.seconds for flight in self._flights]
         free_s = [flight.free_s for flight in self._flights]
         seconds += self._model.costs.decode_seconds(*self._rows.plain_steps(), num_steps)
-        for index in range(len(self._flights), len(seconds)):
-            begun_s = ends_s[index - len(self._flights)]
-            free_s.append(max(free_s[-1], begun_s) + seconds[index])
-            ends_s.append(round(free_s[-1] * 1e9) / 1e9)
+        end_s = free_s[-1]
+        for planned, step_s in enumerate(seconds[len(self._flights) :]):
+            begun_s = ends_s[planned]
+            end_s = (end_s if end_s > begun_s else begun_s) + step_s
+            free_s.append(end_s)
+            ends_s.append(round(end_s * 1e9) / 1e9)
         return LookAhead(ends_s, seconds, free_s, self._rows.tokens)
 
     def pause(self) -> None:
