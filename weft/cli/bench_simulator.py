@@ -2,6 +2,7 @@
 
 import click
 
+from weft.engine import engine
 from weft.measurement.simulator_bench import HARDWARE, MODEL, REPLICAS, WORKLOAD, bench_simulator
 
 
@@ -15,7 +16,8 @@ def command(requests: int, seed: int) -> None:
 
     Event log and prefix cache are on. Times of the process leave out what else the machine does.
     """
-    click.echo(f"{REPLICAS} replicas of {MODEL} on {HARDWARE}, {WORKLOAD}")
+    compiled = "" if engine.__file__.endswith(".py") else "; engine compiled"
+    click.echo(f"{REPLICAS} replicas of {MODEL} on {HARDWARE}, {WORKLOAD}{compiled}")
     bench = bench_simulator(requests, seed)
     rate = bench.num_requests / bench.simulated_s
     for label, text in (

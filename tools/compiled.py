@@ -1,0 +1,57 @@
+"""A copy of the package in which what a simulation spends its time in is compiled by mypyc.
+
+The sources are the same and so is what they do; only types are checked at run time where they were not. What is left
+out uses what mypyc does not know: an event loop of one's own, asynchronous generators.
+
+    python tools/compiled.py build/compiled
+    PYTHONPATH=build/compiled weft bench simulator
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COMPILED = (
+    *("contracts/events.py", "contracts/execution.py", "contracts/policies.py", "contracts/prompts.py"),
+    *("contracts/requests.py", "contracts/state.py", "contracts/steps.py", "contracts/transfers.py"),
+    *("costs/kernel_terms.py", "costs/step_costs.py", "costs/token_terms.py"),
+    "engine/*.py",
+    *("measurement/log_histogram.py", "measurement/serving_figures.py", "measurement/timeline.py"),
+    *("observation/conditions.py", "observation/event_log.py", "observation/faults.py"),
+    *("observation/instruments.py", "observation/token_intervals.py"),
+    "policies/*.py",
+    *("simulator/coasting_driver.py", "simulator/replica_figures.py", "simulator/routing.py"),
+    *("simulator/simulated_executor.py", "simulator/simulated_rows.py", "simulator/standing_sums.py"),
+)
+LEFT_OUT = ("engine/client.py", "*/__init__.py")
+
+
+def modules(package: Path) -> list[Path]:
+    """What is compiled, in a fixed order."""
+    found = [path for pattern in COMPILED for path in sorted(package.glob(pattern))]
+    return [path for path in found if not any(path.match(pattern) for pattern in LEFT_OUT)]
+
+
+def compile_copy(out: Path) -> None:
+    """Make `out` anew. Raises `CalledProcessError` where mypyc or the C compiler fails, after it has said why."""
+    shutil.rmtree(out, ignore_errors=True)
+    shutil.copytree(ROOT / "weft", out / "weft", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, out)
+    named = [str(path.relative_to(out)) for path in modules(out / "weft")]
+    subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True)
+
+
+def main() -> None:
+    """From the command line: where to."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python tools/compiled.py DIRECTORY, which is made anew")
+    out = Path(sys.argv[1]).resolve()
+    compile_copy(out)
+    print(f"{len(modules(out / 'weft'))} modules compiled; use them with PYTHONPATH={out}")
+
+
+if __name__ == "__main__":
+    main()
