@@ -2,7 +2,8 @@
 
 While a replica only decodes, the next thing to happen to it is an output's end, of which its executor knows, or
 something that it is asked. So one timer stands for all steps until then. Whatever is asked before comes first to
-`_land`, which takes in the steps that have returned by that time and leaves the rest in flight.
+`_land`, which takes in the steps that have returned by that time and leaves the rest in flight. Only where steps of two
+replicas end in the very same nanosecond may their order be another one than without.
 """
 
 import asyncio
