@@ -12,6 +12,7 @@ from weft.cli.simulate import NOT_SIMULATED, command, progress_bar
 from weft.contracts.options import ServingOptions
 
 MODEL = ("--model", "meta-llama/Llama-3.1-8B")
+DRAFTS = ("--speculative-model", "Qwen/Qwen3-0.6B", "--num-speculative-tokens", "4")
 
 
 def test_it_tells_what_is_simulated_and_how_it_fares(tmp_path: Path) -> None:
@@ -60,6 +61,21 @@ def test_number_formats_are_told_and_used() -> None:
     assert mean_tpot_ms(narrow) < 0.6 * mean_tpot_ms(wide)
 
 
+def test_drafts_and_samples_are_told_and_used(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    load = ["--model", "Qwen/Qwen3-8B", "--workload", "sharegpt", "--requests", "20", "--json", str(path)]
+    drafted = CliRunner().invoke(
+        command, [*load, *DRAFTS, "--acceptance-rate", "0.9"], catch_exceptions=False
+    )
+    assert "drafts     Qwen/Qwen3-0.6B, 4 tokens, each right with chance 0.9\n" in drafted.output
+    written = json.loads(path.read_text())
+    assert 3.5 < written["mean_acceptance_length"] < 4.5
+    assert written["replicas"][0]["drafted_tokens"] > written["replicas"][0]["accepted_tokens"] > 0
+    sampled = CliRunner().invoke(command, [*load, "--n", "4"], catch_exceptions=False)
+    assert sampled.exit_code == 0
+    assert json.loads(path.read_text())["total_output_tokens"] > 2 * written["total_output_tokens"]
+
+
 def mean_tpot_ms(output: str) -> float:
     (line,) = (line for line in output.splitlines() if line.startswith("Mean TPOT"))
     return float(line.split()[-1])
@@ -93,6 +109,11 @@ def test_only_options_that_mean_something_are_taken() -> None:
         ([*MODEL, "--workload", "azure-cov"], "did you mean azure-conv?"),
         ([*MODEL, "--order", "fcf"], "did you mean 'fcfs'?"),
         ([*MODEL, "--json", "/no/such/place"], "there is no directory"),
+        ([*MODEL, "--n", "129"], "n is 129; a request asks for 1 to 128 samples"),
+        ([*MODEL, *DRAFTS, "--acceptance-rate", "1.5"], "acceptance_rate is 1.5; it is a chance"),
+        ([*MODEL, *DRAFTS], "acceptance_rate is missing; speculation takes"),
+        ([*MODEL, *DRAFTS, "--num-speculative-tokens", "0"], "0 is not in the range x>=1"),
+        ([*MODEL, "--acceptance-rate", "1"], "speculative_model and num_speculative_tokens are missing"),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -11,6 +11,7 @@ from weft.contracts.prompts import HashPrompt, LengthPrompt, MediaItem, Prompt, 
 from weft.contracts.requests import Request
 from weft.engine.prefix_keys import PrefixKeys
 from weft.engine.sequence import Sequence, TickClock
+from weft.workloads.conversation_prompt import TranscriptPrompt
 
 TOKENS = tuple(range(8))
 
@@ -119,6 +120,17 @@ def test_of_a_trace_with_hashes_the_prompt_is_shared_and_the_output_is_not() -> 
     request = ask("a", HashPrompt(8, (7,), hash_tokens=8))
     one, other = (keys_of(request, 1, 2, 3, 4, number=number) for number in (1, 2))
     assert [a == b for a, b in zip(one, other, strict=True)] == [True, True, False]
+
+
+def test_the_keys_of_a_transcript_go_on_through_the_first_output_and_no_other() -> None:
+    text = tuple(range(14))
+    asked, later = ask("a", TranscriptPrompt(text, 6)), ask("b", TranscriptPrompt(text, 14))
+    first, second = sequence_of(asked, *(0,) * 6, number=1), sequence_of(asked, *(0,) * 6, number=2)
+    second.sample_index = 1
+    keys = PrefixKeys("f", BLOCK_TOKENS)
+    found = keys.extend(sequence_of(later, number=3), 3)
+    assert keys.extend(first, 3) == found
+    assert [a == b for a, b in zip(keys.extend(second, 3), found, strict=True)] == [True, False, False]
 
 
 def test_a_block_that_mixes_hashed_prompt_and_output_is_nobody_elses() -> None:

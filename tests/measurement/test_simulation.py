@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,28 @@ def test_a_simulation_needs_no_torch() -> None:
     )
     outcome = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert outcome.stdout == "False\n"
+
+
+def test_a_draft_model_and_samples_are_chosen_by_name() -> None:
+    load: dict[str, Any] = {"model": "Qwen/Qwen3-8B", "workload": "sharegpt", "rate": 5.0, "requests": 30}
+    drafts: dict[str, Any] = {
+        "speculative_model": "Qwen/Qwen3-0.6B",
+        "num_speculative_tokens": 3,
+        "acceptance_rate": 0.8,
+    }
+    plain, drafted, sampled = (weft.simulate(**load, **more) for more in ({}, drafts, {"n": 3}))
+    assert plain.mean_acceptance_length is None
+    assert "Mean acceptance length" not in "\n".join(describe_result(plain))
+    assert drafted.mean_acceptance_length == pytest.approx((1 - 0.8**4) / (1 - 0.8), rel=0.03)
+    assert "Mean acceptance length (tokens):         2.9" in "\n".join(describe_result(drafted))
+    assert drafted.serving.output_tokens == plain.serving.output_tokens
+    assert drafted.serving.tpot.mean_s < plain.serving.tpot.mean_s  # type: ignore[union-attr]
+    assert sampled.serving.output_tokens > 2 * plain.serving.output_tokens
+    seeds = [weft.simulate(**load, **drafts, seed=seed) for seed in (1, 1, 2)]
+    assert seeds[0] == seeds[1]
+    assert seeds[0].replicas[0].accepted_tokens != seeds[2].replicas[0].accepted_tokens
+
+
+def test_samples_that_no_request_may_ask_for_are_refused() -> None:
+    with pytest.raises(WeftError, match="n is 0; a request asks for 1 to 128 samples"):
+        weft.simulate(MODEL, "sharegpt", requests=3, n=0)

@@ -1,7 +1,7 @@
 """A simulated service whose executors also compute the fake model: the same history, and every text is checked."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
@@ -41,7 +41,9 @@ class ContentExecutor(FakeExecutor):
     """Takes the time that a `SimulatedExecutor` takes, ends outputs where that ends them, and computes the fake model
     and its checks besides."""
 
-    def __init__(self, deployment: Deployment, output_tokens: Mapping[str, int], depth: int) -> None:
+    def __init__(
+        self, deployment: Deployment, output_tokens: Mapping[str, Sequence[int]], depth: int, seed: int
+    ) -> None:
         config, spec = deployment.config, FakeModelSpec(deployment.config.layout)
         super().__init__(
             spec,
@@ -68,7 +70,7 @@ class ContentExecutor(FakeExecutor):
 
     def submit(self, work: Step) -> "asyncio.Future[StepResult]":
         """Queue a step, which ends when it would without content."""
-        tokens, outputs, decodes, visible, chunks, ended = self._rows.apply(work)
+        tokens, outputs, decodes, visible, chunks, ended, _ = self._rows.apply(work)
         seconds = self._deployment.costs.seconds(tokens, outputs, decodes, visible, chunks)
         self._ended_device.ended[work.number] = ended
         self.busy_s += seconds
@@ -92,19 +94,20 @@ class CheckedReplica(SimulatedReplica):
     """Compares what it tells of each request with what the request yields alone."""
 
     async def answer(self, request: Request) -> RequestEnded:
-        news, told = self.driver.submit(request), list[int]()
+        news, told = self.driver.submit(request), [list[int]() for _ in range(request.sampling.n)]
         while not isinstance(item := await news.get(), RequestEnded):
             if isinstance(item, Exception):
                 raise item
-            told += item.tokens
-        self._compare(request, told, item.output_tokens)
+            told[item.sample_index] += item.tokens
+        for sample_index, tokens in enumerate(told):
+            self._compare(request, sample_index, tokens)
         return item
 
-    def _compare(self, request: Request, told: list[int], num_tokens: int) -> None:
+    def _compare(self, request: Request, sample_index: int, told: list[int]) -> None:
         executor: object = self.executor  # patched, see below
         assert isinstance(executor, ContentExecutor)
-        sampling = replace(request.sampling, max_tokens=num_tokens)
-        alone = reference_output(executor.device.spec, replace(request, sampling=sampling))
+        sampling = replace(request.sampling, max_tokens=len(told))
+        alone = reference_output(executor.device.spec, replace(request, sampling=sampling), sample_index)
         if tuple(told) != alone:
             raise InvariantViolation("same_text", f"{request.request_id}: {told}, alone it is {alone}")
 

@@ -70,8 +70,8 @@ def compare(workload: Workload, **choices: Any) -> Record:
         assert num_gaps(mine) == num_gaps(theirs)
         assert seconds_of_gaps(mine) == pytest.approx(seconds_of_gaps(theirs))
     assert coasting.reports == plain.reports
-    for mine, theirs in zip(coasting.events, plain.events, strict=True):
-        assert mine == theirs
+    for events, plain_events in zip(coasting.events, plain.events, strict=True):
+        assert events == plain_events
     return coasting
 
 

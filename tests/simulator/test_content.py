@@ -75,7 +75,7 @@ def played(planned: Deployment, workload: Workload) -> tuple[list[RequestOutcome
 
 
 def tokens(text: int, last: int) -> TokenPrompt:
-    """Its output is nobody else's: without content all outputs are alike, and would be found where they are not."""
+    """Its output is nobody else's: with content, two that begin alike go on alike, and without they do not."""
     return TokenPrompt((*range(text), last), sharing=Sharing.PROMPT)
 
 
@@ -95,7 +95,13 @@ def apart(turn: Turn, session: int) -> Turn:
     return turn._replace(delay_s=turn.delay_s * (1.0 + 0.0123456789 * session))
 
 
-turns = st.builds(Turn, prompts, st.integers(1, 50), st.sampled_from((0.0, 0.0007, 0.013)))
+turns = st.builds(
+    Turn,
+    prompts,
+    st.integers(1, 50),
+    st.sampled_from((0.0, 0.0007, 0.013)),
+    st.one_of(st.just(()), st.tuples(st.integers(1, 50))),
+)
 sessions = st.lists(
     st.tuples(st.integers(0, 12), st.lists(turns, min_size=1, max_size=2)), min_size=1, max_size=9
 ).map(

@@ -199,3 +199,34 @@ def test_events_of_a_request_come_once_each() -> None:
         RequestArrived,
         RequestEnded,
     ]
+
+
+class Sampled:
+    """One prompt, and answers to it."""
+
+    name = "sampled"
+
+    def __init__(self, prompt_tokens: int, *lengths: int) -> None:
+        self._turn = Turn(LengthPrompt(prompt_tokens), lengths[0], more_output_tokens=lengths[1:])
+
+    def sessions(self) -> Iterator[Session]:
+        yield Session(0, 0.0, (self._turn,))
+
+
+@pytest.mark.parametrize("prompt_tokens", [1, 5, 1600])
+def test_samples_compute_their_prompt_once_and_end_each_at_its_length(prompt_tokens: int) -> None:
+    lengths, steps = (9, 30, 1), list[StepRecord]()
+    (only,) = outcomes(
+        deployment(depth=1),
+        Sampled(prompt_tokens, *lengths),
+        lambda _, log: log.subscribe(steps.append, StepRecord),
+    )
+    assert (only.status, only.output_tokens) == (Status.FINISHED, sum(lengths))
+    assert sum(step.num_tokens for step in steps) == prompt_tokens - 1 + sum(lengths)
+    decoding = [step.num_tokens for step in steps[-max(lengths) :]]
+    assert decoding == [sum(length > index for length in lengths) for index in range(max(lengths))]
+
+
+def test_each_sample_is_cut_where_the_model_ends() -> None:
+    (only,) = outcomes(deployment(max_model_len=1000), Sampled(990, 4, 50, 11))
+    assert only.output_tokens == 4 + 10 + 10

@@ -40,10 +40,11 @@ class Served:
     block_bytes: tuple[int, ...] = (1000,)
     host_link: Link = LINK
     costs: Any = COSTS
+    speculation: Any = None
 
 
 def executor(depth: int = 2) -> SimulatedExecutor:
-    return SimulatedExecutor(Served(), {"a": 3}, depth)
+    return SimulatedExecutor(Served(), {"a": (3,)}, depth)
 
 
 def prefill(number: int = 0) -> Step:

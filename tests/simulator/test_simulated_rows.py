@@ -12,11 +12,12 @@ from weft.contracts.events import Status
 from weft.contracts.prompts import LengthPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import PagedGroup, StateLayout
-from weft.contracts.steps import Draft, Step, StepEntry, StepResult
+from weft.contracts.steps import Admission, Draft, Step, StepEntry, StepResult, Verification
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.engine.client import generate
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver
+from weft.simulator.simulated_drafts import Luck
 from weft.simulator.simulated_rows import SimulatedRows, StepWork
 from weft.simulator.virtual_time import run
 
@@ -26,7 +27,7 @@ WINDOWS = (None, 6)
 class CountedRows:
     """The same by walking over all rows: per row its length, what is left of its output, whether it stands."""
 
-    def __init__(self, output_tokens: dict[str, int]) -> None:
+    def __init__(self, output_tokens: dict[str, list[int]]) -> None:
         self.output_tokens = output_tokens
         self.rows: dict[int, list[Any]] = {}
 
@@ -36,7 +37,7 @@ class CountedRows:
         for number in step.paused:
             self.rows[number][2] = False
         for each in step.added:
-            left = self.output_tokens[each.request.request_id] - len(each.output_tokens)
+            left = self.output_tokens[each.request.request_id][each.sample_index] - len(each.output_tokens)
             self.rows[each.row] = [each.num_computed, left, False]
         standing = [number for number, row in self.rows.items() if row[2] and step.advances]
         visible = [sum(self.seen(self.rows[number][0], window) for number in standing) for window in WINDOWS]
@@ -63,7 +64,7 @@ class ComparingExecutor:
     numeric_fingerprint = "comparing"
     depth = 2
 
-    def __init__(self, output_tokens: dict[str, int]) -> None:
+    def __init__(self, output_tokens: dict[str, list[int]]) -> None:
         self.rows, self.counted = SimulatedRows(output_tokens, WINDOWS), CountedRows(output_tokens)
         self.free_s = 0.0
 
@@ -101,26 +102,31 @@ def engine_config(num_blocks: int, preempt: str) -> EngineConfig:
 
 
 REQUESTS = st.lists(
-    st.tuples(st.integers(0, 20), st.integers(1, 30), st.integers(1, 25), st.integers(0, 8)),
+    st.tuples(
+        st.integers(0, 20),
+        st.integers(1, 30),
+        st.lists(st.integers(1, 25), min_size=1, max_size=3),
+        st.integers(0, 8),
+    ),
     min_size=1,
-    max_size=10,
+    max_size=8,
 )
 
 
 @settings(max_examples=40)
 @given(REQUESTS, st.integers(20, 40), st.sampled_from(["latest_first", "latest_first_swap"]))
 def test_every_step_is_counted_right_and_every_output_ends_where_it_should(
-    requests: list[tuple[int, int, int, int]], num_blocks: int, preempt: str
+    requests: list[tuple[int, int, list[int], int]], num_blocks: int, preempt: str
 ) -> None:
-    wanted = {str(number): tokens for number, (_, _, tokens, _) in enumerate(requests)}
+    wanted = {str(number): lengths for number, (_, _, lengths, _) in enumerate(requests)}
 
     async def ask(driver: EngineDriver, number: int) -> None:
-        delay, prompt_tokens, tokens, spare = requests[number]
+        delay, prompt_tokens, lengths, spare = requests[number]
         await asyncio.sleep(delay * 0.007)
-        sampling = SamplingParams(max_tokens=max(1, tokens + spare - 4))
+        sampling = SamplingParams(n=len(lengths), max_tokens=max(1, lengths[0] + spare - 4))
         answer = await generate(driver, Request(str(number), LengthPrompt(prompt_tokens), sampling))
         assert answer.status is Status.FINISHED
-        assert len(answer.outputs[0]) == min(tokens, sampling.max_tokens)
+        assert list(map(len, answer.outputs)) == [min(tokens, sampling.max_tokens) for tokens in lengths]
 
     async def play() -> None:
         driver = EngineDriver(engine_config(num_blocks, preempt), ComparingExecutor(wanted))
@@ -130,9 +136,45 @@ def test_every_step_is_counted_right_and_every_output_ends_where_it_should(
     run(play())
 
 
-def test_drafts_are_refused() -> None:
-    rows = SimulatedRows({}, (None,))
-    entry = StepEntry(0, 0, 1, True, draft=Draft((1,), (-1,)))
-    step = Step(0, 0, 2, (), (), (), (), (), (), False, (entry,))
-    with pytest.raises(ConfigurationError, match="drafts"):
-        rows.apply(step)
+def admission(row: int, request_id: str, sample_index: int = 0) -> Admission:
+    return Admission(row, 0, Request(request_id, LengthPrompt(8)), sample_index, (), 0, ((),))
+
+
+def admitted(*added: Admission) -> Step:
+    return Step(0, 0, 0, (), (), added, (), (), (), False, ())
+
+
+def test_each_output_has_a_token_of_its_own_and_keeps_it() -> None:
+    rows = SimulatedRows({"a": (5, 5), "b": (5,)}, (None,))
+    rows.apply(admitted(admission(3, "a"), admission(1, "b"), admission(0, "a", 1)))
+    before = rows.tokens
+    assert len({before[row] for row in (0, 1, 3)}) == 3
+    assert all(0 <= token < 2**31 for token in before)
+    rows.apply(admitted(admission(5, "a"), admission(3, "b")))
+    assert (rows.tokens[5], rows.tokens[3]) == (before[3], before[1])
+    assert before[3] != before[1]  # what a step under way was given stays as it was
+
+
+def drafting(num_tokens: int, start: int = 8) -> Step:
+    draft = Draft((0,) * num_tokens, tuple(range(-1, num_tokens - 1)))
+    entry = StepEntry(0, start, 1, True, draft=draft)
+    return Step(0, 0, num_tokens + 1, (), (), (), (), (), (), False, (entry,))
+
+
+def test_drafts_without_a_draft_model_and_beams_are_refused() -> None:
+    rows = SimulatedRows({"a": (5,)}, (None,))
+    rows.apply(admitted(admission(0, "a")))
+    with pytest.raises(ConfigurationError, match="no draft model"):
+        rows.apply(drafting(1))
+    entry = StepEntry(0, 0, 8, True, num_candidates=2)
+    with pytest.raises(ConfigurationError, match="beam search"):
+        rows.apply(Step(0, 0, 8, (), (), (), (), (), (), False, (entry,)))
+
+
+def test_a_draft_brings_what_is_right_and_a_token_and_no_more_than_the_output_has() -> None:
+    rows = SimulatedRows({"a": (6,)}, (None,), Luck(1.0, seed=0))
+    rows.apply(admitted(admission(0, "a")))
+    first, last = rows.apply(drafting(3)), rows.apply(drafting(3, 12))
+    token = rows.tokens[0]
+    assert first == StepWork(4, 4, 0, [0], [(4, 8)], (), {0: Verification((0, 1, 2), (token,) * 4)})
+    assert (last.finished, last.verified[0]) == ((0,), Verification((0,), (token,) * 2))

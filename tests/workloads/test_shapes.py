@@ -4,10 +4,10 @@ from statistics import fmean
 
 import pytest
 
-from weft.contracts.errors import ConfigurationError
-from weft.contracts.prompts import LengthPrompt, Sharing
+from weft.contracts.errors import ConfigurationError, InvalidRequest
+from weft.contracts.prompts import LengthPrompt, Sharing, TokenPrompt
 from weft.workloads.audience import Audience, Sender, tenants, zipf_tenants
-from weft.workloads.conversation_prompt import ConversationPrompt
+from weft.workloads.conversation_prompt import ConversationPrompt, TranscriptPrompt
 from weft.workloads.distributions import Counts, Fixed, Quantiles, Uniform
 from weft.workloads.lengths import Independent, Joint
 from weft.workloads.shapes import Conversation, LazyTurns, Single
@@ -101,6 +101,21 @@ def test_a_conversation_prompt_is_known_by_position() -> None:
     assert [short.content_key(block, 16) for block in range(6)] == keys
     assert [a == b for a, b in zip(keys, others, strict=True)] == [True, True, False, False, False, False]
     assert len(dict.fromkeys(keys)) == 6
-    assert (short.sharing, short.media) == (Sharing.PROMPT, ())
+    assert (short.sharing, short.media) == (Sharing.TRANSCRIPT, ())
     with pytest.raises(Exception, match="at least 1 token"):
         ConversationPrompt(0, conversation=1)
+
+
+def test_a_transcript_is_known_by_its_tokens_through_the_answer() -> None:
+    text = tuple(range(40))
+    first, second = TranscriptPrompt(text, 10), TranscriptPrompt(text, 35)
+    keys = [first.content_key(block, 8) for block in range(5)]
+    assert keys == [second.content_key(block, 8) for block in range(5)]
+    assert keys == [TokenPrompt(text).content_key(block, 8) for block in range(5)]
+    assert (first.num_tokens, first.sharing, first.media) == (10, Sharing.TRANSCRIPT, ())
+
+
+@pytest.mark.parametrize("num_tokens", [0, 4])
+def test_a_transcript_must_hold_its_prompt(num_tokens: int) -> None:
+    with pytest.raises(InvalidRequest, match=f"prompt of {num_tokens} tokens from a text of 3"):
+        TranscriptPrompt((1, 2, 3), num_tokens)

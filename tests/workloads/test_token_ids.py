@@ -2,7 +2,7 @@ import pytest
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.prompts import HashPrompt, LengthPrompt, TokenPrompt
-from weft.workloads.conversation_prompt import ConversationPrompt
+from weft.workloads.conversation_prompt import ConversationPrompt, TranscriptPrompt
 from weft.workloads.token_ids import token_ids
 
 
@@ -29,5 +29,6 @@ def test_prompts_of_a_length_share_nothing_and_real_tokens_stay() -> None:
     assert len(ids) == 200
     assert set(ids) <= set(range(100))
     assert token_ids(TokenPrompt((4, 5)), "a", 3) == [4, 5]
+    assert token_ids(TranscriptPrompt((4, 5, 6), 2), "a", 3) == [4, 5]
     with pytest.raises(ConfigurationError, match="vocabulary"):
         token_ids(prompt, "a", 0)

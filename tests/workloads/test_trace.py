@@ -7,6 +7,7 @@ import pytest
 from tests.workloads.samples import lengths, shared_trace, times_s, write
 from weft.contracts.prompts import HashPrompt, TokenPrompt
 from weft.contracts.requests import Slo
+from weft.workloads.conversation_prompt import TranscriptPrompt
 from weft.workloads.errors import TraceError, WorkloadError
 from weft.workloads.formats import FORMATS
 from weft.workloads.registry import find_workload
@@ -78,10 +79,8 @@ def test_sharegpt_is_a_conversation_of_tokens(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
     path.write_text(json.dumps(rows))
     (session,) = find_workload(str(path), rate_per_s=1.0, encode=str.encode).sessions()
-    assert [turn.prompt for turn in session.turns] == [
-        TokenPrompt(tuple(b"ab")),
-        TokenPrompt(tuple(b"abcdef")),
-    ]
+    text = tuple("".join(text for _, text in CHAT).encode())
+    assert [turn.prompt for turn in session.turns] == [TranscriptPrompt(text, 2), TranscriptPrompt(text, 6)]
     assert [turn.output_tokens for turn in session.turns] == [3, 1]
     with pytest.raises(TraceError, match="tokenizer"):
         list(find_workload(str(path), rate_per_s=1.0).sessions())

@@ -68,6 +68,9 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="How long the host keeps the devices waiting.",
         ),
+        click.option("--speculative-model", help="Draft model on the same devices: a name, or a path."),
+        click.option("--num-speculative-tokens", type=COUNT, help="That it guesses for each step."),
+        click.option("--acceptance-rate", type=float, help="Chance that a guess is right, from 0 to 1."),
         *(_policy_option(kind) for kind in ("order", "budget", "preempt", "retain")),
         *(flag.option(DERIVED.get(flag.field, "")) for flag in FLAGS if flag.field not in NOT_SIMULATED),
         NO_PREFIX_CACHING,
@@ -91,6 +94,7 @@ def _policy_option(kind: str) -> Decorator:
 @click.option("--requests", type=COUNT, help="Stop after so many.  [default: 1000 where it has no end]")
 @click.option("--duration", "duration_s", type=float, help="Stop sending after so many simulated seconds.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the workload.")
+@click.option("--n", "n", type=COUNT, default=1, show_default=True, help="Samples of each prompt.")
 @click.option(
     "--sweep",
     "sweeps",
@@ -130,20 +134,24 @@ def _simulate(
     model: str,
     workload: str,
     seed: int,
+    n: int,
     rate: float | None = None,
     requests: int | None = None,
     duration_s: float | None = None,
     **choices: Any,
 ) -> None:
-    played = bounded_workload(workload, rate, seed, requests, duration_s)
+    played = bounded_workload(workload, rate, seed, requests, duration_s, n)
     deployment = plan_deployment(model, deployment_options(DeploymentOptions(), choices))
     described = describe_deployment(model, deployment)
     click.echo("\n".join(described))
     with progress_bar(requests, duration_s) as progress, trace_file(files.trace) as watch:
-        result = simulate_deployment(model, deployment, played, progress, watch)
+        result = simulate_deployment(model, deployment, played, progress, watch, seed)
     click.echo("\n".join(describe_result(result)))
-    load = {"workload": workload, "rate": rate, "requests": requests, "duration_s": duration_s, "seed": seed}
-    given = {name: value for name, value in (load | choices).items() if value is not None}
+    load = {"workload": workload, "rate": rate, "requests": requests, "duration_s": duration_s}
+    given = {name: value for name, value in (load | choices).items() if value is not None} | {
+        "seed": seed,
+        "n": n,
+    }
     configuration = given | dict(line.split(maxsplit=1) for line in described) | {"weft": __version__}
     files.write(result.as_json(), lambda: simulation_page(result, configuration), [({}, result.requests)])
 

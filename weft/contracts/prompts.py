@@ -19,6 +19,9 @@ class Sharing(Enum):
 
     TOKENS = "tokens"
     """Prompt and output are known by value: a later prompt may contain this request's output."""
+    TRANSCRIPT = "transcript"
+    """Prompt and output are part of a conversation that is replayed, so that the prompt's keys go on through the output:
+    a later prompt may contain it although nobody computes its tokens."""
     PROMPT = "prompt"
     """Only whole blocks of the prompt are known by value; the output is nobody else's."""
     NOTHING = "nothing"
@@ -55,8 +58,8 @@ class Prompt(Protocol):
         """Identity of the content at positions `[block * block_tokens, (block + 1) * block_tokens)`.
 
         `output`: the output tokens that fill the rest of the block where the prompt ends in or before
-        it; only given where `sharing` is `TOKENS`. Content before the block does not enter: the engine
-        chains keys itself.
+        it; only given where `sharing` is `TOKENS`. Where it is `TRANSCRIPT`, the block may lie in the output, or
+        reach into it. Content before the block does not enter: the engine chains keys itself.
         """
 
 

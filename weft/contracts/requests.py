@@ -10,6 +10,9 @@ from weft.contracts.prompts import Prompt
 MOST_LOGPROBS = 20
 """The most log-probabilities per token that a request may ask for (the limit of OpenAI's API)."""
 
+MOST_SAMPLES = 128
+"""The most outputs of one prompt that a request may ask for."""
+
 NOT_IN_BEAM_SEARCH = (
     "stop",
     "top_k",
@@ -76,7 +79,7 @@ class SamplingParams:
         self._check_penalties()
 
     def _check_outputs(self) -> None:
-        _require(1 <= self.n <= 128, "n", self.n, "between 1 and 128")
+        _require(1 <= self.n <= MOST_SAMPLES, "n", self.n, f"between 1 and {MOST_SAMPLES}")
         _require(1 <= self.beam_width <= 128, "beam_width", self.beam_width, "between 1 and 128")
         one_search = self.n == 1 or self.beam_width == 1
         _require(one_search, "beam_width", self.beam_width, "1 where n is above 1")

@@ -1,7 +1,7 @@
 """The roofline of serving steps, compiled: microseconds per step where listing operations takes milliseconds.
 
-Most operations depend only on how many tokens a step has (`token_terms.py`), and those costs are remembered by number. Attention
-is a closed form in sums over the sequences. A test holds the result equal to that of the listed operations.
+Most operations depend only on how many tokens a step has (`token_terms.py`); those costs are remembered by number.
+Attention is a closed form in sums over the sequences. A test holds the result equal to that of the listed operations.
 """
 
 from collections.abc import Iterable, Sequence

@@ -79,6 +79,12 @@ class SimulationResult:
         return sum(replica.prefix_hit_tokens for replica in self.replicas) / (queried or 1)
 
     @property
+    def mean_acceptance_length(self) -> float | None:
+        """Tokens that a verified draft brought, the one after the guesses among them; None where there were none."""
+        drafts = sum(replica.drafts for replica in self.replicas)
+        return 1 + sum(replica.accepted_tokens for replica in self.replicas) / drafts if drafts else None
+
+    @property
     def joules(self) -> float | None:
         """At most what the devices drew while steps ran; None where no source states their power."""
         known = [replica.joules for replica in self.replicas if replica.joules is not None]
@@ -109,7 +115,7 @@ class SimulationResult:
         )
         derived = (
             *("utilisation", "kv_usage_mean", "kv_usage_peak", "preemptions", "prefix_hit_share"),
-            *("joules", "cost_per_million_output_tokens"),
+            *("mean_acceptance_length", "joules", "cost_per_million_output_tokens"),
         )
         each = [{at.name: getattr(report, at.name) for at in fields(report)} for report in self.replicas]
         named = {name: getattr(self, name) for name in (*own, *derived)}
@@ -145,7 +151,7 @@ def simulate(
     """
     chosen = deployment_options(options or DeploymentOptions(), choices)
     played = bounded_workload(workload, rate, seed, requests, duration_s, n)
-    return simulate_deployment(model, plan_deployment(model, chosen), played, progress, watch)
+    return simulate_deployment(model, plan_deployment(model, chosen), played, progress, watch, seed)
 
 
 def simulate_deployment(
@@ -154,10 +160,11 @@ def simulate_deployment(
     workload: Workload,
     progress: Progress | None = None,
     watch: Watch | None = None,
+    seed: int = 0,
 ) -> SimulationResult:
     """As `simulate`, of what was planned before. `model`: its name in the result."""
     fold = _Fold(progress, TimelineFold(max(deployment.config.num_blocks.values())), watch)
-    replicas = simulate_service(deployment, workload, fold.observe, fold.watch)
+    replicas = simulate_service(deployment, workload, fold.observe, fold.watch, seed)
     return SimulationResult(
         model,
         workload.name,

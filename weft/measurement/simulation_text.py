@@ -4,6 +4,7 @@ from weft.measurement.serving_figures import UNKNOWN, WIDTH
 from weft.measurement.simulation import SimulationResult
 from weft.model_specs.operations import Formats
 from weft.simulator.deployment import Deployment
+from weft.simulator.speculation import SpeculationOptions
 
 GIBIBYTE = 1 << 30
 
@@ -13,6 +14,8 @@ def describe_deployment(model: str, deployment: Deployment) -> list[str]:
     plan, memory, options = deployment.plan, deployment.memory, deployment.options
     blocks = max(deployment.config.num_blocks.values())
     tokens = blocks * deployment.config.layout.block_tokens
+    chosen = options.speculation
+    drafts = [] if chosen is None else [_drafts(chosen)]
     return [
         f"model      {model}, {deployment.spec.num_parameters / 1e9:.1f} B parameters, "
         f"{_formats(deployment.formats)}",
@@ -20,8 +23,13 @@ def describe_deployment(model: str, deployment: Deployment) -> list[str]:
         f"pp {plan.pp}, ep {plan.ep}, cp {plan.cp}), router {options.router}",
         f"memory     weights {memory.weights_bytes / GIBIBYTE:.1f} GiB per device; {blocks:,} blocks for {tokens:,} "
         "tokens per replica",
+        *drafts,
         f"costs      {deployment.roofline.profile}, host overhead {options.host_overhead}",
     ]
+
+
+def _drafts(chosen: SpeculationOptions) -> str:
+    return f"drafts     {chosen.model}, {chosen.num_tokens} tokens, each right with chance {chosen.acceptance_rate:g}"
 
 
 def _formats(formats: Formats) -> str:
@@ -40,6 +48,7 @@ def describe_result(result: SimulationResult) -> list[str]:
         ("KV cache in use, mean / peak (%):", _pair(result.kv_usage_mean, result.kv_usage_peak)),
         ("Prefix cache hits (%):", f"{100 * result.prefix_hit_share:.1f}"),
         ("Preemptions:", str(result.preemptions)),
+        *_drafted(result),
         ("Energy of the devices, at most (kJ):", _known(result.joules, 1e-3)),
         ("Cost per million output tokens ($):", _known(result.cost_per_million_output_tokens)),
     )
@@ -59,6 +68,11 @@ def error_bar(result: SimulationResult) -> str:
         f"From the {result.profile}: four fifths of measured steps took at most "
         f"{1 + result.relative_error:.2f} times the prediction."
     )
+
+
+def _drafted(result: SimulationResult) -> list[tuple[str, str]]:
+    length = result.mean_acceptance_length
+    return [] if length is None else [("Mean acceptance length (tokens):", f"{length:.2f}")]
 
 
 def _pair(mean: float, peak: float) -> str:

@@ -1,12 +1,12 @@
 """A model on simulated hardware: what is served, by how many replicas, with how much room and at what cost."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import number_format
 from weft.contracts.options import AUTO, ServingOptions
-from weft.contracts.state import PagedGroup
 from weft.costs.host_overhead import host_overhead_s
 from weft.costs.memory import Memory, divide_memory
 from weft.costs.roofline import Roofline
@@ -19,10 +19,17 @@ from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats
 from weft.model_specs.plan import Plan
 from weft.model_specs.quantization import find_quantization, find_state_format
-from weft.model_specs.shard import Shard
 from weft.policies.registry import PolicyChoice
+from weft.simulator.deployment_sizes import device_blocks, longest_tokens, swapped_block_bytes
 from weft.simulator.routing import make_router
+from weft.simulator.simulated_drafts import SimulatedDrafter
 from weft.simulator.simulated_executor import MOST_ROWS
+from weft.simulator.speculation import (
+    Speculation,
+    SpeculationOptions,
+    plan_speculation,
+    speculation_options,
+)
 
 MOST_REPLICAS = 100_000
 """Bounds a wrong number; as many as the catalogue's largest cluster has nodes."""
@@ -37,8 +44,10 @@ class DeploymentOptions:
     cut; see `Plan`. `quantization`: of the linear layers, by name (fp8, w4a16, ...); None: they are in `serving.dtype`
     like all else. `kv_cache_dtype`: of keys and values (fp8, ...); auto: that too. `host_overhead`: the kind of
     server; see `host_overhead_s`. `order`, `budget`, `preempt`, `retain`: policies, by name or as `module:Class`;
-    preempt None: `latest_first`, swapping where there is memory for it. `serving`: sizes, as of a server; of these,
-    `backend`, `device` and `num_threads` mean nothing here.
+    preempt None: `latest_first`, swapping where there is memory for it. `speculative_model`: on the same devices, by
+    name or path, guesses `num_speculative_tokens` for each step, each right with chance `acceptance_rate` where those
+    before it are; see `SpeculationOptions`. `serving`: sizes, as of a server; of these, `backend`, `device` and
+    `num_threads` mean nothing here.
     """
 
     hardware: str = "h100"
@@ -55,6 +64,9 @@ class DeploymentOptions:
     budget: PolicyChoice = "decode_first"
     preempt: PolicyChoice | None = None
     retain: PolicyChoice = "lru"
+    speculative_model: str | None = None
+    num_speculative_tokens: int | None = None
+    acceptance_rate: float | None = None
     serving: ServingOptions = field(default_factory=ServingOptions)
 
     def __post_init__(self) -> None:
@@ -63,6 +75,17 @@ class DeploymentOptions:
         if self.serving.max_num_seqs > MOST_ROWS:
             raise ConfigurationError(f"max_num_seqs is {self.serving.max_num_seqs}; give at most {MOST_ROWS}")
         make_router(self.router)
+        _ = self.speculation
+
+    @property
+    def speculation(self) -> SpeculationOptions | None:
+        """What is chosen of a draft model; None where there is none."""
+        return speculation_options(self.speculative_model, self.num_speculative_tokens, self.acceptance_rate)
+
+    @property
+    def most_tokens_per_decode(self) -> int:
+        """Of one sequence in a step, all of which need logits: its own and the guesses."""
+        return 1 if self.speculation is None else 1 + self.speculation.num_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +93,8 @@ class Deployment:
     """Everything that replicas have in common.
 
     `cluster`: what one of them has at its disposal. `config`: of each engine. `windows_tokens`, and `block_bytes`
-    on the device that holds the most, are per state group.
+    on the device that holds the most, are per state group; a draft model's state is counted with the group that sees
+    farthest. `speculation`: the draft model, where there is one.
     """
 
     spec: ModelSpec
@@ -83,6 +107,7 @@ class Deployment:
     roofline: Roofline
     costs: StepCosts
     block_bytes: tuple[int, ...]
+    speculation: Speculation | None
     options: DeploymentOptions
 
     @property
@@ -94,6 +119,12 @@ class Deployment:
     def host_link(self) -> Link:
         """Between each device and host memory."""
         return self.cluster.node.host_link
+
+    @property
+    def depth(self) -> int:
+        """Steps in flight. One where a draft model goes on from the tokens of the step before: with two, the sequences
+        would fall into halves that take turns, and each step would read all weights for one of them."""
+        return self.options.serving.depth if self.speculation is None else 1
 
     @property
     def num_devices(self) -> int:
@@ -124,11 +155,14 @@ def plan_deployment(model: str, options: DeploymentOptions) -> Deployment:
         cluster.device,
         formats,
         max_num_batched_tokens=serving.max_num_batched_tokens,
-        max_num_seqs=serving.max_num_seqs,
+        max_num_seqs=serving.max_num_seqs * options.most_tokens_per_decode,
         block_tokens=serving.block_tokens,
     )
-    longest = _longest(spec, serving)
-    num_blocks = _num_blocks(memory, serving, longest)
+    longest = longest_tokens(spec, serving)
+    drafts = _speculation(spec, options, cluster, plan, longest)
+    if drafts is not None:
+        memory = drafts.beside(memory, serving.max_num_batched_tokens, serving.max_num_seqs)
+    num_blocks = device_blocks(memory, serving, longest)
     return Deployment(
         spec,
         plan,
@@ -139,8 +173,26 @@ def plan_deployment(model: str, options: DeploymentOptions) -> Deployment:
         _engine_config(spec, formats, options, num_blocks, memory.block_bytes),
         roofline,
         StepCosts(spec, formats, roofline),
-        _block_bytes(spec, plan, formats, serving.block_tokens),
+        swapped_block_bytes(spec, plan, formats, serving.block_tokens, drafts),
+        drafts,
         options,
+    )
+
+
+def _speculation(
+    spec: ModelSpec, options: DeploymentOptions, cluster: Cluster, plan: Plan, longest: int
+) -> Speculation | None:
+    """The draft model in its own format, its cache in the format chosen for the served model's."""
+    chosen = options.speculation
+    if chosen is None:
+        return None
+    try:
+        draft = find_model(chosen.model)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"speculative_model: {error}") from None
+    formats = _formats(draft, replace(options, quantization=None))
+    return plan_speculation(
+        chosen, spec, draft, formats, cluster, plan, longest, options.serving.block_tokens
     )
 
 
@@ -166,39 +218,11 @@ def _formats(spec: ModelSpec, options: DeploymentOptions) -> Formats:
     return Formats(number, state, number, find_quantization(options.quantization))
 
 
-def _longest(spec: ModelSpec, serving: ServingOptions) -> int:
-    longest = serving.max_model_len or spec.max_length_tokens
-    if longest > spec.max_length_tokens:
-        raise ConfigurationError(
-            f"max_model_len is {longest}; the model was made for at most {spec.max_length_tokens}"
-        )
-    return longest
-
-
-def _num_blocks(memory: Memory, serving: ServingOptions, longest: int) -> int:
-    """What fits, or what was asked for; a sequence of the greatest length must fit, with a block to copy to."""
-    given_bytes = serving.kv_cache_memory_bytes
-    if given_bytes is not None and given_bytes > memory.state_bytes:
-        raise ConfigurationError(
-            f"kv_cache_memory_bytes is {given_bytes}; {memory.state_bytes} are left on a device beside weights and "
-            "activations"
-        )
-    found = memory.num_blocks if given_bytes is None else given_bytes // memory.block_bytes
-    needed = -(-longest // serving.block_tokens) + 1
-    if found < needed:
-        fitting = max(0, (found - 1) * serving.block_tokens)
-        raise ConfigurationError(
-            f"a sequence of {longest} tokens needs {needed} blocks of key-value cache and there is room for {found}; "
-            f"set max_model_len to at most {fitting}, cut the model finer, or take devices with more memory"
-        )
-    return found
-
-
 def _engine_config(
     spec: ModelSpec, formats: Formats, options: DeploymentOptions, num_blocks: int, block_bytes: int
 ) -> EngineConfig:
     """Nothing is refused for waiting too long: what a queue does under overload is to be seen."""
-    serving = options.serving
+    serving, drafts = options.serving, options.speculation
     layout = spec.state_layout(formats.state, serving.block_tokens)
     host_blocks = serving.swap_memory_bytes // block_bytes
     default_preempt = "latest_first_swap" if host_blocks else "latest_first"
@@ -215,13 +239,5 @@ def _engine_config(
         budget=options.budget,
         preempt=options.preempt or default_preempt,
         retain=options.retain,
+        draft=None if drafts is None else partial(SimulatedDrafter, drafts.num_tokens),
     )
-
-
-def _block_bytes(spec: ModelSpec, plan: Plan, formats: Formats, block_tokens: int) -> tuple[int, ...]:
-    most = {group.name: 0 for group in spec.layer_groups}
-    for stage in range(plan.pp):
-        for group in Shard(spec, plan).state_layout(stage, formats.state, block_tokens).groups:
-            assert isinstance(group, PagedGroup)
-            most[group.name] = max(most[group.name], group.bytes_per_token * block_tokens)
-    return tuple(most.values())

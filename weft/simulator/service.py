@@ -28,7 +28,8 @@ class RequestOutcome(NamedTuple):
     """How a request fared, in seconds from the beginning of the run.
 
     `arrival_s`: when it was meant to be sent. `first_token_s`: None where it had no output. `token_gaps`: those of
-    its replica, of whatever requests, since the request before it ended there: (seconds, how often).
+    its replica, of whatever requests, since the request before it ended there: (seconds, how often). `output_tokens`:
+    of all samples together.
     """
 
     request_id: str
@@ -49,9 +50,9 @@ Watch = Callable[[int, EventLog], None]
 class SimulatedReplica:
     """An engine with its driver and executor. `num_outstanding`: requests that it has and that have not ended."""
 
-    def __init__(self, deployment: Deployment, output_tokens: dict[str, int]) -> None:
+    def __init__(self, deployment: Deployment, output_tokens: dict[str, tuple[int, ...]], seed: int) -> None:
         self.log = EventLog()
-        self.executor = SimulatedExecutor(deployment, output_tokens, deployment.options.serving.depth)
+        self.executor = SimulatedExecutor(deployment, output_tokens, deployment.depth, seed)
         self.driver = CoastingDriver(deployment.config, self.executor, self.log)
         self.figures = ReplicaFigures(self.log, max(deployment.config.num_blocks.values()))
         self.num_outstanding = self.num_requests = 0
@@ -79,6 +80,9 @@ class SimulatedReplica:
             figures.preemptions,
             figures.prefix_queried_tokens,
             figures.prefix_hit_tokens,
+            figures.drafts,
+            figures.drafted_tokens,
+            figures.accepted_tokens,
         )
 
 
@@ -86,26 +90,28 @@ class SimulatedService:
     """Replicas and their router, on the running virtual-time loop. `observe` is told of every request that ends;
     `num_arrived` counts those that came."""
 
-    def __init__(self, deployment: Deployment, observe: Observe) -> None:
-        self._output_tokens: dict[str, int] = {}
+    def __init__(self, deployment: Deployment, observe: Observe, seed: int) -> None:
+        self._output_tokens: dict[str, tuple[int, ...]] = {}
         self._longest = deployment.max_model_len
         self._router = make_router(deployment.options.router)
         self._observe = observe
         self.num_arrived = 0
         self.replicas = [
-            SimulatedReplica(deployment, self._output_tokens) for _ in range(deployment.options.replicas)
+            SimulatedReplica(deployment, self._output_tokens, seed)
+            for _ in range(deployment.options.replicas)
         ]
 
     async def submit(self, session: Session, index: int, turn: Turn, arrival_s: float) -> None:
-        """Have a turn answered; its true length goes to the executors alone."""
+        """Have a turn answered; its true lengths go to the executors alone."""
         self.num_arrived += 1
         room = self._longest - turn.prompt.num_tokens
-        request = session.request(index, turn, _limited(max(1, room)))
+        lengths = turn.samples_tokens
+        request = session.request(index, turn, _limited(max(1, room), len(lengths)))
         if room < 1:
             self._observe(_refused(request, arrival_s, TOO_LONG))
             return
         replica = self.replicas[self._router.choose(request, self.replicas)]
-        self._output_tokens[request.request_id] = turn.output_tokens
+        self._output_tokens[request.request_id] = lengths
         replica.num_outstanding += 1
         replica.num_requests += 1
         try:
@@ -118,9 +124,9 @@ class SimulatedService:
 
 
 @lru_cache(maxsize=1 << 14)
-def _limited(max_tokens: int) -> SamplingParams:
+def _limited(max_tokens: int, num_samples: int) -> SamplingParams:
     """As a client that sets no limit of its own."""
-    return SamplingParams(max_tokens=max_tokens)
+    return SamplingParams(n=num_samples, max_tokens=max_tokens)
 
 
 def _outcome(
@@ -147,16 +153,21 @@ def _refused(request: Request, arrival_s: float, reason: str) -> RequestOutcome:
 
 
 def simulate_service(
-    deployment: Deployment, workload: Workload, observe: Observe, watch: Watch | None = None
+    deployment: Deployment,
+    workload: Workload,
+    observe: Observe,
+    watch: Watch | None = None,
+    seed: int = 0,
 ) -> list[ReplicaReport]:
     """Play a workload against a service until every request has ended; the reports of its replicas.
 
     `observe` is told of each request that ends. `watch` gets the index and the event log of every replica before
-    anything happens. Raises `WorkloadError` where no request arrives, and whatever stopped an engine.
+    anything happens. `seed`: of what chance decides in the service, which guesses of a draft model are right. Raises
+    `WorkloadError` where no request arrives, and whatever stopped an engine.
     """
 
     async def play() -> list[ReplicaReport]:
-        service = SimulatedService(deployment, observe)
+        service = SimulatedService(deployment, observe, seed)
         for index, replica in enumerate(service.replicas):
             if watch is not None:
                 watch(index, replica.log)

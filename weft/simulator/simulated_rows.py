@@ -10,15 +10,16 @@ from typing import NamedTuple
 from zlib import crc32
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.steps import Admission, Step, StepEntry
+from weft.contracts.steps import Admission, Step, StepEntry, Verification
 from weft.costs.step_costs import Chunk
+from weft.simulator.simulated_drafts import Luck
 from weft.simulator.standing_sums import VisibleTokens
 
 NEVER = -1
 
 
 class StepWork(NamedTuple):
-    """A step as `StepCosts.seconds` takes it, and the rows whose output ends with it."""
+    """A step as `StepCosts.seconds` takes it, the rows whose output ends with it, and what comes of its drafts."""
 
     num_tokens: int
     num_outputs: int
@@ -26,6 +27,7 @@ class StepWork(NamedTuple):
     visible_tokens: Sequence[int]
     chunks: Sequence[Chunk]
     finished: tuple[int, ...]
+    verified: Mapping[int, Verification] = {}
 
 
 class PlainSteps(NamedTuple):
@@ -37,12 +39,15 @@ class PlainSteps(NamedTuple):
 
 
 class _Row:
-    """Who holds a row: `tokens_left` until its output ends, as of joining where it stands."""
+    """Who holds a row: the name of its output, `length_tokens` in all, and `tokens_left` until it ends, as of joining
+    where it stands."""
 
-    __slots__ = ("base", "ending_tick", "join_tick", "stands", "tokens_left")
+    __slots__ = ("base", "ending_tick", "join_tick", "length_tokens", "output", "stands", "tokens_left")
 
-    def __init__(self, tokens_left: int) -> None:
-        self.tokens_left = tokens_left
+    def __init__(self, output: str, length_tokens: int, num_known: int) -> None:
+        self.output = output
+        self.length_tokens = length_tokens
+        self.tokens_left = length_tokens - num_known
         self.stands = False
         self.base = self.join_tick = 0
         self.ending_tick = NEVER
@@ -61,12 +66,16 @@ class SimulatedRows:
     `output_tokens`: by request id, how long its samples would be; the engine knows only the request's own limit.
     `windows_tokens`: of the model's layer groups, in their order. `tokens`: by row, the one token that the output of
     its holder consists of; it follows from the request, so that outputs of two requests differ. Never changed in
-    place: steps under way keep theirs.
+    place: steps under way keep theirs. `luck`: how many guesses of a draft are right; None where there are no drafts.
     """
 
     def __init__(
-        self, output_tokens: Mapping[str, Sequence[int]], windows_tokens: Sequence[int | None]
+        self,
+        output_tokens: Mapping[str, Sequence[int]],
+        windows_tokens: Sequence[int | None],
+        luck: Luck | None = None,
     ) -> None:
+        self._luck = luck
         self._output_tokens = output_tokens
         self._visible = tuple(VisibleTokens(window) for window in windows_tokens)
         self.tokens: list[int] = []
@@ -82,12 +91,18 @@ class SimulatedRows:
         num_decodes = self._num_standing if step.advances else 0
         visible_tokens = [sums.total if num_decodes else 0 for sums in self._visible]
         ending = self._advance() if num_decodes else []
-        chunks = [(entry.num_units, entry.start) for entry in step.entries]
-        num_outputs = num_decodes
+        chunks, verified, num_outputs = list[Chunk](), dict[int, Verification](), num_decodes
         for entry in step.entries:
-            num_outputs += entry.emits
-            self._compute(entry, ending)
-        return StepWork(step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, tuple(ending))
+            num_guesses = 0 if entry.draft is None else len(entry.draft.tokens)
+            if num_guesses:
+                verified[entry.row] = self._verify(entry.row, num_guesses, ending)
+            else:
+                self._compute(entry, ending)
+            chunks.append((entry.num_units + num_guesses, entry.start))
+            num_outputs += entry.emits + num_guesses
+        return StepWork(
+            step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, tuple(ending), verified
+        )
 
     @property
     def num_plain_steps(self) -> int:
@@ -121,12 +136,13 @@ class SimulatedRows:
         tokens = self.tokens + [0] * (highest + 1 - len(self.tokens))
         for admission in added:
             self._rows[admission.row] = self._admit(admission)
-            tokens[admission.row] = _token(admission)
+            tokens[admission.row] = crc32(self._rows[admission.row].output.encode()) >> 1
         self.tokens = tokens
 
     def _admit(self, admission: Admission) -> _Row:
-        wanted = self._output_tokens[admission.request.request_id][admission.sample_index]
-        return _Row(wanted - len(admission.output_tokens))
+        request_id, sample_index = admission.request.request_id, admission.sample_index
+        length_tokens = self._output_tokens[request_id][sample_index]
+        return _Row(f"{request_id} {sample_index}", length_tokens, len(admission.output_tokens))
 
     def _stop(self, row: _Row) -> None:
         if row.stands:
@@ -157,8 +173,8 @@ class SimulatedRows:
         return [number for number, row in due if row.ends_at(tick)]
 
     def _compute(self, entry: StepEntry, ending: list[int]) -> None:
-        if entry.draft is not None or entry.num_candidates:
-            raise ConfigurationError("drafts and beam search cannot be simulated yet; leave them out")
+        if entry.num_candidates:
+            raise ConfigurationError("beam search cannot be simulated yet; leave it out")
         row = self._rows[entry.row]
         if entry.emits:
             row.tokens_left -= 1
@@ -167,7 +183,14 @@ class SimulatedRows:
         if entry.stands:
             self._stand(entry.row, row, entry.start + entry.num_units)
 
-
-def _token(admission: Admission) -> int:
-    """The same wherever and how often the sequence is admitted; 31 bits."""
-    return crc32(f"{admission.request.request_id} {admission.sample_index}".encode()) >> 1
+    def _verify(self, number: int, num_guesses: int, ending: list[int]) -> Verification:
+        """The guesses that are right and the token after them, but no more than the output has left."""
+        if self._luck is None:
+            raise ConfigurationError("this simulation has no draft model; give it one, or leave drafts out")
+        row = self._rows[number]
+        num_right = self._luck.num_right(row.output, row.length_tokens - row.tokens_left, num_guesses)
+        num_right = min(num_right, row.tokens_left - 1)
+        row.tokens_left -= num_right + 1
+        if row.tokens_left == 0:
+            ending.append(number)
+        return Verification(tuple(range(num_right)), (self.tokens[number],) * (num_right + 1))

@@ -29,11 +29,18 @@ class Turn(NamedTuple):
 
     `prompt` contains the conversation so far. `output_tokens`: the true length of the answer, at least 1.
     `delay_s`: from the completion of the turn before (think time, or the run of a tool) to this request.
+    `more_output_tokens`: the same of further samples, which the request asks for besides (`n` is one more than these).
     """
 
     prompt: Prompt
     output_tokens: int
     delay_s: float = 0.0
+    more_output_tokens: tuple[int, ...] = ()
+
+    @property
+    def samples_tokens(self) -> tuple[int, ...]:
+        """The true lengths of all samples."""
+        return (self.output_tokens, *self.more_output_tokens)
 
 
 class Session(NamedTuple):

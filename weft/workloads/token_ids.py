@@ -4,6 +4,7 @@ from random import Random
 
 from weft.contracts.prompts import HashPrompt, Prompt, Sharing, TokenPrompt
 from weft.workloads.checks import check_at_least
+from weft.workloads.conversation_prompt import TranscriptPrompt
 from weft.workloads.streams import named_stream
 
 BLOCK_TOKENS = 16
@@ -17,6 +18,8 @@ def token_ids(prompt: Prompt, request_id: str, vocabulary_tokens: int, seed: int
     check_at_least("the size of the vocabulary", vocabulary_tokens, 1)
     if isinstance(prompt, TokenPrompt):
         return list(prompt.tokens)
+    if isinstance(prompt, TranscriptPrompt):
+        return list(prompt.tokens[: prompt.num_tokens])
     if prompt.sharing is Sharing.NOTHING:
         return _drawn(named_stream(seed, f"tokens of {request_id}"), prompt.num_tokens, vocabulary_tokens)
     size = prompt.hash_tokens if isinstance(prompt, HashPrompt) else BLOCK_TOKENS

@@ -6,7 +6,7 @@ conversation began, nor how long anybody thought, so later turns follow at once.
 
 from collections.abc import Iterator
 
-from weft.contracts.prompts import TokenPrompt
+from weft.workloads.conversation_prompt import TranscriptPrompt
 from weft.workloads.errors import TraceError
 from weft.workloads.formats.format import Content, Encode, TraceFormat
 from weft.workloads.reading.row import Row
@@ -18,18 +18,23 @@ _HUMAN = ("human", "user")
 def _content(row: Row, _index: int, encode: Encode | None) -> Content | None:
     if encode is None:
         raise TraceError(row.path, "it holds text and no lengths; give a model whose tokenizer counts them")
-    turns = tuple(_turns(row.rows("conversations"), encode)) if row.values.get("conversations") else ()
+    said: list[int] = []
+    lengths = (
+        tuple(_lengths(row.rows("conversations"), encode, said)) if row.values.get("conversations") else ()
+    )
+    text = tuple(said)
+    turns = tuple(Turn(TranscriptPrompt(text, prompt), output) for prompt, output in lengths)
     return Content(turns) if turns else None
 
 
-def _turns(messages: list[Row], encode: Encode) -> Iterator[Turn]:
-    """One per answer; messages of the model before the first of a human are part of the prompt."""
-    said: list[int] = []
+def _lengths(messages: list[Row], encode: Encode, said: list[int]) -> Iterator[tuple[int, int]]:
+    """Of prompt and output, once per answer; messages of the model before the first of a human are part of the prompt.
+    `said`: where the tokens of all messages go."""
     asked = False
     for message in messages:
         tokens = encode(_words(message))
         if message.text("from") not in _HUMAN and asked and said and tokens:
-            yield Turn(TokenPrompt(tuple(said)), len(tokens))
+            yield len(said), len(tokens)
         asked = message.text("from") in _HUMAN
         said.extend(tokens)
 

@@ -1,14 +1,16 @@
 """Weft's own format, for traces that users make: JSON lines, CSV or Parquet.
 
 A row has `arrival_s`, `output_tokens`, and the prompt as one of `prompt_tokens` (its length), `token_ids`
-(a list), or `prompt_tokens` with `prefix_hashes` (a list) and `hash_tokens`. Optional: `tenant`, `priority`,
-`adapter`, `ttft_slo_s`, `tpot_slo_s`. A session of several turns has, in place of prompt and output, `turns`: a list
-of `{"prompt_tokens", "output_tokens", "delay_s"}`, where each prompt contains the conversation so far.
+(a list), or `prompt_tokens` with `prefix_hashes` (a list) and `hash_tokens`. Optional: `more_output_tokens` (a list:
+lengths of further samples of the prompt), `tenant`, `priority`, `adapter`, `ttft_slo_s`, `tpot_slo_s`. A session of
+several turns has, in place of prompt and output, `turns`: a list of `{"prompt_tokens", "output_tokens", "delay_s"}`,
+where each prompt contains the conversation so far.
 """
 
 from weft.contracts.errors import InvalidRequest
 from weft.contracts.prompts import HashPrompt, LengthPrompt, Prompt
-from weft.contracts.requests import Slo
+from weft.contracts.requests import MOST_SAMPLES, Slo
+from weft.workloads.checks import MOST_TOKENS
 from weft.workloads.conversation_prompt import ConversationPrompt
 from weft.workloads.formats.format import Content, Encode, TraceFormat
 from weft.workloads.formats.llmservingsim import token_prompt
@@ -21,7 +23,18 @@ def _arrival_s(row: Row) -> float:
 
 
 def _single(row: Row, _index: int, _encode: Encode | None) -> Content:
-    return Content((Turn(_prompt(row), row.tokens("output_tokens")),), _client(row))
+    turn = Turn(_prompt(row), row.tokens("output_tokens"), more_output_tokens=_more_output_tokens(row))
+    return Content((turn,), _client(row))
+
+
+def _more_output_tokens(row: Row) -> tuple[int, ...]:
+    lengths = row.whole_numbers("more_output_tokens") if row.has("more_output_tokens") else ()
+    if len(lengths) >= MOST_SAMPLES or not all(1 <= length <= MOST_TOKENS for length in lengths):
+        raise row.problem(
+            "more_output_tokens",
+            f"at most {MOST_SAMPLES - 1} numbers of tokens, each from 1 to {MOST_TOKENS}",
+        )
+    return lengths
 
 
 def _prompt(row: Row) -> Prompt:
