@@ -20,8 +20,8 @@ class Sharing(Enum):
     TOKENS = "tokens"
     """Prompt and output are known by value: a later prompt may contain this request's output."""
     TRANSCRIPT = "transcript"
-    """Prompt and output are part of a conversation that is replayed, so that the prompt's keys go on through the output:
-    a later prompt may contain it although nobody computes its tokens."""
+    """Prompt and output are part of a conversation that is replayed, so that the prompt's keys go on through the
+    output: a later prompt may contain it although nobody computes its tokens."""
     PROMPT = "prompt"
     """Only whole blocks of the prompt are known by value; the output is nobody else's."""
     NOTHING = "nothing"
