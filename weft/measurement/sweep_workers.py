@@ -81,12 +81,14 @@ def _run_here(points: Sequence[Point], ended: Ended) -> list[SimulationResult]:
 def _run_there(pool: ProcessPoolExecutor, points: Sequence[Point], ended: Ended) -> list[SimulationResult]:
     _check_sendable(points[0])
     futures = {pool.submit(_run, point): index for index, point in enumerate(points)}
-    found: dict[int, SimulationResult] = {}
+    outcomes: dict[int, SimulationResult | _Failure] = {}
+    results: list[SimulationResult] = []
     for future in as_completed(futures):
-        index = futures[future]
-        found[index] = _checked(points[index], _received(future))
+        outcomes[futures[future]] = _received(future)
         ended()
-    return [found[index] for index in range(len(points))]
+        while (index := len(results)) in outcomes:  # in order, so that of two mistakes the first is told
+            results.append(_checked(points[index], outcomes[index]))
+    return results
 
 
 def _check_sendable(point: Point) -> None:
