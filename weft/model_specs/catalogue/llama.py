@@ -1,9 +1,10 @@
-"""Llama 2, Llama 3 and 3.1, Code Llama."""
+"""Llama 2, Llama 3 to 3.2, Code Llama."""
 
 from weft.model_specs.catalogue.entry import CatalogueModel
 
 _LLAMA_2 = "arXiv 2307.09288; safetensors index of the published checkpoint"
 _LLAMA_3 = "arXiv 2407.21783, table 3; safetensors index of the published checkpoint"
+_LLAMA_3_2 = "model card of Llama 3.2, 2024-09-25; safetensors index of the published checkpoint"
 _CODE_LLAMA = "arXiv 2308.12950; safetensors index of the published checkpoint"
 
 _SCALING = {
@@ -35,6 +36,7 @@ _TWO: dict[str, object] = {"vocab_size": 32000, "max_position_embeddings": 4096,
 _CODE: dict[str, object] = {"vocab_size": 32000, "max_position_embeddings": 16384, "rope_theta": 1e6}
 _THREE: dict[str, object] = {"vocab_size": 128256, "max_position_embeddings": 8192, "rope_theta": 5e5}
 _THREE_1 = _THREE | {"max_position_embeddings": 131072, "rope_scaling": _SCALING}
+_THREE_2 = _THREE_1 | {"rope_scaling": _SCALING | {"factor": 32.0}, "tie_word_embeddings": True}
 
 _SMALL, _LARGE = (4096, 14336, 32, 32, 8), (8192, 28672, 80, 64, 8)
 
@@ -52,4 +54,6 @@ MODELS = (
     CatalogueModel(
         "meta-llama/Llama-3.1-405B", _config((16384, 53248, 126, 128, 8), _THREE_1), 405.853, _LLAMA_3
     ),
+    CatalogueModel("meta-llama/Llama-3.2-1B", _config((2048, 8192, 16, 32, 8), _THREE_2), 1.236, _LLAMA_3_2),
+    CatalogueModel("meta-llama/Llama-3.2-3B", _config((3072, 8192, 28, 24, 8), _THREE_2), 3.213, _LLAMA_3_2),
 )
