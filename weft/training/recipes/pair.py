@@ -47,7 +47,7 @@ TEXT: Sources = ((6.0, story), (3.0, chat))
 """A quarter of what is drawn: with a twentieth the tasks went well and stories fell apart."""
 
 ALL_TOKENS: Sources = ((0.5, ExcerptedTokens(VOCAB_SIZE, 10, 60)),)
-"""In every stage: a fifth of the tokens are in no other answer, and held-out words that have them are then never said."""
+"""In every stage: a fifth of the tokens are in no other answer, and what is never asked for is never said."""
 
 LOOKED_BACK: Sources = ((1.0, ExcerptedTokens(VOCAB_SIZE, 10, 60)), (1.0, OfSizes(random_excerpts, 10, 40)))
 """So that what the first lessons taught is not forgotten while the rest is young."""
