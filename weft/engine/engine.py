@@ -175,8 +175,8 @@ class Engine:
 
     @property
     def num_coasting_steps(self) -> int:
-        """How many more steps would only give every standing row a token; 0 unless it `may_coast`."""
-        return self._coasting.num_steps if self._coasting.is_quiet else 0
+        """How many more steps would only give every standing row a token, where it `may_coast`."""
+        return self._coasting.num_steps
 
     def coast(self, times_s: SequenceOf[float], tokens: SequenceOf[int]) -> None:
         """Take in so many of them at once, at most `num_coasting_steps`: when each returned, the last not before

@@ -97,5 +97,6 @@ class EventLog:
 
     def unsubscribe(self, handler: Handler) -> None:
         """Pass nothing to a handler any more; one that was never subscribed is ignored."""
+        self._run_handlers.pop(handler, None)
         for event_type, handlers in self._handlers.items():
             self._handlers[event_type] = tuple(each for each in handlers if each != handler)

@@ -52,8 +52,10 @@ class CoastingDriver(EngineDriver):
     def _all_planned(self) -> None:
         if self._ahead is None and self.engine.may_coast:
             num_steps = min(self._reach, self._simulated.num_plain_steps)
-            if num_steps >= FEWEST_STEPS <= self.engine.num_coasting_steps:
-                self._take_off(min(num_steps, self.engine.num_coasting_steps))
+            if num_steps >= FEWEST_STEPS:
+                num_steps = min(num_steps, self.engine.num_coasting_steps)
+            if num_steps >= FEWEST_STEPS:
+                self._take_off(num_steps)
 
     def _take_off(self, num_steps: int) -> None:
         """What is looked ahead at and then asked about is lost, so the reach grows only while nobody asks."""

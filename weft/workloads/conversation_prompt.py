@@ -10,8 +10,22 @@ from weft.contracts.errors import InvalidRequest
 from weft.contracts.prompts import MediaItem, Sharing, encode_tokens
 
 
+class _Transcript:
+    """What prompts that are replayed have in common."""
+
+    __slots__ = ()
+
+    @property
+    def sharing(self) -> Sharing:
+        return Sharing.TRANSCRIPT
+
+    @property
+    def media(self) -> tuple[MediaItem, ...]:
+        return ()
+
+
 @dataclass(frozen=True, slots=True)
-class ConversationPrompt:
+class ConversationPrompt(_Transcript):
     """The first `num_tokens` tokens of a conversation, known by position and not by value.
 
     Conversations only grow, so two prompts of one `conversation` agree wherever both have tokens, and an answer agrees
@@ -32,14 +46,6 @@ class ConversationPrompt:
                 "least 1 token, and 0 or more of the prefix"
             )
 
-    @property
-    def sharing(self) -> Sharing:
-        return Sharing.TRANSCRIPT
-
-    @property
-    def media(self) -> tuple[MediaItem, ...]:
-        return ()
-
     def content_key(self, block: int, block_tokens: int, output: Sequence[int] = ()) -> bytes:
         if (block + 1) * block_tokens <= self.prefix_tokens:
             return b"prefix %d/%d" % (self.prefix, block)
@@ -47,7 +53,7 @@ class ConversationPrompt:
 
 
 @dataclass(frozen=True, slots=True)
-class TranscriptPrompt:
+class TranscriptPrompt(_Transcript):
     """The first `num_tokens` tokens of a recorded text, which goes on with the answer, and may go on after it.
 
     `tokens`: the whole text, known by value, so that prompts agree wherever their tokens do, also with a `TokenPrompt`.
@@ -63,14 +69,6 @@ class TranscriptPrompt:
                 f"a prompt of {self.num_tokens} tokens from a text of {len(self.tokens)}; it needs at least 1 and "
                 "at most all of them"
             )
-
-    @property
-    def sharing(self) -> Sharing:
-        return Sharing.TRANSCRIPT
-
-    @property
-    def media(self) -> tuple[MediaItem, ...]:
-        return ()
 
     def content_key(self, block: int, block_tokens: int, output: Sequence[int] = ()) -> bytes:
         return encode_tokens(self.tokens[block * block_tokens : (block + 1) * block_tokens])
