@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from weft.training.tasks.catalogue import TASKS
 from weft.training.tasks.exercise import Exercise, Task
+from weft.training.tasks.json_filling import NOTES
 from weft.training.tasks.relations import RELATIONS, Relation
 from weft.training.text.streams import named_stream
 from weft.training.text.teller import UNSEEN, Teller
@@ -62,6 +63,17 @@ def read_question(question: str) -> tuple[str, Relation]:
         if found := asked.fullmatch(question):
             return found["whom"], relation
     raise AssertionError(question)
+
+
+def read_notes(notes: str) -> dict[str, str]:
+    """Values by their keys."""
+    for template in NOTES:
+        note = pattern(template, key="KEY")
+        note = re.compile(note.pattern.replace("KEY", r"(?P<key>\w+)"))
+        found = [note.fullmatch(said) for said in notes.split(", ")]
+        if all(found):
+            return {match["key"]: match["value"] for match in found if match}
+    raise AssertionError(notes)
 
 
 _STATEMENTS = [

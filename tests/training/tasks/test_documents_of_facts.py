@@ -5,7 +5,14 @@ import re
 
 import pytest
 
-from tests.training.tasks.drawing import draws, pattern, read_question, read_statement, teller_of
+from tests.training.tasks.drawing import (
+    draws,
+    pattern,
+    read_notes,
+    read_question,
+    read_statement,
+    teller_of,
+)
 from weft.training.tasks.catalogue import TASKS
 from weft.training.tasks.combine import LINKS
 
@@ -94,12 +101,7 @@ def test_each_step_is_in_a_document_of_its_own() -> None:
 @BOTH_SIDES
 def test_json_has_the_keys_in_order_and_the_values_of_the_text(held_out: bool) -> None:
     for size, exercise in draws("json", 150, held_out=held_out):
-        told = {}
-        for said in sentences(exercise.given):
-            fact = read_statement(said)
-            assert fact is not None
-            told[fact[1].key] = fact[2]
-            told["name"] = fact[0]
+        told = read_notes(exercise.given)
         for question, answer in exercise.turns:
             record = json.loads(answer)
             assert "\n" not in answer

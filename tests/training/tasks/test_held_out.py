@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.training.tasks.drawing import after_colon, draws, read_statement, text_of
+from tests.training.tasks.drawing import after_colon, draws, read_notes, read_statement, text_of
 from tests.training.tasks.test_documents_of_facts import sentences
 from tests.training.tasks.test_tools_and_chats import asked_for
 from weft.training import tasks
@@ -31,6 +31,10 @@ def facts_of(_size: int, exercise: Exercise) -> Iterator[str]:
     for said in sentences(exercise.given):
         if fact := read_statement(said):
             yield from (fact[0], fact[2])
+
+
+def noted_in(_size: int, exercise: Exercise) -> Iterator[str]:
+    yield from read_notes(exercise.given).values()
 
 
 def listed_in(_size: int, exercise: Exercise) -> Iterator[str]:
@@ -80,7 +84,7 @@ VALUES: dict[str, Callable[[int, Exercise], Iterator[str]]] = {
     "count": counted_in,
     "add": added_in,
     "pattern": continued_in,
-    "json": facts_of,
+    "json": noted_in,
     "tool": called_in,
     "chat": said_in,
 }

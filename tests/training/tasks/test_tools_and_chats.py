@@ -56,7 +56,7 @@ def test_chats_ask_at_last_for_what_was_said(held_out: bool) -> None:
 
 def remark_of(statement: str) -> tuple[int, str]:
     for number, remark in enumerate(REMARKS):
-        for template in remark.statements:
+        for template in sorted(remark.statements, key=len, reverse=True):
             if found := pattern(template.replace("{0}", "{value}")).fullmatch(statement):
                 return number, found["value"]
     raise AssertionError(statement)
@@ -68,7 +68,7 @@ def asked_for(question: str, answer: str) -> tuple[int, str]:
         for number, remark in enumerate(REMARKS)
         if question in [template.removeprefix("~") for template in remark.questions]
     ]
-    found = pattern(REMARKS[number].answer.replace("{0}", "{value}")).fullmatch(answer)
+    found = pattern(REMARKS[number].answer("{value}")).fullmatch(answer)
     assert found is not None
     return number, found["value"]
 

@@ -1,4 +1,7 @@
-"""How often a word occurs in a list."""
+"""How often a word occurs in a list. The answer says the list again and numbers the word on its way, since a number has
+to be right at once where no working is shown (Nye et al., arXiv 2112.00114)."""
+
+from collections.abc import Iterator
 
 from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
@@ -6,7 +9,7 @@ from weft.training.tasks.phrasing import put
 from weft.training.text.teller import Teller
 
 MOST_TIMES = 9
-MOST_TURNS = 4
+MOST_TURNS = 2
 
 ASKS = (
     'How often does "{0}" occur?',
@@ -25,7 +28,7 @@ def draw_counting(teller: Teller, size: int) -> Exercise:
     items = [word for word, count in counts.items() for _ in range(count)]
     teller.stream.shuffle(items)
     asked = teller.stream.sample(list(counts), min(MOST_TURNS, len(counts)))
-    return Exercise(words.listed(items), tuple(_turn(teller, word, counts[word]) for word in asked))
+    return Exercise(words.listed(items), tuple(_turn(teller, items, word) for word in asked))
 
 
 def _times(teller: Teller, total: int) -> list[int]:
@@ -36,9 +39,17 @@ def _times(teller: Teller, total: int) -> list[int]:
     return times
 
 
-def _turn(teller: Teller, word: str, count: int) -> Turn:
-    times = "1 time" if count == 1 else f"{count} times"
-    return Turn(put(teller, ASKS, LOOSE_ASKS).format(word), f'The word "{word}" occurs {times}.')
+def _turn(teller: Teller, items: list[str], asked: str) -> Turn:
+    question = put(teller, ASKS, LOOSE_ASKS).format(asked)
+    return Turn(question, f"{words.listed(list(_numbered(items, asked)))}: {items.count(asked)}")
+
+
+def _numbered(items: list[str], asked: str) -> Iterator[str]:
+    """The items, each that is asked for with its number among its like."""
+    number = 0
+    for item in items:
+        number += item == asked
+        yield f"{item} {number}" if item == asked else item
 
 
 # Of five words, one to four.

@@ -12,55 +12,76 @@ from weft.training.text.teller import Teller
 
 
 class Remark(NamedTuple):
-    """`statements`, `questions`: with "~" before those that are held out. `value`: draws what is said."""
+    """`key`: what the value is to who says it; statements, questions and answers all name it. `statements`,
+    `questions`: with "~" before those that are held out. `value`: draws what is said."""
 
+    key: str
     statements: tuple[str, ...]
     questions: tuple[str, ...]
-    answer: str
     value: Callable[[Teller], str]
+
+    def answer(self, value: str) -> str:
+        """To any of the questions."""
+        return f"Your {self.key} is {value}."
 
 
 REMARKS = (
     Remark(
-        ("My name is {0}.", "I am called {0}.", "~You may use my name, {0}."),
+        "name",
+        ("My name is {0}.", "Hello, my name is {0}.", "~You may use my name, {0}."),
         ("What is my name?", "Do you know my name?", "~Can you say my name?"),
-        "Your name is {0}.",
         words.name,
     ),
     Remark(
-        ("My favourite colour is {0}.", "The colour that I like is {0}.", "~No colour is better than {0}."),
-        ("What is my favourite colour?", "Which colour do I like?", "~Can you say my favourite colour?"),
-        "Your favourite colour is {0}.",
+        "favourite colour",
+        (
+            "My favourite colour is {0}.",
+            "I have a favourite colour, {0}.",
+            "~No colour is like my favourite colour, {0}.",
+        ),
+        (
+            "What is my favourite colour?",
+            "Which is my favourite colour?",
+            "~Can you say my favourite colour?",
+        ),
         words.shade,
     ),
     Remark(
-        ("My pet is called {0}.", "I have a pet called {0}.", "~The name of my pet is {0}."),
-        ("What is my pet called?", "What is the name of my pet?", "~How do I call my pet?"),
-        "Your pet is called {0}.",
+        "pet",
+        ("My pet is called {0}.", "I have a pet called {0}.", "~I have to feed my pet, {0}."),
+        ("What is my pet called?", "Who is my pet?", "~How do I call my pet?"),
         words.name,
     ),
     Remark(
-        ("My number is {0}.", "I have the number {0}.", "~My ticket has the number {0}."),
+        "number",
+        ("My number is {0}.", "I have the number {0}.", "~You can write down my number, {0}."),
         ("What is my number?", "Which number do I have?", "~Can you tell me my number?"),
-        "Your number is {0}.",
         words.two_or_three_digits,
     ),
     Remark(
-        ("I live in {0}.", "My home is in {0}.", "~My house stands in {0}."),
-        ("Where do I live?", "Where is my home?", "~In which town is my house?"),
-        "You live in {0}.",
+        "home",
+        ("My home is {0}.", "My home is in {0}.", "~You are welcome in my home in {0}."),
+        ("Where is my home?", "What is my home?", "~In which town is my home?"),
         words.name,
     ),
     Remark(
-        ("My best friend is {0}.", "I have a friend called {0}.", "~I play most with my friend {0}."),
-        ("Who is my best friend?", "What is my friend called?", "~Can you say who my friend is?"),
-        "Your best friend is {0}.",
+        "best friend",
+        (
+            "My best friend is {0}.",
+            "I have a best friend called {0}.",
+            "~I play most with my best friend {0}.",
+        ),
+        ("Who is my best friend?", "What is my best friend called?", "~Can you say who my best friend is?"),
         words.name,
     ),
     Remark(
-        ("I like to eat {0}.", "My favourite food is {0}.", "~I could eat {0} all day."),
-        ("What do I like to eat?", "What is my favourite food?", "~What could I eat all day?"),
-        "You like to eat {0}.",
+        "favourite food",
+        (
+            "My favourite food is {0}.",
+            "I have a favourite food, {0}.",
+            "~All day I could eat my favourite food, {0}.",
+        ),
+        ("What is my favourite food?", "Which is my favourite food?", "~Can you say my favourite food?"),
         words.dish,
     ),
 )
@@ -82,7 +103,7 @@ def draw_chat(teller: Teller, size: int) -> Exercise:
         remark = _invented(teller, remark) if is_time_to_invent(teller) else remark
         value = remark.value(teller)
         said += [Turn(teller.sentence(remark.statements).format(value), HEARD), *_small_talk(teller)]
-        asked.append(Turn(teller.sentence(remark.questions), remark.answer.format(value)))
+        asked.append(Turn(teller.sentence(remark.questions), remark.answer(value)))
     teller.stream.shuffle(asked)
     return Exercise("", (*said, *asked), in_order=True)
 
@@ -92,7 +113,7 @@ def _invented(teller: Teller, remark: Remark) -> Remark:
     key = lone_word(teller)
     statement = loosely(teller, (f"My {key} … {{0}}.", f"… my {key} … {{0}}.", f"… {{0}} … my {key}."))
     question = loosely(teller, (f"… my {key}?", f"… {key} … I …?", f"… my {key} …?"))
-    return Remark((statement,), (question,), f"Your {key} is {{0}}.", remark.value)
+    return Remark(key, (statement,), (question,), remark.value)
 
 
 def _small_talk(teller: Teller) -> list[Turn]:

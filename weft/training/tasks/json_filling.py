@@ -1,4 +1,7 @@
-"""Filling a record: text about somebody is given, and JSON with some keys asked for."""
+"""Filling a record: notes about somebody are given, and JSON with some keys asked for.
+
+Notes name what they are about as the record does: a key that no text mentions could only be guessed.
+"""
 
 import json
 
@@ -6,7 +9,7 @@ from weft.training.tasks import words
 from weft.training.tasks.exercise import Exercise, Task, Turn
 from weft.training.tasks.invented import perhaps_invented
 from weft.training.tasks.phrasing import put
-from weft.training.tasks.relations import RELATIONS, state
+from weft.training.tasks.relations import RELATIONS
 from weft.training.text.teller import Teller
 
 ASKS = (
@@ -19,6 +22,7 @@ ASKS = (
 LOOSE_ASKS = ("… JSON … {keys}", "… JSON …: {keys}", "… JSON … {schema}", "… JSON … keys {keys} …")
 MOST_TURNS = 3
 MOST_OTHERS = 2
+NOTES = ("{key}: {value}", "{key} = {value}", '{key} "{value}"', "{key} ({value})", "~{key} / {value}")
 
 
 def draw_json(teller: Teller, size: int) -> Exercise:
@@ -27,22 +31,27 @@ def draw_json(teller: Teller, size: int) -> Exercise:
     num_relations = min(len(RELATIONS), size - 1 + teller.stream.randint(0, MOST_OTHERS))
     known = teller.stream.sample(RELATIONS, num_relations)
     relations = {relation.key: relation for relation in (perhaps_invented(teller, each) for each in known)}
-    facts = [state(teller, relation, name) for relation in relations.values()]
-    record: dict[str, str | int] = {"name": name}
-    for fact in facts:
-        record[fact.relation.key] = int(fact.value) if fact.relation.is_number else fact.value
+    record = {"name": name} | {key: relation.value(teller) for key, relation in relations.items()}
     numbers = [key for key, relation in relations.items() if relation.is_number]
     turns = (
         _turn(teller, record, numbers, min(size, len(record)))
         for _ in range(teller.stream.randint(1, MOST_TURNS))
     )
-    return Exercise(" ".join(fact.sentence for fact in facts), tuple(turns))
+    return Exercise(_notes(teller, record), tuple(turns))
 
 
-def _turn(teller: Teller, record: dict[str, str | int], numbers: list[str], size: int) -> Turn:
+def _notes(teller: Teller, record: dict[str, str]) -> str:
+    """In any order, all in one form."""
+    note = teller.sentence(NOTES)
+    keys = teller.stream.sample(list(record), len(record))
+    return words.listed([note.format(key=key, value=record[key]) for key in keys])
+
+
+def _turn(teller: Teller, record: dict[str, str], numbers: list[str], size: int) -> Turn:
     keys = teller.stream.sample(list(record), size)
     asked = put(teller, ASKS, LOOSE_ASKS).format(keys=words.listed(keys), schema=_schema(keys, numbers))
-    return Turn(asked, json.dumps({key: record[key] for key in keys}))
+    values = {key: int(record[key]) if key in numbers else record[key] for key in keys}
+    return Turn(asked, json.dumps(values))
 
 
 def _schema(keys: list[str], numbers: list[str]) -> str:

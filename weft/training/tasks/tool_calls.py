@@ -25,7 +25,7 @@ PERSON = Parameter("person", "for {0}", words.name)
 TOWN = Parameter("town", "in {0}", words.name)
 NUMBER = Parameter("number", "with number {0}", lambda teller: int(words.two_or_three_digits(teller)))
 COLOUR = Parameter("colour", "in {0}", words.shade)
-TITLE = Parameter("title", "called {0}", lambda teller: teller.made_up())
+TITLE = Parameter("title", 'called "{0}"', lambda teller: teller.made_up())
 
 VERBS = ("set", "start", "find", "send", "open", "make", "delete", "show", "move", "book", "check", "buy")
 NOUNS: dict[str, tuple[Parameter, ...]] = {
@@ -57,7 +57,7 @@ WISHES = (
     "{deed}",
     "~It would be good if you could {deed}.",
 )
-LOOSE_WISHES = ("… {deed}", "… {deed}.", "… {deed} …?")
+LOOSE_WISHES = ("… {deed}", "… … {deed}.", "… … … {deed} …?")
 MOST_TURNS = 3
 
 
