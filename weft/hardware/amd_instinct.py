@@ -3,6 +3,7 @@
 from weft.hardware.device import Device
 
 _SHEET = "AMD Instinct MI300X accelerator data sheet (December 2023)"
+_WHITE_PAPER = "AMD CDNA 3 Architecture white paper (amd.com, amd-cdna-3-white-paper.pdf)"
 
 MI300X = Device(
     "MI300X",
@@ -22,11 +23,11 @@ MI300X = Device(
     peak_frequency_hz=2.1e9,
     sources={
         "peak_flops": f"{_SHEET}, peak matrix performance without sparsity",
-        "memory_bytes": f"{_SHEET}, memory size",
-        "memory_bandwidth": f"{_SHEET}, peak memory bandwidth",
-        "cache_bytes": f"{_SHEET}, last level cache: 256 MB Infinity Cache",
-        "cache_bandwidth": "AMD CDNA 3 Architecture white paper (2023), memory hierarchy: 17.2 TB/s peak",
-        "power_peak_watts": f"{_SHEET}, maximum TBP",
+        "memory_bytes": f"{_SHEET}, memory size; {_WHITE_PAPER}, memory",
+        "memory_bandwidth": f"{_SHEET}, peak memory bandwidth; {_WHITE_PAPER}, memory",
+        "cache_bytes": f"{_WHITE_PAPER}, memory: 256 MB of Infinity Cache",
+        "cache_bandwidth": f"{_WHITE_PAPER}, memory: 17.2 TB/s peak",
+        "power_peak_watts": f"{_SHEET}, maximum TBP; mlcommons/inference_results_v4.1, closed/AMD/systems",
         "peak_frequency_hz": f"{_SHEET}, maximum engine clock",
     },
 )

@@ -22,7 +22,7 @@ from weft.hardware.links import (
 )
 from weft.hardware.nvidia_ada import L4, L40S, RTX_4090
 from weft.hardware.nvidia_ampere import A100_40GB, A100_80GB
-from weft.hardware.nvidia_blackwell import B200_SXM, RTX_PRO_6000
+from weft.hardware.nvidia_blackwell import B200_SXM, B300_SXM, RTX_PRO_6000
 from weft.hardware.nvidia_hopper import H100_PCIE, H100_SXM, H200_SXM
 
 MOST_DEVICES_PER_NODE = 8
@@ -69,7 +69,7 @@ class Machine:
         )
 
 
-_EC2 = "Amazon EC2 Capacity Blocks for ML, pricing (December 2024)"
+_EC2 = "Amazon EC2 Capacity Blocks for ML (aws.amazon.com/ec2/capacityblocks/pricing, December 2024)"
 P4D = Host(1152 * 2**30, 8 * 10**12, f"{_EC2}, p4d.24xlarge: 1,152 GiB and 8 x 1 TB")
 P5 = Host(2048 * 2**30, 8 * 3_840_000_000_000, f"{_EC2}, p5.48xlarge: 2,048 GiB and 8 x 3.84 TB")
 
@@ -80,6 +80,7 @@ MACHINES: dict[str, Machine] = {
     "h100-pcie": Machine(H100_PCIE, PCIE_5, PCIE_5, NDR_400),
     "h200": Machine(H200_SXM, NVLINK_4, PCIE_5, NDR_400, P5),
     "b200": Machine(B200_SXM, NVLINK_5, PCIE_5, NDR_400),
+    "b300": Machine(B300_SXM, NVLINK_5, PCIE_5, NDR_400),
     "l4": Machine(L4, PCIE_4, PCIE_4, HDR_200),
     "l40s": Machine(L40S, PCIE_4, PCIE_4, HDR_200),
     "rtx-4090": Machine(RTX_4090, PCIE_4, PCIE_4, HDR_200),
@@ -89,7 +90,13 @@ MACHINES: dict[str, Machine] = {
 }
 """By the name that users give."""
 
-ALIASES = {"a100-80gb": "a100", "h100-sxm": "h100", "h200-sxm": "h200", "b200-sxm": "b200"}
+ALIASES = {
+    "a100-80gb": "a100",
+    "h100-sxm": "h100",
+    "h200-sxm": "h200",
+    "b200-sxm": "b200",
+    "b300-sxm": "b300",
+}
 
 
 def find_machine(name: str) -> Machine:

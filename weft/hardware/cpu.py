@@ -3,6 +3,7 @@
 from weft.hardware.device import Device
 
 _ARK = "Intel ARK, Xeon Platinum 8480+"
+_DGX = "NVIDIA DGX H100 system (docs.nvidia.com/dgx-basepod), whose Xeon Platinum 8480C is its sibling"
 _MANUAL = "Intel 64 and IA-32 Architectures Optimization Reference Manual (2023)"
 
 CPU = Device(
@@ -18,6 +19,6 @@ CPU = Device(
         "memory_bandwidth": f"{_ARK}: 8 channels of DDR5-4800",
         "cache_bytes": f"{_ARK}: 105 MB of cache",
         "power_peak_watts": f"{_ARK}: TDP",
-        "peak_frequency_hz": f"{_ARK}: base frequency, at which the peaks above are computed",
+        "peak_frequency_hz": f"{_ARK}: base frequency, at which the peaks above are computed; {_DGX}",
     },
 )

@@ -2,8 +2,9 @@
 
 from weft.hardware.device import Device
 
-_L4 = "NVIDIA L4 Tensor Core GPU data sheet (2023), specifications"
-_L40S = "NVIDIA L40S GPU data sheet (2023), technical specifications"
+_SYSTEMS = "ai-dynamo/aiconfigurator, systems"
+_L4 = f"NVIDIA L4 Tensor Core GPU data sheet (2023), specifications; {_SYSTEMS}/l4.yaml"
+_L40S = f"NVIDIA L40S GPU data sheet (2023), technical specifications; {_SYSTEMS}/l40s.yaml"
 _ADA = "NVIDIA Ada GPU Architecture white paper (V2.02, 2023), appendix A, GeForce RTX 4090"
 
 

@@ -4,17 +4,18 @@ from weft.hardware.device import Device
 
 _SHEET = "NVIDIA A100 Tensor Core GPU data sheet (June 2021), specifications"
 _WHITE_PAPER = "NVIDIA A100 Tensor Core GPU Architecture white paper (2020)"
-_CAPACITY_BLOCKS = "Amazon EC2 Capacity Blocks, us-east-2, p4d.24xlarge per accelerator (December 2024)"
+_EC2 = "aws.amazon.com/ec2/capacityblocks/pricing"
+_CAPACITY_BLOCKS = f"Amazon EC2 Capacity Blocks ({_EC2}, December 2024), US East (Ohio), per accelerator"
 
 _PEAKS = {"float32": 19.5e12, "tf32": 156e12, "float16": 312e12, "bfloat16": 312e12, "int8": 624e12}
 _SOURCES = {
-    "peak_flops": f"{_SHEET}, without sparsity",
+    "peak_flops": f"{_SHEET}, without sparsity; {_WHITE_PAPER}, table 4",
     "memory_bytes": f"{_SHEET}, GPU Memory",
     "memory_bandwidth": f"{_SHEET}, GPU Memory Bandwidth",
-    "cache_bytes": f"{_WHITE_PAPER}, comparison of data center GPUs: 40 MB of L2",
-    "cache_bandwidth": f"{_WHITE_PAPER}, L2 cache: 5,120 bytes per clock, at 1,410 MHz",
+    "cache_bytes": f"{_WHITE_PAPER}, table 4: 40 MB of L2",
+    "cache_bandwidth": f"{_WHITE_PAPER}, page 35: 5,120 bytes per clock, at 1,410 MHz",
     "power_peak_watts": f"{_SHEET}, Max Thermal Design Power",
-    "peak_frequency_hz": f"{_WHITE_PAPER}, comparison of data center GPUs: GPU boost clock",
+    "peak_frequency_hz": f"{_WHITE_PAPER}, table 4: GPU boost clock",
     "price_per_hour": _CAPACITY_BLOCKS,
 }
 

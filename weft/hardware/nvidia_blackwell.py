@@ -1,9 +1,11 @@
-"""NVIDIA's Blackwell generation: B200, RTX PRO 6000 Server Edition (2024, 2025)."""
+"""NVIDIA's Blackwell generation: B200, B300, RTX PRO 6000 Server Edition (2024, 2025)."""
 
 from weft.hardware.device import Device
 
-_DGX = "NVIDIA DGX B200 data sheet (2024), specifications, an eighth"
+_EXEMPLAR = "NVIDIA/exemplar-performance, README.md"
+_B200 = f"{_EXEMPLAR}, B200 Reference Architecture"
 _HGX = "NVIDIA Blackwell Architecture technical brief (2024), HGX B200, per GPU"
+_DGX_B300 = "NVIDIA DGX B300 data sheet (2025), specifications, an eighth"
 _PRO = "NVIDIA RTX PRO 6000 Blackwell Server Edition product page and data sheet (2025), specifications"
 
 B200_SXM = Device(
@@ -18,13 +20,28 @@ B200_SXM = Device(
         "float4": 9000e12,
     },
     memory_bytes=180 * 2**30,
-    memory_bandwidth=8000e9,
+    memory_bandwidth=7700e9,
     power_peak_watts=1000.0,
     sources={
-        "peak_flops": f"{_HGX}, half of the figures with sparsity",
-        "memory_bytes": f"{_DGX}: 1,440 GB",
-        "memory_bandwidth": f"{_DGX}: 64 TB/s",
-        "power_peak_watts": f"{_HGX}: maximum power",
+        "peak_flops": f"{_HGX}, half of the figures with sparsity; NVIDIA/exemplar-performance, README.md",
+        "memory_bytes": f"{_B200}: 180 GB of HBM3e",
+        "memory_bandwidth": f"{_B200}: 7.7 TB/s; the same from NVIDIA's Blackwell data sheet in "
+        "ai-dynamo/aiconfigurator, pull request 1246",
+        "power_peak_watts": f"{_B200}: TDP",
+    },
+)
+B300_SXM = Device(
+    "B300 SXM",
+    {"float16": 2250e12, "bfloat16": 2250e12, "float8": 4500e12, "float4": 13500e12},
+    memory_bytes=270 * 10**9,
+    memory_bandwidth=7700e9,
+    power_peak_watts=1100.0,
+    sources={
+        "peak_flops": f"{_DGX_B300}: 108 Pflops FP4; 72 Pflops FP8 with sparsity, halved without it and per "
+        "doubled width",
+        "memory_bytes": f"{_EXEMPLAR}, B300 Reference Architecture: 270 GB",
+        "memory_bandwidth": f"{_EXEMPLAR}, B300 Reference Architecture: 7.7 TB/s",
+        "power_peak_watts": "NVIDIA HGX B300 (2025): maximum power per GPU",
     },
 )
 RTX_PRO_6000 = Device(

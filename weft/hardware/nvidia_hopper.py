@@ -3,10 +3,11 @@
 from weft.hardware.device import Device
 
 _H100 = "NVIDIA H100 Tensor Core GPU data sheet (2023), technical specifications"
-_H200 = "NVIDIA H200 Tensor Core GPU data sheet (2023), specifications"
+_H200 = "NVIDIA H200 Tensor Core GPU data sheet (2023), specifications; ai-dynamo/aiconfigurator, systems/h200_sxm.yaml"
 _WHITE_PAPER = "NVIDIA H100 Tensor Core GPU Architecture white paper (2023), comparison of data center GPUs"
-_DYNAMO = "Stojkovic et al., DynamoLLM (arXiv 2408.00741), section 3: 800 to 1,980 MHz"
-_CAPACITY_BLOCKS = "Amazon EC2 Capacity Blocks, US East, per accelerator (December 2024)"
+_DYNAMO = "Stojkovic et al., DynamoLLM (arXiv 2408.00741), section 3: 800 to 1,980 MHz (not confirmed)"
+_EC2 = "aws.amazon.com/ec2/capacityblocks/pricing"
+_CAPACITY_BLOCKS = f"Amazon EC2 Capacity Blocks ({_EC2}, December 2024), US East, per accelerator"
 
 
 def _sources(sheet: str) -> dict[str, str]:
