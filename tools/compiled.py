@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COMPILED = (
     *("contracts/events.py", "contracts/execution.py", "contracts/policies.py", "contracts/prompts.py"),
     *("contracts/requests.py", "contracts/state.py", "contracts/steps.py", "contracts/transfers.py"),
-    *("costs/kernel_terms.py", "costs/step_costs.py", "costs/token_terms.py"),
+    *("costs/kernel_ratios.py", "costs/kernel_terms.py", "costs/profiled_span_costs.py"),
+    *("costs/span_costs.py", "costs/step_costs.py", "costs/token_terms.py"),
     "engine/*.py",
     *("measurement/log_histogram.py", "measurement/serving_figures.py", "measurement/timeline.py"),
     *("observation/conditions.py", "observation/event_log.py", "observation/faults.py"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weft.contracts.requests import SamplingParams as SamplingParams
+    from weft.contracts.version import __version__ as __version__
     from weft.llm.async_llm import AsyncLLM as AsyncLLM
     from weft.llm.llm import LLM as LLM
     from weft.llm.results import CompletionChunk as CompletionChunk
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from weft.measurement.simulation import simulate as simulate
     from weft.measurement.sweep import sweep as sweep
     from weft.measurement.sweep_plan import Span as Span
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "SamplingParams": "weft.contracts.requests",
@@ -32,9 +31,10 @@ _HOMES = {
     "simulate": "weft.measurement.simulation",
     "sweep": "weft.measurement.sweep",
     "Span": "weft.measurement.sweep_plan",
+    "__version__": "weft.contracts.version",
 }
 
-__all__ = [*_HOMES, "__version__"]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> Any:

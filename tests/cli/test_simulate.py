@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from weft import __version__
 from weft.cli.bench_simulator import command as bench_command
 from weft.cli.main import main
 from weft.cli.simulate import NOT_SIMULATED, command, progress_bar
@@ -76,6 +77,32 @@ def test_drafts_and_samples_are_told_and_used(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["total_output_tokens"] > 2 * written["total_output_tokens"]
 
 
+def test_every_form_says_what_the_prediction_rests_on(tmp_path: Path) -> None:
+    written, page = tmp_path / "result.json", tmp_path / "page.html"
+    chosen = ["--hardware", "l4", "--max-model-len", "4000", "--profiles", "none", "--server", "sglang"]
+    files = ["--requests", "5", "--json", str(written), "--html", str(page)]
+    shown = CliRunner().invoke(command, [*MODEL, *chosen, *files], catch_exceptions=False).output
+    told = f"Weft {__version__}, profile: roofline of L4, server: sglang: ± 92 % (80 % of what was measured)."
+    assert shown.endswith(f"{told}\n")
+    assert told in page.read_text()
+    figures = json.loads(written.read_text())
+    assert (figures["profile"], figures["server"]) == ("roofline of L4", "sglang")
+    assert (figures["relative_error"], figures["version"]) == (0.92, __version__)
+
+
+def test_beam_searches_are_told_and_used(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    load = [*MODEL, "--workload", "sharegpt", "--requests", "10", "--json", str(path)]
+    written = []
+    for width in ("1", "4"):
+        outcome = CliRunner().invoke(command, [*load, "--beam-width", width], catch_exceptions=False)
+        assert outcome.exit_code == 0
+        written.append(json.loads(path.read_text()))
+    one, four = written
+    assert one["total_output_tokens"] == four["total_output_tokens"]
+    assert four["mean_ttft_ms"] == four["mean_e2el_ms"] > one["mean_e2el_ms"]
+
+
 def mean_tpot_ms(output: str) -> float:
     (line,) = (line for line in output.splitlines() if line.startswith("Mean TPOT"))
     return float(line.split()[-1])
@@ -109,7 +136,11 @@ def test_only_options_that_mean_something_are_taken() -> None:
         ([*MODEL, "--workload", "azure-cov"], "did you mean azure-conv?"),
         ([*MODEL, "--order", "fcf"], "did you mean 'fcfs'?"),
         ([*MODEL, "--json", "/no/such/place"], "there is no directory"),
+        ([*MODEL, "--server", "vlm"], "did you mean 'vllm'?"),
+        ([*MODEL, "--profiles", "/no/such/place"], "/no/such/place"),
         ([*MODEL, "--n", "129"], "n is 129; a request asks for 1 to 128 samples"),
+        ([*MODEL, "--n", "2", "--beam-width", "4"], "beam_width is 4; it must be 1 where n is above 1"),
+        ([*MODEL, "--beam-width", "129"], "beam_width is 129; it must be between 1 and 128"),
         ([*MODEL, *DRAFTS, "--acceptance-rate", "1.5"], "acceptance_rate is 1.5; it is a chance"),
         ([*MODEL, *DRAFTS], "acceptance_rate is missing; speculation takes"),
         ([*MODEL, *DRAFTS, "--num-speculative-tokens", "0"], "0 is not in the range x>=1"),

@@ -47,7 +47,7 @@ def test_a_sweep_is_a_table_and_files(tmp_path: Path) -> None:
     lines = shown.splitlines()
     assert lines[0].split()[:2] == ["rate", "replicas"]
     assert [line.split()[:2] for line in lines[2:6]] == [["5", "1"], ["5", "2"], ["50", "1"], ["50", "2"]]
-    assert "times the prediction" in lines[6]
+    assert "(80 % of what was measured)" in lines[6]
     written = json.loads((tmp_path / "json").read_text())
     assert [point["at"] for point in written["points"]][1] == {"rate": 5.0, "replicas": 2}
     assert all(point["completed"] == 20 for point in written["points"])

@@ -8,21 +8,24 @@ from hypothesis import strategies as st
 
 from tests.costs.planned_models import HALF, MODELS, PLAIN, Step, placed_models, steps
 from tests.costs.toy_hardware import DEVICE, cluster
+from tests.costs.toy_ratios import PROFILE, Same, ToyRatios
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
 from weft.costs.cost import CostModel, DeviceState
-from weft.costs.host_overhead import HOST_OVERHEAD_S, host_overhead_s
-from weft.costs.roofline import Ceilings, Roofline, fused
+from weft.costs.kernel_ratios import Correction, KernelRatios, alike
+from weft.costs.roofline import MEASURED_ERROR, Ceilings, Roofline, fused
+from weft.costs.servers import SERVERS, ServerConstants, find_server
 from weft.costs.step_costs import StepCosts
 from weft.hardware.catalogue import find_cluster
 from weft.model_specs.catalogue.find import find_model
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operation_builder import OperationBuilder
 from weft.model_specs.operations import Formats, ForwardWork, OperationKind, Span
-from weft.model_specs.plan import Plan
+from weft.model_specs.plan import ONE_DEVICE, Plan
 from weft.model_specs.quantization import find_quantization
 
 LLAMA = find_model("llama-3.1-8b")
+HOSTED = ServerConstants(step_s=3.0)
 BUILD = OperationBuilder(Formats(NumberFormat.FLOAT16, NumberFormat.FLOAT16, NumberFormat.FLOAT16))
 
 
@@ -36,7 +39,7 @@ def test_an_operation_takes_the_longer_of_its_two_times() -> None:
 
 def test_a_pass_adds_up_with_the_host_and_the_power_of_the_boards() -> None:
     listed = [BUILD.product("p", 0, 50, 40, 30), BUILD.norm("n", 0, 5, 4)]
-    cost = Roofline(cluster(), host_overhead_s=3.0).predict(listed)
+    cost = Roofline(cluster(), server=HOSTED).predict(listed)
     assert cost.stage_seconds == (940.0 + (4 + 20 + 20) * 2 / 10.0,)
     assert cost.seconds == cost.stage_seconds[0] + 3.0
     assert cost.joules == 7.0 * cost.seconds
@@ -46,7 +49,7 @@ def test_a_pass_adds_up_with_the_host_and_the_power_of_the_boards() -> None:
 
 def test_devices_of_a_stage_draw_while_it_computes_and_all_while_the_host_works() -> None:
     later = OperationBuilder(BUILD.formats, stage=1)
-    roofline = Roofline(cluster(), Plan(tp=2, pp=2), host_overhead_s=3.0)
+    roofline = Roofline(cluster(), Plan(tp=2, pp=2), server=HOSTED)
     cost = roofline.predict([BUILD.norm("n", 0, 5, 4), later.norm("n", 1, 5, 4)])
     assert cost.stage_seconds == (8.8, 8.8)
     assert cost.joules == pytest.approx(7.0 * (2 * 8.8 + 2 * 8.8 + 4 * 3.0))
@@ -58,7 +61,7 @@ def test_all_ranks_of_a_context_draw() -> None:
 
 
 def test_nothing_costs_nothing() -> None:
-    cost = Roofline(cluster(), host_overhead_s=3.0).predict([])
+    cost = Roofline(cluster(), server=HOSTED).predict([])
     assert (cost.seconds, cost.stage_seconds, cost.joules) == (0.0, (0.0,), 0.0)
 
 
@@ -126,15 +129,70 @@ def test_a_format_without_a_peak_is_refused() -> None:
         Roofline(find_cluster("cpu")).predict([BUILD.product("p", 0, 5, 4, 3)])
 
 
-def test_host_overhead_is_by_kind_of_server() -> None:
-    assert host_overhead_s("none") == 0.0
-    assert HOST_OVERHEAD_S["overlapped"] < HOST_OVERHEAD_S["synchronous"] < 0.01
-    with pytest.raises(
-        ConfigurationError, match="host overhead 'vllm' is unknown; choose from none, overlapped"
-    ):
-        host_overhead_s("vllm")
-    with pytest.raises(ConfigurationError, match="host_overhead_s is -1"):
-        Roofline(cluster(), host_overhead_s=-1.0)
+def test_constants_are_by_server() -> None:
+    assert (find_server("none").host_s(100), find_server("none").slack) == (0.0, 1.0)
+    assert 0.0 < find_server("vllm").host_s(1) < 0.01
+    assert all(server.source for server in SERVERS.values())
+    with pytest.raises(ConfigurationError, match="server 'vlm' is unknown; choose from none, vllm, sglang"):
+        find_server("vlm")
+    with pytest.raises(ConfigurationError, match=r"step_s is -1.0; it must be at least 0"):
+        ServerConstants(step_s=-1.0)
+
+
+def test_a_server_adds_to_a_pass_by_its_sequences_and_to_the_time_of_its_kernels() -> None:
+    work = ForwardWork((Span(3, 1), Span(9, 1), Span(0, 4)), 0)
+    listed = list(PLAIN.operations(work, *HALF))
+    kernels_s = Roofline(find_cluster("h100")).predict(listed).seconds
+    server = ServerConstants(0.5, 0.25, slack=1.5)
+    cost = Roofline(find_cluster("h100"), server=server).predict(listed)
+    assert cost.stage_seconds == pytest.approx((1.5 * kernels_s,))
+    assert cost.seconds == pytest.approx(0.5 + 3 * 0.25 + 1.5 * kernels_s)
+
+
+def test_a_measured_kernel_takes_its_roofline_and_its_start_times_its_ratio() -> None:
+    cost = Roofline(cluster(), ratios=Same(2.0, 1.5)).predict([BUILD.product("p", 0, 50, 40, 30)])
+    assert cost.seconds == (940.0 + 2.0) * 1.5
+
+
+def test_attention_is_corrected_by_what_the_spans_of_a_kernel_are_together() -> None:
+    """The two kernels of a layer are asked about with sums, each once."""
+    asked: list[tuple[float, ...]] = []
+
+    class Asked(Same):
+        def single_beside_chunks(self, *sums: float) -> Correction:
+            asked.append(sums)
+            return super().single_beside_chunks(*sums)  # type: ignore[arg-type]
+
+        def chunks(self, *sums: float) -> Correction:
+            asked.append(sums)
+            return super().chunks(*sums)  # type: ignore[arg-type]
+
+    work = ForwardWork((Span(3, 1), Span(9, 1), Span(0, 4), Span(8, 2)), 0)
+    Roofline(find_cluster("h100"), ratios=Asked(0.0, 1.0)).predict(PLAIN.operations(work, *HALF))
+    assert asked == [(2, 14.0), (2, 6, 14, 10 + 19)] * PLAIN.num_layers
+
+
+@pytest.mark.parametrize(
+    ("ratios", "server", "profile", "error"),
+    [
+        (None, HOSTED, "roofline of Toy", MEASURED_ERROR),
+        (ToyRatios(), HOSTED, PROFILE, 0.25),
+        (ToyRatios(None), HOSTED, PROFILE, None),
+        (ToyRatios(), ServerConstants(relative_error=0.1), PROFILE, 0.1),
+    ],
+)
+def test_a_prediction_says_what_it_rests_on(
+    ratios: KernelRatios | None, server: ServerConstants, profile: str, error: float | None
+) -> None:
+    cost = Roofline(cluster(), ONE_DEVICE, server, ratios).predict([])
+    assert (cost.profile, cost.relative_error) == (profile, error)
+
+
+@given(visible=st.integers(0, 10**9), more=st.integers(0, 10**6))
+def test_numbers_of_visible_tokens_that_are_alike_are_within_a_256th(visible: int, more: int) -> None:
+    middle, end = alike(visible)
+    assert abs(middle - visible) <= visible / 256
+    assert (alike(visible + more) == (middle, end)) == (visible + more < end)
 
 
 @given(placed=placed_models(), step=steps(), times=st.floats(1.0, 100.0))

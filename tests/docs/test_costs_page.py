@@ -9,8 +9,8 @@ import pytest
 from weft.contracts.formats import NumberFormat
 from weft.contracts.options import ServingOptions
 from weft.contracts.state import PagedGroup
-from weft.costs.host_overhead import HOST_OVERHEAD_S
 from weft.costs.roofline_report import roofline_rows
+from weft.costs.servers import SERVERS
 from weft.hardware.catalogue import find_cluster
 from weft.model_specs.catalogue.find import MODELS, find_model
 from weft.model_specs.operations import Formats
@@ -46,9 +46,12 @@ STARTS = range(0, 131_072, 8192)
 STEPS = {"prefill": (2048,), "decode": (1, 64)}
 
 
-def host_table() -> str:
-    rows = (f"| `{kind}` | {1e3 * seconds:.2f} |\n" for kind, seconds in HOST_OVERHEAD_S.items())
-    return "| kind | milliseconds |\n|---|---|\n" + "".join(rows)
+def server_table() -> str:
+    rows = (
+        f"| `{name}` | {1e3 * server.step_s:.3f} | {1e6 * server.sequence_s:.2f} | {server.slack:.3f} |\n"
+        for name, server in SERVERS.items()
+    )
+    return "| server | `step_s`, ms | `sequence_s`, µs | `slack` |\n|---|---|---|---|\n" + "".join(rows)
 
 
 def roofline_table() -> str:
@@ -87,7 +90,12 @@ def format_table() -> str:
         planned = plan_deployment(
             "meta-llama/Llama-3.1-70B",
             DeploymentOptions(
-                hardware, tp=4, quantization=quantization, kv_cache_dtype=cache, host_overhead="none"
+                hardware,
+                tp=4,
+                quantization=quantization,
+                kv_cache_dtype=cache,
+                server="none",
+                profiles="none",
             ),
         )
         prefill_s = planned.costs.seconds(2048, 1, 0, (0,), [(2048, 0)])
@@ -109,7 +117,8 @@ def context_table() -> str:
                 tp=8,
                 cp=cp,
                 quantization="fp8",
-                host_overhead="none",
+                server="none",
+                profiles="none",
                 serving=ServingOptions(max_num_batched_tokens=8192),
             ),
         )
@@ -136,8 +145,8 @@ def test_the_models_are_those_of_the_catalogue() -> None:
     assert model_table() in PAGE
 
 
-def test_the_hosts_are_as_the_code_has_them() -> None:
-    assert host_table() in PAGE
+def test_the_servers_are_as_the_code_has_them() -> None:
+    assert server_table() in PAGE
 
 
 def test_the_steps_are_where_the_page_says() -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,7 +50,18 @@ def test_it_can_be_written_and_shown() -> None:
     assert written["replicas"][0]["num_steps"] >= 40
     shown = "\n".join(describe_result(result))
     assert "Cost per million output tokens ($):      –" in shown
-    assert "1.92 times the prediction" in shown
+    said = {
+        "profile": "roofline of L4",
+        "server": "vllm",
+        "relative_error": 0.92,
+        "version": weft.__version__,
+    }
+    assert written | said == written
+    bar = (
+        f"Weft {weft.__version__}, profile: roofline of L4, server: vllm: ± 92 % (80 % of what was measured)."
+    )
+    assert shown.endswith(bar)
+    assert describe_result(replace(result, relative_error=None))[-1].endswith("server: vllm: error unknown.")
 
 
 def test_equal_prefixes_are_found_unless_that_is_off() -> None:

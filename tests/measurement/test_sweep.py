@@ -22,7 +22,12 @@ from weft.measurement.sweep_workers import Point, SweepError, workers
 LISTED = Listed([(0.1 * number, 200, 30) for number in range(10)])
 
 
-ONE_AT_A_TIME: dict[str, Any] = {"max_num_seqs": 1, "max_num_batched_tokens": 65536, "block_tokens": 4096}
+ONE_AT_A_TIME: dict[str, Any] = {
+    "profiles": "none",
+    "max_num_seqs": 1,
+    "max_num_batched_tokens": 65536,
+    "block_tokens": 4096,
+}
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,14 @@ def test_a_span_is_where_it_was() -> None:
     assert bins.sums[0][:3] == pytest.approx([2.0 * FINEST_BIN_S, FINEST_BIN_S, 0.0])
 
 
+@given(st.lists(st.floats(0.0, 1e4), min_size=1, max_size=30))
+def test_what_happens_beyond_the_last_bin_is_kept(times_s: list[float]) -> None:
+    bins = BinnedSums(1)
+    for time_s in times_s:
+        bins.add(0, time_s, 1.0)
+    assert sum(bins.sums[0]) == len(times_s)
+
+
 def test_it_agrees_with_the_figures_of_the_run() -> None:
     result = weft.simulate(MODEL, "azure-conv", rate=30.0, requests=120, replicas=2)
     timeline, serving = result.timeline, result.serving

@@ -70,7 +70,7 @@ class ContentExecutor(FakeExecutor):
 
     def submit(self, work: Step) -> "asyncio.Future[StepResult]":
         """Queue a step, which ends when it would without content."""
-        tokens, outputs, decodes, visible, chunks, ended, _ = self._rows.apply(work)
+        tokens, outputs, decodes, visible, chunks, ended, *_ = self._rows.apply(work)
         seconds = self._deployment.costs.seconds(tokens, outputs, decodes, visible, chunks)
         self._ended_device.ended[work.number] = ended
         self.busy_s += seconds

@@ -29,7 +29,10 @@ def deployment(
 ) -> Deployment:
     options = ServingOptions(**serving)  # type: ignore[arg-type]
     return plan_deployment(
-        MODEL, DeploymentOptions(hardware=hardware, replicas=replicas, preempt=preempt, serving=options)
+        MODEL,
+        DeploymentOptions(
+            hardware=hardware, replicas=replicas, profiles="none", preempt=preempt, serving=options
+        ),
     )
 
 

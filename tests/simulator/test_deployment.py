@@ -29,7 +29,9 @@ def test_counts_bound_all_replicas_together() -> None:
 
 def test_narrow_formats_make_room_and_are_faster() -> None:
     wide, narrow = (
-        plan_deployment(LARGE, DeploymentOptions(tp=4, quantization=name, kv_cache_dtype=cache))
+        plan_deployment(
+            LARGE, DeploymentOptions(tp=4, quantization=name, kv_cache_dtype=cache, profiles="none")
+        )
         for name, cache in ((None, "auto"), ("fp8", "fp8"))
     )
     assert narrow.memory.weights_bytes < 0.55 * wide.memory.weights_bytes
@@ -40,7 +42,7 @@ def test_narrow_formats_make_room_and_are_faster() -> None:
 
 
 def test_ranks_along_a_context_share_its_state() -> None:
-    alone, shared = (plan_deployment(LARGE, DeploymentOptions(tp=4, cp=cp)) for cp in (1, 2))
+    alone, shared = (plan_deployment(LARGE, DeploymentOptions(tp=4, cp=cp, profiles="none")) for cp in (1, 2))
     assert (shared.num_devices, shared.cluster.num_devices) == (8, 8)
     assert shared.memory.weights_bytes == alone.memory.weights_bytes
     assert shared.block_bytes == tuple(each // 2 for each in alone.block_bytes)
@@ -74,7 +76,7 @@ def test_each_device_of_a_plan_holds_its_part_of_a_block() -> None:
         (LARGE, {"tp": 3}, "tp is 3; it must divide the 64"),
         (MODEL, {"hardware": "h10"}, "did you mean h100"),
         (MODEL, {"hardware": "l4"}, "set max_model_len to at most"),
-        (MODEL, {"host_overhead": "none at all"}, "host overhead"),
+        (MODEL, {"server": "none at all"}, "server"),
         (MODEL, {"serving": ServingOptions(max_model_len=200_000)}, "at most 131072"),
         (MODEL, {"serving": ServingOptions(kv_cache_memory_bytes=2**40)}, "are left on a device"),
         ("llama-9", {}, "catalogue"),

@@ -161,14 +161,11 @@ def drafting(num_tokens: int, start: int = 8) -> Step:
     return Step(0, 0, num_tokens + 1, (), (), (), (), (), (), False, (entry,))
 
 
-def test_drafts_without_a_draft_model_and_beams_are_refused() -> None:
+def test_drafts_without_a_draft_model_are_refused() -> None:
     rows = SimulatedRows({"a": (5,)}, (None,))
     rows.apply(admitted(admission(0, "a")))
     with pytest.raises(ConfigurationError, match="no draft model"):
         rows.apply(drafting(1))
-    entry = StepEntry(0, 0, 8, True, num_candidates=2)
-    with pytest.raises(ConfigurationError, match="beam search"):
-        rows.apply(Step(0, 0, 8, (), (), (), (), (), (), False, (entry,)))
 
 
 def test_a_draft_brings_what_is_right_and_a_token_and_no_more_than_the_output_has() -> None:

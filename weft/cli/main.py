@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 
 import click
 
-from weft import __version__
+from weft.contracts.version import __version__
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
@@ -36,6 +36,7 @@ VERBS: Mapping[str, Verb] = {
     "bench.serve": Verb("Time what a running server gives a load.", "weft.cli.bench_serve:command"),
     "bench.simulator": Verb("Time how fast a simulation runs.", "weft.cli.bench_simulator:command"),
     "bench.throughput": Verb("Time a load of requests.", "weft.cli.bench_throughput:command"),
+    "calibrate": Verb("Measure a model on this machine, to simulate it.", "weft.cli.calibrate:command"),
     "chat": Verb("Talk with a model in the terminal.", "weft.cli.chat:command"),
     "convert": Verb("Turn weights of other formats into a directory to serve.", "weft.cli.convert:command"),
     "doctor": Verb("Check this machine and a model; one fix per finding.", "weft.cli.doctor:command"),
@@ -50,6 +51,7 @@ VERBS: Mapping[str, Verb] = {
     "serve": Verb("Serve a model over HTTP.", "weft.cli.serve:command"),
     "simulate": Verb("Predict how a service fares on given hardware.", "weft.cli.simulate:command"),
     "train": Verb("Train a small model by a recipe.", "weft.cli.train:command"),
+    "validate": Verb("Compare predictions with what was measured.", "weft.cli.validate:command"),
 }
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from weft import __version__
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import COUNT, FLAGS, NO_PREFIX_CACHING, Decorator
 from weft.cli.simulate_files import Files, file_options, trace_file
 from weft.cli.simulate_sweep import job_count, points_bar, read_sweeps
-from weft.costs.host_overhead import HOST_OVERHEAD_S
+from weft.contracts.version import __version__
+from weft.costs.servers import SERVERS
 from weft.measurement.simulation import (
     Progress,
     bounded_workload,
@@ -51,6 +51,9 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--pp", type=COUNT, default=1, show_default=True, help="Stages of layers."),
         click.option("--ep", type=COUNT, default=1, show_default=True, help="Ways that experts are spread."),
         click.option(
+            "--dp", type=COUNT, default=1, show_default=True, help="Replicas that share one set of experts."
+        ),
+        click.option(
             "--cp", type=COUNT, default=1, show_default=True, help="Devices that share each context."
         ),
         click.option("--quantization", type=NearChoice(list(QUANTIZATIONS)), help="Of the linear layers."),
@@ -61,13 +64,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="Of keys and values.",
         ),
-        click.option(
-            "--host-overhead",
-            type=NearChoice(list(HOST_OVERHEAD_S)),
-            default=default.host_overhead,
-            show_default=True,
-            help="How long the host keeps the devices waiting.",
-        ),
+        *_cost_options(default),
         click.option("--speculative-model", help="Draft model on the same devices: a name, or a path."),
         click.option("--num-speculative-tokens", type=COUNT, help="That it guesses for each step."),
         click.option("--acceptance-rate", type=float, help="Chance that a guess is right, from 0 to 1."),
@@ -78,6 +75,24 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
+
+
+def _cost_options(default: DeploymentOptions) -> list[Decorator]:
+    return [
+        click.option(
+            "--server",
+            type=NearChoice(list(SERVERS)),
+            default=default.server,
+            show_default=True,
+            help="Whose constants are added to the time of kernels.",
+        ),
+        click.option(
+            "--profiles",
+            default=default.profiles,
+            show_default=True,
+            help="Directory of measured kernels; auto: what ships for the device; none: the plain roofline.",
+        ),
+    ]
 
 
 def _policy_option(kind: str) -> Decorator:
@@ -95,6 +110,13 @@ def _policy_option(kind: str) -> Decorator:
 @click.option("--duration", "duration_s", type=float, help="Stop sending after so many simulated seconds.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the workload.")
 @click.option("--n", "n", type=COUNT, default=1, show_default=True, help="Samples of each prompt.")
+@click.option(
+    "--beam-width",
+    type=COUNT,
+    default=1,
+    show_default=True,
+    help="Above 1: each request is a beam search of that width.",
+)
 @click.option(
     "--sweep",
     "sweeps",
@@ -135,6 +157,7 @@ def _simulate(
     workload: str,
     seed: int,
     n: int,
+    beam_width: int,
     rate: float | None = None,
     requests: int | None = None,
     duration_s: float | None = None,
@@ -145,12 +168,13 @@ def _simulate(
     described = describe_deployment(model, deployment)
     click.echo("\n".join(described))
     with progress_bar(requests, duration_s) as progress, trace_file(files.trace) as watch:
-        result = simulate_deployment(model, deployment, played, progress, watch, seed)
+        result = simulate_deployment(model, deployment, played, progress, watch, seed, beam_width)
     click.echo("\n".join(describe_result(result)))
     load = {"workload": workload, "rate": rate, "requests": requests, "duration_s": duration_s}
     given = {name: value for name, value in (load | choices).items() if value is not None} | {
         "seed": seed,
         "n": n,
+        "beam_width": beam_width,
     }
     configuration = given | dict(line.split(maxsplit=1) for line in described) | {"weft": __version__}
     files.write(result.as_json(), lambda: simulation_page(result, configuration), [({}, result.requests)])

@@ -6,11 +6,11 @@ pairs of both, so a few small spans determine them.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
-from weft.costs.roofline import Ceilings, input_format
-from weft.costs.topology import Rate, Topology
+from weft.costs.roofline import Machine, input_format
+from weft.costs.topology import Rate
 from weft.model_specs.forward_operations import ForwardPass
 from weft.model_specs.operations import Formats, ForwardWork, Operation, Span
 from weft.model_specs.shard import Shard
@@ -58,14 +58,6 @@ class _Kernel(NamedTuple):
         return 0 if self.example.communication is None else self.example.communication.num_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What kernels and communications are bounded by."""
-
-    ceilings: Ceilings
-    topology: Topology
-
-
 def single_terms(shard: Shard, layer: int, formats: Formats, machine: Machine) -> tuple[KernelTerm, ...]:
     """Of spans of one unit each; units and pairs are then spans and visible positions."""
     probes = ([Span(0, 1)], [Span(1, 1)], [Span(0, 1), Span(0, 1)])
@@ -99,11 +91,14 @@ def _term(probes: list[_Kernel], line: Callable[..., Line], machine: Machine) ->
     return KernelTerm(flops.over(peak_flops), moved_bytes.over(ceilings.bandwidth))
 
 
-def _kernels(shard: Shard, layer: int, formats: Formats, spans: list[Span]) -> dict[str, _Kernel]:
-    """By name, without windows: whoever sums over spans knows what each of them sees."""
+def open_pass(shard: Shard, formats: Formats, spans: list[Span]) -> ForwardPass:
+    """Without windows: whoever sums over spans knows what each of them sees."""
     open_spec = replace(shard.spec, layer_windows=(None,) * shard.spec.num_layers)
-    work = ForwardWork(tuple(spans), 0)
-    return _summed(ForwardPass(Shard(open_spec, shard.plan), work, formats).span_operations(0, layer))
+    return ForwardPass(Shard(open_spec, shard.plan), ForwardWork(tuple(spans), 0), formats)
+
+
+def _kernels(shard: Shard, layer: int, formats: Formats, spans: list[Span]) -> dict[str, _Kernel]:
+    return _summed(open_pass(shard, formats, spans).span_operations(0, layer))
 
 
 def _summed(operations: Iterable[Operation]) -> dict[str, _Kernel]:

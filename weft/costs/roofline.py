@@ -3,7 +3,8 @@ what its bytes take at its memory's bandwidth, whichever is longer.
 
 A pass is fused: each weight is read once for all tokens, and the attention of all sequences with one new token is
 one kernel per layer, that of all longer chunks another. Nothing overlaps otherwise, and no operation has a cost of
-its own to start, so this is a bound that real kernels stay above (docs/costs.md says by how much).
+its own to start, so this is a bound that real kernels stay above (docs/costs.md says by how much). Where kernels were
+measured, `KernelRatios` scale it to what they took.
 """
 
 from collections import defaultdict
@@ -13,10 +14,12 @@ from dataclasses import dataclass
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import AnyFormat
 from weft.costs.cost import FULL_SPEED, Cost, DeviceState
+from weft.costs.kernel_ratios import Correction, KernelRatios, alike
+from weft.costs.servers import FREE, ServerConstants
 from weft.costs.topology import Topology
 from weft.hardware.cluster import Cluster
 from weft.hardware.device import Device
-from weft.model_specs.operations import Operation, OperationKind
+from weft.model_specs.operations import Operation, OperationKind, Size
 from weft.model_specs.plan import ONE_DEVICE, Plan
 
 MEASURED_ERROR = 0.92
@@ -65,50 +68,76 @@ class Ceilings:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What kernels and communications are bounded by, and how far measured ones are from that."""
+
+    ceilings: Ceilings
+    topology: Topology
+    ratios: KernelRatios | None = None
+
+    def seconds(self, operation: Operation) -> float:
+        """Of an operation as `fused` leaves it, or of a communication."""
+        bound_s = self._bound_s(operation)
+        return bound_s if self.ratios is None else _correction(self.ratios, operation).seconds(bound_s)
+
+    def _bound_s(self, operation: Operation) -> float:
+        if operation.communication is not None:
+            return self.topology.seconds(operation)
+        return self.ceilings.seconds(operation.flops, operation.moved_bytes, input_format(operation))
+
+
+@dataclass(frozen=True, slots=True)
 class Roofline:
-    """A `CostModel` of a plan on a cluster. `host_overhead_s`: added to each pass; see `host_overhead`."""
+    """A `CostModel` of a plan on a cluster, of a server with these constants. `ratios`: None is the plain roofline."""
 
     cluster: Cluster
     plan: Plan = ONE_DEVICE
-    host_overhead_s: float = 0.0
+    server: ServerConstants = FREE
+    ratios: KernelRatios | None = None
 
     def __post_init__(self) -> None:
         Topology(self.cluster, self.plan)
-        if not 0.0 <= self.host_overhead_s < float("inf"):
-            raise ConfigurationError(f"host_overhead_s is {self.host_overhead_s}; it must be at least 0")
 
     @property
     def profile(self) -> str:
         """What predictions rest on."""
-        return f"roofline of {self.cluster.device.name}"
+        return f"roofline of {self.cluster.device.name}" if self.ratios is None else self.ratios.profile
+
+    @property
+    def relative_error(self) -> float | None:
+        """How far from a prediction, as a share of it, four fifths of what was measured lay at most."""
+        if self.ratios is None:
+            return MEASURED_ERROR
+        found = self.server.relative_error
+        return self.ratios.relative_error if found is None else found
+
+    def machine(self, device_state: DeviceState = FULL_SPEED) -> Machine:
+        """Raises `ConfigurationError` for a state of which a roofline cannot tell."""
+        topology = Topology(self.cluster, self.plan)
+        return Machine(Ceilings(self.cluster.device, device_state), topology, self.ratios)
 
     def predict(self, operations: Iterable[Operation], device_state: DeviceState = FULL_SPEED) -> Cost:
         """The cost of a pass; of nothing where there is no operation."""
-        ceilings, topology = Ceilings(self.cluster.device, device_state), Topology(self.cluster, self.plan)
+        machine = self.machine(device_state)
         stages, links = [0.0] * self.plan.pp, defaultdict[str, float](float)
-        listed = list(operations)
-        for operation in fused(listed):
-            stages[operation.stage] += operation_seconds(operation, ceilings, topology)
-            for link, sent in topology.link_bytes(operation).items():
+        kernels = fused(operations)
+        for operation in kernels:
+            stages[operation.stage] += self.server.slack * machine.seconds(operation)
+            for link, sent in machine.topology.link_bytes(operation).items():
                 links[link] += sent
-        seconds = sum(stages) + self.host_overhead_s if listed else 0.0
-        return Cost(seconds, tuple(stages), self.joules(seconds), dict(links), MEASURED_ERROR, self.profile)
+        num_sequences = _num_sequences(kernels)
+        seconds = sum(stages) + self.server.host_s(num_sequences) if kernels else 0.0
+        joules = self.joules(seconds, num_sequences=num_sequences)
+        return Cost(seconds, tuple(stages), joules, dict(links), self.relative_error, self.profile)
 
-    def joules(self, seconds: float, num_passes: int = 1) -> float | None:
-        """At most what the devices of a copy draw in passes of that length together: each its board's power, while its
-        stage computes and while the host keeps all of them waiting."""
+    def joules(self, seconds: float, num_passes: int = 1, num_sequences: int = 0) -> float | None:
+        """At most what the devices of a copy draw in passes of that length together, over so many sequences in all:
+        each its board's power, while its stage computes and while the host keeps all of them waiting."""
         watts = self.cluster.device.power_peak_watts
         if watts is None or seconds == 0.0:
             return None if watts is None else 0.0
-        waiting_s = num_passes * (self.plan.pp - 1) * self.host_overhead_s
-        return watts * self.plan.stage_devices * (seconds + waiting_s)
-
-
-def operation_seconds(operation: Operation, ceilings: Ceilings, topology: Topology) -> float:
-    """Of an operation, or of a communication."""
-    if operation.communication is not None:
-        return topology.seconds(operation)
-    return ceilings.seconds(operation.flops, operation.moved_bytes, input_format(operation))
+        host_s = num_passes * self.server.step_s + num_sequences * self.server.sequence_s
+        return watts * self.plan.stage_devices * (seconds + (self.plan.pp - 1) * host_s)
 
 
 def input_format(operation: Operation) -> AnyFormat:
@@ -118,7 +147,8 @@ def input_format(operation: Operation) -> AnyFormat:
 
 
 def fused(operations: Iterable[Operation]) -> list[Operation]:
-    """The operations, with the attention of a layer as at most two: of single tokens and of longer chunks."""
+    """The operations, with the attention of a layer as at most two: of single tokens and of longer chunks. The shapes
+    of these have sums over their spans, how many `spans` they are, and whether single tokens are `beside_chunks`."""
     kept: list[Operation] = []
     kernels: dict[tuple[int | None, bool], list[Operation]] = defaultdict(list)
     for operation in operations:
@@ -126,22 +156,26 @@ def fused(operations: Iterable[Operation]) -> list[Operation]:
             kernels[operation.layer, is_single(operation)].append(operation)
         else:
             kept.append(operation)
-    return kept + [_sum(parts) for parts in kernels.values()]
+    beside = {layer for layer, single in kernels if not single}
+    return kept + [_sum(parts, single and layer in beside) for (layer, single), parts in kernels.items()]
 
 
 def is_single(operation: Operation) -> bool:
-    """Whether an attention is of one token."""
-    return dict(operation.shape)["tokens"] == 1
+    """Whether an attention is of one token, or of one of each sequence."""
+    sizes = dict(operation.shape)
+    return sizes["tokens"] == sizes.get("spans", 1)
 
 
-def _sum(parts: list[Operation]) -> Operation:
-    """Of the shape of the first, which tells what kind of attention it is."""
-    first = parts[0]
+def _sum(parts: list[Operation], beside_chunks: bool) -> Operation:
+    """Of the heads of the first, which tell what kind of attention it is."""
+    first, shapes = parts[0], [{"spans": 1, **dict(part.shape)} for part in parts]
+    shapes[0]["beside_chunks"] = int(beside_chunks)
+    summed = {name: sum(shape[name] for shape in shapes) for name in ("spans", "tokens", "visible", "pairs")}
     return Operation(
         name=first.name,
         layer=first.layer,
         kind=first.kind,
-        shape=first.shape,
+        shape=tuple(Size(name, value) for name, value in (shapes[0] | summed).items()),
         formats=first.formats,
         flops=sum(part.flops for part in parts),
         weight_bytes=sum(part.weight_bytes for part in parts),
@@ -149,3 +183,22 @@ def _sum(parts: list[Operation]) -> Operation:
         written_bytes=sum(part.written_bytes for part in parts),
         stage=first.stage,
     )
+
+
+def _num_sequences(kernels: Iterable[Operation]) -> int:
+    """Of a pass, from the attention of any of its layers."""
+    spans: dict[int | None, int] = defaultdict(int)
+    for each in kernels:
+        if each.kind is OperationKind.ATTENTION:
+            spans[each.layer] += dict(each.shape)["spans"]
+    return max(spans.values(), default=0)
+
+
+def _correction(ratios: KernelRatios, operation: Operation) -> Correction:
+    if operation.kind is not OperationKind.ATTENTION:
+        return ratios.of_operation(operation)
+    sizes, corrections = dict(operation.shape), ratios.of_attention(operation)
+    if is_single(operation):
+        single = corrections.single_beside_chunks if sizes["beside_chunks"] else corrections.single
+        return single(sizes["spans"], alike(sizes["visible"])[0])
+    return corrections.chunks(sizes["spans"], sizes["tokens"], sizes["visible"], sizes["pairs"])

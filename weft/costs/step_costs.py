@@ -1,35 +1,33 @@
 """The roofline of serving steps, compiled: microseconds per step where listing operations takes milliseconds.
 
-Most operations depend only on how many tokens a step has (`token_terms.py`); those costs are remembered by number.
-Attention is a closed form in sums over the sequences. A test holds the result equal to that of the listed operations.
+Most operations depend only on how many tokens a step has; those costs are remembered by number. They are in closed form
+(`token_terms.py`), or listed once for each number where kernels were measured. Attention is a closed form in sums over
+the sequences. A test holds the result equal to that of the listed operations.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from weft.costs.cost import FULL_SPEED, DeviceState
-from weft.costs.kernel_terms import KernelTerm, Machine, chunk_terms, single_terms
-from weft.costs.roofline import Ceilings, Roofline, operation_seconds
+from weft.costs.profiled_span_costs import ProfiledSpanCosts
+from weft.costs.roofline import Roofline
+from weft.costs.serving_costs import Chunk
+from weft.costs.span_costs import SpanCosts
 from weft.costs.token_terms import TokenTerms
-from weft.costs.topology import Topology
 from weft.model_specs.forward_operations import ForwardPass
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats, ForwardWork, Operation, Span
 from weft.model_specs.shard import Shard
 
-Chunk = tuple[int, int]
-"""Tokens of a prompt that a step computes, and tokens of its context before them."""
-
 
 class _LayerGroup(NamedTuple):
-    """Layers that see equally far back: how many in all and per stage, and one layer's kernels over spans."""
+    """Layers that see equally far back: how many in all and per stage, and what one of them does over spans."""
 
-    window_tokens: int | None
     num_layers: int
     num_layers_of_stage: tuple[int, ...]
-    single: tuple[KernelTerm, ...]
-    chunks: tuple[KernelTerm, ...]
+    window_tokens: int | None
+    spans: SpanCosts
 
 
 class StepCosts:
@@ -43,20 +41,19 @@ class StepCosts:
     the model, and where no source states the device's peak in a format that products are computed in.
     """
 
+    pads_decodes = False
+
     def __init__(
         self, spec: ModelSpec, formats: Formats, roofline: Roofline, device_state: DeviceState = FULL_SPEED
     ) -> None:
         self._shard, self._formats, self._roofline = Shard(spec, roofline.plan), formats, roofline
-        self._ceilings = Ceilings(roofline.cluster.device, device_state)
+        self._machine, server = roofline.machine(device_state), roofline.server
         for number in formats.arithmetic:
-            self._ceilings.peak_flops(number)
-        self._topology = Topology(roofline.cluster, roofline.plan)
+            self._machine.ceilings.peak_flops(number)
+        self._step_s, self._sequence_s, self._slack = server.step_s, server.sequence_s, server.slack
         self._stages = roofline.plan.stage_layers(spec.num_layers)
         self._kinds = tuple(self._kinds_of(stage) for stage in self._stages)
-        self._machine = Machine(self._ceilings, self._topology)
-        self._token_terms = tuple(
-            TokenTerms(partial(self._of_tokens, stage), self._machine) for stage in range(len(self._stages))
-        )
+        self._of_stages = tuple(self._token_costs(stage) for stage in range(len(self._stages)))
         self._groups = tuple(self._group(index) for index in range(len(spec.layer_groups)))
         self._token_s: dict[int, float] = {}
         self._token_stage_s: dict[int, tuple[float, ...]] = {}
@@ -73,15 +70,15 @@ class StepCosts:
         """From a step's beginning to its end, the host's overhead included; 0 for a step without tokens."""
         if not num_tokens:
             return 0.0
-        total = self._base_s(num_tokens, num_outputs)
+        total = self._tokens(num_tokens) + self._outputs(num_outputs)
         if chunks:
             layer_s = self._with_chunks(num_decodes, visible_tokens, chunks)
             for group, seconds in zip(self._groups, layer_s, strict=True):
                 total += group.num_layers * seconds
         else:
             for group, visible in zip(self._groups, visible_tokens, strict=True):
-                total += group.num_layers * _single_s(group.single, num_decodes, visible)
-        return total
+                total += group.num_layers * group.spans.single_s(num_decodes, visible)
+        return self._step_s + self._sequence_s * (num_decodes + len(chunks)) + self._slack * total
 
     def stage_seconds(
         self,
@@ -101,30 +98,23 @@ class StepCosts:
         for group, seconds in zip(self._groups, layer_s, strict=True):
             for stage, count in enumerate(group.num_layers_of_stage):
                 stages[stage] += count * seconds
-        return tuple(stages)
+        return tuple(self._slack * seconds for seconds in stages)
 
     def decode_seconds(
         self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
     ) -> list[float]:
         """As `seconds`, of steps that follow each other and do nothing but decode; `per_step`: how much more is
         visible in each than in the one before."""
-        base_s = self._base_s(num_decodes, num_decodes) if num_steps else 0.0
-        found = [base_s] * num_steps
+        found = [self._tokens(num_decodes) + self._outputs(num_decodes)] * num_steps if num_steps else []
         for group, first, growth in zip(self._groups, visible_tokens, per_step, strict=True):
-            visible = [first + growth * step for step in range(num_steps)]
-            layer_s = _singles_s(group.single, num_decodes, visible)
-            found = [
-                so_far + group.num_layers * seconds for so_far, seconds in zip(found, layer_s, strict=True)
-            ]
-        return found
+            count, layer_s = group.num_layers, group.spans.singles_s(num_decodes, first, growth, num_steps)
+            found = [so_far + count * seconds for so_far, seconds in zip(found, layer_s, strict=True)]
+        host_s, slack = self._step_s + self._sequence_s * num_decodes, self._slack
+        return [host_s + slack * seconds for seconds in found]
 
-    def joules(self, seconds: float, num_passes: int = 1) -> float | None:
+    def joules(self, seconds: float, num_passes: int = 1, num_sequences: int = 0) -> float | None:
         """As `Roofline.joules`."""
-        return self._roofline.joules(seconds, num_passes)
-
-    def _base_s(self, num_tokens: int, num_outputs: int) -> float:
-        """All but attention."""
-        return self._roofline.host_overhead_s + self._tokens(num_tokens) + self._outputs(num_outputs)
+        return self._roofline.joules(seconds, num_passes, num_sequences)
 
     def _with_chunks(
         self, num_decodes: int, visible_tokens: Sequence[int], chunks: Sequence[Chunk]
@@ -136,17 +126,27 @@ class StepCosts:
         for group, visible in zip(self._groups, visible_tokens, strict=True):
             window = group.window_tokens
             more = sum(context + 1 if window is None else min(context + 1, window) for context in singles)
-            seconds = _single_s(group.single, num_decodes + len(singles), visible + more)
-            found.append(seconds + _chunks_s(group.chunks, longer, window))
+            seconds = group.spans.single_s(num_decodes + len(singles), visible + more, bool(longer))
+            found.append(seconds + group.spans.chunks_s(longer))
         return found
 
     def _tokens(self, num_tokens: int) -> float:
         known = self._token_s.get(num_tokens)
         if known is None:
-            stages = tuple(terms.seconds(num_tokens) for terms in self._token_terms)
+            stages = tuple(seconds(num_tokens) for seconds in self._of_stages)
             self._token_stage_s[num_tokens] = stages
             known = self._token_s[num_tokens] = sum(stages)
         return known
+
+    def _token_costs(self, stage: int) -> Callable[[int], float]:
+        """Of all in a stage that depends on nothing but the number of tokens."""
+        if self._roofline.ratios is None:
+            return TokenTerms(partial(self._of_tokens, stage), self._machine).seconds
+        return partial(self._listed_tokens_s, stage)
+
+    def _listed_tokens_s(self, stage: int, num_tokens: int) -> float:
+        listed = self._of_tokens(stage, num_tokens)
+        return sum(count * self._machine.seconds(operation) for count, operation in listed)
 
     def _of_tokens(self, stage: int, num_tokens: int) -> list[tuple[int, Operation]]:
         """All that depends on nothing but the number of tokens: each kind of layer once, with their number."""
@@ -163,14 +163,13 @@ class StepCosts:
         known = self._output_s.get(num_outputs)
         if known is None:
             work = ForwardWork((Span(0, max(1, num_outputs)),), num_outputs)
-            known = self._output_s[num_outputs] = self._sum(self._pass(work).logits_operations())
+            known = self._output_s[num_outputs] = sum(
+                map(self._machine.seconds, self._pass(work).logits_operations())
+            )
         return known
 
     def _pass(self, work: ForwardWork) -> ForwardPass:
         return ForwardPass(self._shard, work, self._formats)
-
-    def _sum(self, operations: Iterable[Operation]) -> float:
-        return sum(operation_seconds(each, self._ceilings, self._topology) for each in operations)
 
     def _kinds_of(self, layers: range) -> tuple[tuple[int, int], ...]:
         """A layer with experts and one without, where the stage has them, and how many are like each."""
@@ -183,55 +182,8 @@ class StepCosts:
     def _group(self, index: int) -> _LayerGroup:
         group = self._shard.spec.layer_groups[index]
         per_stage = tuple(sum(layer in stage for layer in group.layers) for stage in self._stages)
-        layer = group.layers[0]
-        return _LayerGroup(
-            group.window_tokens,
-            len(group.layers),
-            per_stage,
-            single_terms(self._shard, layer, self._formats, self._machine),
-            chunk_terms(self._shard, layer, self._formats, self._machine),
-        )
+        return _LayerGroup(len(group.layers), per_stage, group.window_tokens, self._spans(group.layers[0]))
 
-
-def _single_s(terms: tuple[KernelTerm, ...], num_units: int, visible: int) -> float:
-    if not num_units:
-        return 0.0
-    total = 0.0
-    for first, second in terms:
-        first_s = first[0] + first[1] * num_units + first[2] * visible
-        second_s = second[0] + second[1] * num_units + second[2] * visible
-        total += first_s if first_s > second_s else second_s
-    return total
-
-
-def _singles_s(terms: tuple[KernelTerm, ...], num_units: int, visible: Sequence[int]) -> list[float]:
-    """As `_single_s` for each of many."""
-    total = [0.0] * len(visible)
-    for first, second in terms:
-        first_s, second_s = (line[0] + line[1] * num_units for line in (first, second))
-        total = [
-            so_far + max(first_s + first[2] * each, second_s + second[2] * each)
-            for so_far, each in zip(total, visible, strict=True)
-        ]
-    return total
-
-
-def _chunks_s(terms: tuple[KernelTerm, ...], chunks: Sequence[Chunk], window: int | None) -> float:
-    if not chunks:
-        return 0.0
-    units = visible = pairs = 0
-    for tokens, context in chunks:
-        units += tokens
-        if window is None:
-            visible += context + tokens
-            pairs += tokens * (2 * context + tokens + 1) // 2
-        else:
-            span = Span(context, tokens)
-            visible += span.num_visible(window)
-            pairs += span.num_pairs(window)
-    total = 0.0
-    for first, second in terms:
-        first_s = first[0] + first[1] * units + first[2] * visible + first[3] * pairs
-        second_s = second[0] + second[1] * units + second[2] * visible + second[3] * pairs
-        total += first_s if first_s > second_s else second_s
-    return total
+    def _spans(self, layer: int) -> SpanCosts:
+        ratios, like = self._roofline.ratios, (self._shard, layer, self._formats, self._machine)
+        return SpanCosts(*like) if ratios is None else ProfiledSpanCosts(*like, ratios)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import inf
 
-from weft.costs.kernel_terms import KernelTerm, Line, Machine
-from weft.costs.roofline import input_format, operation_seconds
+from weft.costs.kernel_terms import KernelTerm, Line
+from weft.costs.roofline import Machine, input_format
 from weft.model_specs.operations import Operation
 
 Listed = Callable[[int], list[tuple[int, Operation]]]
@@ -24,7 +24,7 @@ TRIED = (1, 3, 17, 255, 1000, 4097, 8192)
 
 
 class TokenTerms:
-    """Seconds of all the operations together."""
+    """Seconds of all the operations together, on the plain roofline."""
 
     def __init__(self, listed: Listed, machine: Machine) -> None:
         self._listed, self._machine = listed, machine
@@ -48,14 +48,11 @@ class TokenTerms:
         for count, (first, second) in self._kernels:
             total += count * max(first.of_units(num_tokens), second.of_units(num_tokens))
         for count, example, sent_bytes in self._messages:
-            total += count * self._seconds(_sending(example, round(sent_bytes.of_units(num_tokens))))
+            total += count * self._machine.seconds(_sending(example, round(sent_bytes.of_units(num_tokens))))
         if self._others:
             listed = self._listed(num_tokens)
-            total += sum(listed[index][0] * self._seconds(listed[index][1]) for index in self._others)
+            total += sum(listed[index][0] * self._machine.seconds(listed[index][1]) for index in self._others)
         return total
-
-    def _seconds(self, operation: Operation) -> float:
-        return operation_seconds(operation, self._machine.ceilings, self._machine.topology)
 
 
 def _figures(operation: Operation) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import Status
 from weft.contracts.options import serving_options
-from weft.costs.roofline import MEASURED_ERROR
+from weft.contracts.version import __version__
 from weft.measurement.request_table import RequestRecorder, RequestTable
 from weft.measurement.serving_figures import RequestTimes, ServingFigures, ServingReport
 from weft.measurement.timeline import Timeline, TimelineFold
@@ -35,9 +35,10 @@ class SimulationResult:
 
     `serving`: the figures of `vllm bench serve`. `offered_per_s`: requests per second from the first arrival to the
     last; a short run sees only the beginning of a workload's pattern in time, whose rate may lie off the average.
-    `relative_error`: how far from the predicted duration of a step, as a share of it, four fifths of what was measured
-    lay at most; a real server is slower. `profile`: what predictions rest on. `price_per_hour`: of all devices, in US
-    dollars; None where no source states it. `requests`: what became of each. `timeline`: figures over time.
+    `relative_error`: how far from predicted latencies, as a share of them, four fifths of what was measured lay at most
+    (above them, where `profile` is a plain roofline); None where that is not known. `profile`, `server`, `version`:
+    what predictions rest on, and whose they are. `price_per_hour`: of all devices, in US dollars; None where no source
+    states it. `requests`: what became of each. `timeline`: figures over time.
     """
 
     model: str
@@ -46,8 +47,10 @@ class SimulationResult:
     serving: ServingReport
     offered_per_s: float
     replicas: tuple[ReplicaReport, ...]
-    relative_error: float
+    relative_error: float | None
     profile: str
+    server: str
+    version: str
     price_per_hour: float | None
     requests: RequestTable = field(repr=False)
     timeline: Timeline = field(repr=False)
@@ -105,13 +108,8 @@ class SimulationResult:
     def as_json(self) -> dict[str, Any]:
         """The block under vLLM's names, and the rest under ours."""
         own = (
-            "model",
-            "workload",
-            "num_devices",
-            "offered_per_s",
-            "relative_error",
-            "profile",
-            "price_per_hour",
+            *("model", "workload", "num_devices", "offered_per_s"),
+            *("relative_error", "profile", "server", "version", "price_per_hour"),
         )
         derived = (
             *("utilisation", "kv_usage_mean", "kv_usage_peak", "preemptions", "prefix_hit_share"),
@@ -135,6 +133,7 @@ def simulate(
     duration_s: float | None = None,
     seed: int = 0,
     n: int = 1,
+    beam_width: int = 1,
     options: DeploymentOptions | None = None,
     progress: Progress | None = None,
     watch: Watch | None = None,
@@ -145,13 +144,15 @@ def simulate(
     `model`: a name of the catalogue, or the path of a config.json. `workload`: what `find_workload` knows, or an
     object, which brings its own rate and seed. `rate`: requests per second in place of its own. `requests`,
     `duration_s`: where it is cut; a workload without end stops after 1,000 requests. `n`: samples of each prompt, where
-    it is above 1; see `SeveralSamples`. `choices`: fields of
-    `DeploymentOptions` (hardware, replicas, tp, …) and of `ServingOptions` (max_num_seqs, …), on top of `options`. The
-    same arguments give the same result on every machine. Raises `WeftError` for what cannot be.
+    it is above 1; see `SeveralSamples`. `beam_width`: above 1, each request is a beam search; see `NextTokens`.
+    `choices`: fields of `DeploymentOptions` (hardware, replicas, tp, …) and of `ServingOptions` (max_num_seqs, …), on
+    top of `options`. The same arguments give the same result on every machine. Raises `WeftError` for what cannot be.
     """
     chosen = deployment_options(options or DeploymentOptions(), choices)
     played = bounded_workload(workload, rate, seed, requests, duration_s, n)
-    return simulate_deployment(model, plan_deployment(model, chosen), played, progress, watch, seed)
+    return simulate_deployment(
+        model, plan_deployment(model, chosen), played, progress, watch, seed, beam_width
+    )
 
 
 def simulate_deployment(
@@ -161,10 +162,11 @@ def simulate_deployment(
     progress: Progress | None = None,
     watch: Watch | None = None,
     seed: int = 0,
+    beam_width: int = 1,
 ) -> SimulationResult:
     """As `simulate`, of what was planned before. `model`: its name in the result."""
     fold = _Fold(progress, TimelineFold(max(deployment.config.num_blocks.values())), watch)
-    replicas = simulate_service(deployment, workload, fold.observe, fold.watch, seed)
+    replicas = simulate_service(deployment, workload, fold.observe, fold.watch, seed, beam_width)
     return SimulationResult(
         model,
         workload.name,
@@ -172,8 +174,10 @@ def simulate_deployment(
         fold.figures.report(),
         fold.offered_per_s,
         tuple(replicas),
-        MEASURED_ERROR,
+        deployment.roofline.relative_error,
         deployment.roofline.profile,
+        deployment.options.server,
+        __version__,
         deployment.price_per_hour,
         fold.recorder.table,
         fold.timeline.timeline(),

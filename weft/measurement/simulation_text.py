@@ -19,12 +19,12 @@ def describe_deployment(model: str, deployment: Deployment) -> list[str]:
     return [
         f"model      {model}, {deployment.spec.num_parameters / 1e9:.1f} B parameters, "
         f"{_formats(deployment.formats)}",
-        f"hardware   {options.replicas} x {plan.num_devices} {deployment.cluster.device.name} (tp {plan.tp}, "
-        f"pp {plan.pp}, ep {plan.ep}, cp {plan.cp}), router {options.router}",
+        f"hardware   {options.replicas} x {plan.num_devices // plan.dp} {deployment.cluster.device.name} "
+        f"(tp {plan.tp}, pp {plan.pp}, ep {plan.ep}, cp {plan.cp}, dp {plan.dp}), router {options.router}",
         f"memory     weights {memory.weights_bytes / GIBIBYTE:.1f} GiB per device; {blocks:,} blocks for {tokens:,} "
         "tokens per replica",
         *drafts,
-        f"costs      {deployment.roofline.profile}, host overhead {options.host_overhead}",
+        f"costs      {deployment.roofline.profile}, server {options.server}",
     ]
 
 
@@ -63,11 +63,10 @@ def describe_result(result: SimulationResult) -> list[str]:
 
 
 def error_bar(result: SimulationResult) -> str:
-    """What the predictions rest on, and how far measured steps lay from them."""
-    return (
-        f"From the {result.profile}: four fifths of measured steps took at most "
-        f"{1 + result.relative_error:.2f} times the prediction."
-    )
+    """What the predictions rest on, and how far from them what was measured lay."""
+    error = result.relative_error
+    known = "error unknown" if error is None else f"± {100 * error:.3g} % (80 % of what was measured)"
+    return f"Weft {result.version}, profile: {result.profile}, server: {result.server}: {known}."
 
 
 def _drafted(result: SimulationResult) -> list[tuple[str, str]]:

@@ -1,9 +1,10 @@
-"""How fast a simulation runs: one core, event log and prefix cache on, close to the knee."""
+"""How fast a simulation runs: one core, event log and prefix cache on, close to the knee of the plain roofline."""
 
 from time import perf_counter, process_time
 from typing import NamedTuple
 
 from weft.measurement.simulation import simulate
+from weft.simulator.deployment_costs import PLAIN_ROOFLINE
 
 MODEL, HARDWARE, WORKLOAD, REPLICAS = "meta-llama/Llama-3.1-8B", "h100", "azure-conv", 8
 
@@ -51,6 +52,8 @@ def bench_simulator(num_requests: int, seed: int) -> SimulatorBench:
         seed=seed,
         hardware=HARDWARE,
         replicas=REPLICAS,
+        profiles=PLAIN_ROOFLINE,
+        server="weft",
     )
     return SimulatorBench(
         result.serving.num_requests,

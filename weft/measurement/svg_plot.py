@@ -5,7 +5,7 @@ grey. All text is escaped here.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from math import ceil, floor, inf, log10
 
@@ -18,11 +18,12 @@ DASHES = ("", "7 3", "2 3", "9 3 2 3", "4 2", "1 2")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Points in order of x, joined; `marked`: with a dot at each."""
+    """Points in order of x, joined; `marked`: with a dot at each. Where not `is_joined`, in any order, only dots."""
 
     name: str
     points: Sequence[tuple[float, float]]
     marked: bool = False
+    is_joined: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Plot:
 
     def as_svg(self, identity: str) -> str:
         """A figure with a caption and a legend. `identity`: unlike that of other plots on the page."""
-        lines = [Line(each.name, self._shown(each), each.marked) for each in self.lines]
+        lines = [replace(each, points=self._shown(each)) for each in self.lines]
         points = [point for each in lines for point in each.points]
         if not points:
             return f"<figure><figcaption>{escape(self.title)}</figcaption><p>There is nothing to show.</p></figure>"
@@ -150,6 +151,8 @@ def _line(number: int, line: Line, x_axis: _Axis, y_axis: _Axis) -> str:
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dots = "".join(f'<circle class="{_style(number)}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
     drawn = f'<polyline class="{_style(number)}" stroke-dasharray="{_dash(number)}" points="{path}"/>'
+    if not line.is_joined:
+        return dots
     return drawn + (dots if line.marked or len(places) == 1 else "")
 
 

@@ -17,7 +17,10 @@ from weft.workloads.sessions import Workload
 DEFAULT_POINTS = 8
 MOST_POINTS = 1000
 
-OF_THE_LOAD = ("model", "workload", "rate", "requests", "duration_s", "seed", "n", "options", "watch")
+OF_THE_LOAD = (
+    *("model", "workload", "rate", "requests", "duration_s", "seed", "n", "beam_width"),
+    *("options", "watch"),
+)
 """Arguments of `simulate` that say nothing of the service."""
 
 

@@ -61,7 +61,8 @@ class BinnedSums:
 
     def add(self, series: int, time_s: float, amount: float) -> None:
         """Something that happened at a time."""
-        self.sums[series][self._bin(time_s)] += amount
+        index = self._bin(time_s)  # may put other lists in place of the sums
+        self.sums[series][index] += amount
 
     def add_each(self, series: int, times_s: Sequence[float], amount: float) -> None:
         """So much at each of these times, which are in order."""

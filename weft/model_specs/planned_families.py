@@ -8,7 +8,9 @@ from weft.model_specs.config_reader import ConfigReader, naming, read_json_objec
 from weft.model_specs.deepseek_v3 import read_deepseek_v3
 from weft.model_specs.falcon import read_falcon
 from weft.model_specs.families import FAMILIES, read_architecture
+from weft.model_specs.gpt_oss import read_gpt_oss
 from weft.model_specs.learned_positions import read_gpt2, read_opt
+from weft.model_specs.minimax_m2 import read_minimax_m2
 from weft.model_specs.mixtral import read_mixtral
 from weft.model_specs.model_spec import ModelSpec
 
@@ -18,6 +20,8 @@ PLANNED_ONLY: dict[str, Callable[[ConfigReader], ModelSpec]] = {
     "FalconForCausalLM": read_falcon,
     "OPTForCausalLM": read_opt,
     "GPT2LMHeadModel": read_gpt2,
+    "GptOssForCausalLM": read_gpt_oss,
+    "MiniMaxM2ForCausalLM": read_minimax_m2,
 }
 """By architecture, those that a server of ours would refuse."""
 

@@ -10,6 +10,7 @@ from weft.contracts.options import ServingOptions
 from weft.engine.config import Reservation
 from weft.papers.statistics import quantile
 from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
+from weft.simulator.deployment_costs import PLAIN_ROOFLINE
 from weft.simulator.service import RequestOutcome, Watch, simulate_service
 from weft.workloads.sessions import Workload
 
@@ -31,8 +32,11 @@ MOST_DOUBLINGS = 16
 def served(
     model: str, hardware: str, sizes: ServingOptions, *, budget: str, tp: int = 1, pp: int = 1
 ) -> Deployment:
-    """A model on devices of a kind, one replica, with a scheduler. Raises `ConfigurationError` for what cannot be."""
-    options = DeploymentOptions(hardware=hardware, tp=tp, pp=pp, budget=budget, serving=sizes)
+    """A model on devices of a kind, one replica, with a scheduler, on the plain roofline, and with a host that
+    prepares steps while others run: stored results rest on both. Raises `ConfigurationError` for what cannot be."""
+    options = DeploymentOptions(
+        hardware=hardware, tp=tp, pp=pp, profiles=PLAIN_ROOFLINE, server="weft", budget=budget, serving=sizes
+    )
     return plan_deployment(model, options)
 
 

@@ -1,18 +1,16 @@
 """A model on simulated hardware: what is served, by how many replicas, with how much room and at what cost."""
 
-import re
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import number_format
 from weft.contracts.options import AUTO, ServingOptions
-from weft.costs.host_overhead import host_overhead_s
+from weft.costs.local_profile import LocalProfile
 from weft.costs.memory import Memory, divide_memory
 from weft.costs.roofline import Roofline
+from weft.costs.serving_costs import ServingCosts
 from weft.costs.step_costs import StepCosts
-from weft.engine.config import UNBOUNDED_TOKENS, EngineConfig
-from weft.hardware.catalogue import MOST_DEVICES_PER_NODE, find_cluster
+from weft.engine.config import EngineConfig
 from weft.hardware.cluster import Cluster, Link
 from weft.model_specs.catalogue.find import find_model
 from weft.model_specs.model_spec import ModelSpec
@@ -20,9 +18,18 @@ from weft.model_specs.operations import Formats
 from weft.model_specs.plan import Plan
 from weft.model_specs.quantization import find_quantization, find_state_format
 from weft.policies.registry import PolicyChoice
+from weft.simulator.deployment_cluster import chosen_cluster
+from weft.simulator.deployment_costs import chosen_roofline
+from weft.simulator.deployment_engine import engine_config
 from weft.simulator.deployment_sizes import device_blocks, longest_tokens, swapped_block_bytes
+from weft.simulator.local_deployment import (
+    check_local,
+    local_cluster,
+    local_formats,
+    local_memory,
+    local_profile,
+)
 from weft.simulator.routing import make_router
-from weft.simulator.simulated_drafts import SimulatedDrafter
 from weft.simulator.simulated_executor import MOST_ROWS
 from weft.simulator.speculation import (
     Speculation,
@@ -40,10 +47,13 @@ class DeploymentOptions:
     """What users choose of a simulated service.
 
     `hardware`: of one replica (`h100`: as many as its plan needs), or with counts (`8xh100`) of all replicas
-    together. `replicas`: copies, each an engine of its own behind the `router`. `tp`, `pp`, `ep`, `cp`: how each is
-    cut; see `Plan`. `quantization`: of the linear layers, by name (fp8, w4a16, ...); None: they are in `serving.dtype`
-    like all else. `kv_cache_dtype`: of keys and values (fp8, ...); auto: that too. `host_overhead`: the kind of
-    server; see `host_overhead_s`. `order`, `budget`, `preempt`, `retain`: policies, by name or as `module:Class`;
+    together; `local`: this machine, as it was calibrated; `local:FILE`: a machine by its profile. `replicas`: copies,
+    each an engine of its own behind the `router`. `tp`, `pp`, `ep`, `cp`: how each is cut; see `Plan`. `dp`: so many
+    replicas each make up a group with one set of experts, which `ep` spreads over it. `quantization`: of the linear
+    layers, by name (fp8, w4a16, ...); None: they are in `serving.dtype` like all else. `kv_cache_dtype`: of keys and
+    values (fp8, ...); auto: that too. `server`: whose constants are added; see `SERVERS`. `profiles`: a directory of
+    measured kernels; auto: what ships for the device, if anything does; none: the plain roofline. Both mean nothing
+    where `hardware` was calibrated. `order`, `budget`, `preempt`, `retain`: policies, by name or as `module:Class`;
     preempt None: `latest_first`, swapping where there is memory for it. `speculative_model`: on the same devices, by
     name or path, guesses `num_speculative_tokens` for each step, each right with chance `acceptance_rate` where those
     before it are; see `SpeculationOptions`. `serving`: sizes, as of a server; of these, `backend`, `device` and
@@ -57,9 +67,11 @@ class DeploymentOptions:
     pp: int = 1
     ep: int = 1
     cp: int = 1
+    dp: int = 1
     quantization: str | None = None
     kv_cache_dtype: str = AUTO
-    host_overhead: str = "overlapped"
+    server: str = "vllm"
+    profiles: str = AUTO
     order: PolicyChoice = "fcfs"
     budget: PolicyChoice = "decode_first"
     preempt: PolicyChoice | None = None
@@ -72,6 +84,10 @@ class DeploymentOptions:
     def __post_init__(self) -> None:
         if not 1 <= self.replicas <= MOST_REPLICAS:
             raise ConfigurationError(f"replicas is {self.replicas}; give 1 to {MOST_REPLICAS}")
+        if self.dp < 1 or self.replicas % self.dp:
+            raise ConfigurationError(
+                f"dp is {self.dp}; it must divide the number of replicas ({self.replicas})"
+            )
         if self.serving.max_num_seqs > MOST_ROWS:
             raise ConfigurationError(f"max_num_seqs is {self.serving.max_num_seqs}; give at most {MOST_ROWS}")
         make_router(self.router)
@@ -94,7 +110,8 @@ class Deployment:
 
     `cluster`: what one of them has at its disposal. `config`: of each engine. `windows_tokens`, and `block_bytes`
     on the device that holds the most, are per state group; a draft model's state is counted with the group that sees
-    farthest. `speculation`: the draft model, where there is one.
+    farthest. `roofline`: what predictions rest on; of a machine that was calibrated, its profile. `speculation`: the
+    draft model, where there is one.
     """
 
     spec: ModelSpec
@@ -104,8 +121,8 @@ class Deployment:
     memory: Memory
     max_model_len: int
     config: EngineConfig
-    roofline: Roofline
-    costs: StepCosts
+    roofline: Roofline | LocalProfile
+    costs: ServingCosts
     block_bytes: tuple[int, ...]
     speculation: Speculation | None
     options: DeploymentOptions
@@ -129,7 +146,7 @@ class Deployment:
     @property
     def num_devices(self) -> int:
         """Of all replicas."""
-        return self.options.replicas * self.plan.num_devices
+        return self.options.replicas // self.plan.dp * self.plan.num_devices
 
     @property
     def price_per_hour(self) -> float | None:
@@ -145,10 +162,13 @@ def plan_deployment(model: str, options: DeploymentOptions) -> Deployment:
     not fit the hardware, a model or a longest sequence that does not fit its memory.
     """
     spec, serving = find_model(model), options.serving
-    plan = Plan(tp=options.tp, pp=options.pp, ep=options.ep, cp=options.cp)
-    cluster = _cluster(options.hardware, plan, options.replicas)
+    plan = Plan(tp=options.tp, pp=options.pp, dp=options.dp, ep=options.ep, cp=options.cp)
+    calibrated = local_profile(options.hardware, spec, model)
+    if calibrated is not None:
+        return _plan_local(spec, calibrated, plan, options)
+    cluster = chosen_cluster(options.hardware, plan, options.replicas)
     formats = _formats(spec, options)
-    roofline = Roofline(cluster, plan, host_overhead_s(options.host_overhead))
+    roofline = chosen_roofline(cluster, plan, options.server, options.profiles)
     memory = divide_memory(
         spec,
         plan,
@@ -159,7 +179,7 @@ def plan_deployment(model: str, options: DeploymentOptions) -> Deployment:
         block_tokens=serving.block_tokens,
     )
     longest = longest_tokens(spec, serving)
-    drafts = _speculation(spec, options, cluster, plan, longest)
+    drafts = _speculation(spec, options, roofline, longest)
     if drafts is not None:
         memory = drafts.beside(memory, serving.max_num_batched_tokens, serving.max_num_seqs)
     num_blocks = device_blocks(memory, serving, longest)
@@ -170,7 +190,7 @@ def plan_deployment(model: str, options: DeploymentOptions) -> Deployment:
         formats,
         memory,
         longest,
-        _engine_config(spec, formats, options, num_blocks, memory.block_bytes),
+        engine_config(spec, formats, options, num_blocks, memory.block_bytes),
         roofline,
         StepCosts(spec, formats, roofline),
         swapped_block_bytes(spec, plan, formats, serving.block_tokens, drafts),
@@ -179,8 +199,40 @@ def plan_deployment(model: str, options: DeploymentOptions) -> Deployment:
     )
 
 
+def _plan_local(spec: ModelSpec, profile: LocalProfile, plan: Plan, options: DeploymentOptions) -> Deployment:
+    """This machine is one device, and its server is ours."""
+    serving = options.serving
+    check_local(
+        profile,
+        plan,
+        serving,
+        {
+            "quantization": options.quantization,
+            "kv_cache_dtype": options.kv_cache_dtype,
+            "speculative_model": options.speculative_model,
+        },
+    )
+    formats, longest = local_formats(profile), longest_tokens(spec, serving)
+    memory = local_memory(profile, spec, serving, longest)
+    num_blocks = device_blocks(memory, serving, longest)
+    return Deployment(
+        spec,
+        plan,
+        local_cluster(profile, spec),
+        formats,
+        memory,
+        longest,
+        engine_config(spec, formats, options, num_blocks, memory.block_bytes),
+        profile,
+        profile.costs(),
+        swapped_block_bytes(spec, plan, formats, serving.block_tokens, None),
+        None,
+        replace(options, server="weft"),
+    )
+
+
 def _speculation(
-    spec: ModelSpec, options: DeploymentOptions, cluster: Cluster, plan: Plan, longest: int
+    spec: ModelSpec, options: DeploymentOptions, roofline: Roofline, longest: int
 ) -> Speculation | None:
     """The draft model in its own format, its cache in the format chosen for the served model's."""
     chosen = options.speculation
@@ -191,24 +243,7 @@ def _speculation(
     except ConfigurationError as error:
         raise ConfigurationError(f"speculative_model: {error}") from None
     formats = _formats(draft, replace(options, quantization=None))
-    return plan_speculation(
-        chosen, spec, draft, formats, cluster, plan, longest, options.serving.block_tokens
-    )
-
-
-def _cluster(hardware: str, plan: Plan, replicas: int) -> Cluster:
-    """Without counts as many devices as a replica needs; with counts all there are."""
-    if re.match(r"\s*\d+\s*[x×]", hardware) is None:
-        nodes = -(-plan.num_devices // MOST_DEVICES_PER_NODE)
-        per_node = min(plan.num_devices, MOST_DEVICES_PER_NODE)
-        return find_cluster(f"{nodes}x{per_node}x{hardware}")
-    cluster, needed = find_cluster(hardware), replicas * plan.num_devices
-    if needed > cluster.num_devices:
-        raise ConfigurationError(
-            f"{replicas} replicas of {plan.num_devices} devices (tp {plan.tp} x cp {plan.cp} x pp {plan.pp}) need "
-            f"{needed}, and {hardware} has {cluster.num_devices}; use fewer, or more hardware"
-        )
-    return cluster
+    return plan_speculation(chosen, spec, draft, formats, roofline, longest, options.serving.block_tokens)
 
 
 def _formats(spec: ModelSpec, options: DeploymentOptions) -> Formats:
@@ -216,28 +251,3 @@ def _formats(spec: ModelSpec, options: DeploymentOptions) -> Formats:
     number = spec.stored_format if dtype == AUTO else number_format(dtype)
     state = find_state_format(options.kv_cache_dtype, number)
     return Formats(number, state, number, find_quantization(options.quantization))
-
-
-def _engine_config(
-    spec: ModelSpec, formats: Formats, options: DeploymentOptions, num_blocks: int, block_bytes: int
-) -> EngineConfig:
-    """Nothing is refused for waiting too long: what a queue does under overload is to be seen."""
-    serving, drafts = options.serving, options.speculation
-    layout = spec.state_layout(formats.state, serving.block_tokens)
-    host_blocks = serving.swap_memory_bytes // block_bytes
-    default_preempt = "latest_first_swap" if host_blocks else "latest_first"
-    names = [group.name for group in layout.groups]
-    return EngineConfig(
-        layout,
-        dict.fromkeys(names, num_blocks),
-        dict.fromkeys(names, host_blocks) if host_blocks else {},
-        max_step_tokens=serving.max_num_batched_tokens,
-        max_running=serving.max_num_seqs,
-        max_queued_tokens=UNBOUNDED_TOKENS,
-        prefix_caching=serving.enable_prefix_caching,
-        order=options.order,
-        budget=options.budget,
-        preempt=options.preempt or default_preempt,
-        retain=options.retain,
-        draft=None if drafts is None else partial(SimulatedDrafter, drafts.num_tokens),
-    )

@@ -16,6 +16,7 @@ from weft.simulator.deployment import Deployment
 from weft.simulator.real_world import no_real_world
 from weft.simulator.replica_figures import ReplicaFigures, ReplicaReport
 from weft.simulator.routing import make_router
+from weft.simulator.simulated_beams import END_TOKEN
 from weft.simulator.simulated_executor import SimulatedExecutor
 from weft.workloads.driving import drive
 from weft.workloads.errors import WorkloadError
@@ -27,9 +28,9 @@ TOO_LONG = "the prompt leaves no room for output in max_model_len"
 class RequestOutcome(NamedTuple):
     """How a request fared, in seconds from the beginning of the run.
 
-    `arrival_s`: when it was meant to be sent. `first_token_s`: None where it had no output. `token_gaps`: those of
-    its replica, of whatever requests, since the request before it ended there: (seconds, how often). `output_tokens`:
-    of all samples together.
+    `arrival_s`: when it was meant to be sent. `first_token_s`: None where it had no output; a beam search has all of it
+    at its end. `token_gaps`: those of its replica, of whatever requests, since the request before it ended there:
+    (seconds, how often). `output_tokens`: of all samples together.
     """
 
     request_id: str
@@ -90,7 +91,8 @@ class SimulatedService:
     """Replicas and their router, on the running virtual-time loop. `observe` is told of every request that ends;
     `num_arrived` counts those that came."""
 
-    def __init__(self, deployment: Deployment, observe: Observe, seed: int) -> None:
+    def __init__(self, deployment: Deployment, observe: Observe, seed: int, beam_width: int) -> None:
+        self._beam_width = beam_width
         self._output_tokens: dict[str, tuple[int, ...]] = {}
         self._longest = deployment.max_model_len
         self._router = make_router(deployment.options.router)
@@ -106,7 +108,7 @@ class SimulatedService:
         self.num_arrived += 1
         room = self._longest - turn.prompt.num_tokens
         lengths = turn.samples_tokens
-        request = session.request(index, turn, _limited(max(1, room), len(lengths)))
+        request = session.request(index, turn, _limited(max(1, room), len(lengths), self._beam_width))
         if room < 1:
             self._observe(_refused(request, arrival_s, TOO_LONG))
             return
@@ -124,20 +126,23 @@ class SimulatedService:
 
 
 @lru_cache(maxsize=1 << 14)
-def _limited(max_tokens: int, num_samples: int) -> SamplingParams:
+def _limited(max_tokens: int, num_samples: int, beam_width: int) -> SamplingParams:
     """As a client that sets no limit of its own."""
-    return SamplingParams(n=num_samples, max_tokens=max_tokens)
+    ends = (END_TOKEN,) if beam_width > 1 else ()
+    return SamplingParams(n=num_samples, beam_width=beam_width, max_tokens=max_tokens, stop_token_ids=ends)
 
 
 def _outcome(
     replica: SimulatedReplica, request: Request, arrival_s: float, end: RequestEnded
 ) -> RequestOutcome:
+    first_token_s = replica.figures.first_token_s.pop(end.request_id, None)
+    is_found = end.status is Status.FINISHED and request.sampling.beam_width > 1
     return RequestOutcome(
         end.request_id,
         end.status,
         end.reason,
         arrival_s,
-        replica.figures.first_token_s.pop(end.request_id, None),
+        end.time_s if is_found else first_token_s,
         end.time_s,
         request.prompt.num_tokens,
         end.output_tokens,
@@ -158,16 +163,19 @@ def simulate_service(
     observe: Observe,
     watch: Watch | None = None,
     seed: int = 0,
+    beam_width: int = 1,
 ) -> list[ReplicaReport]:
     """Play a workload against a service until every request has ended; the reports of its replicas.
 
     `observe` is told of each request that ends. `watch` gets the index and the event log of every replica before
-    anything happens. `seed`: of what chance decides in the service, which guesses of a draft model are right. Raises
-    `WorkloadError` where no request arrives, and whatever stopped an engine.
+    anything happens. `seed`: of what chance decides in the service: which guesses of a draft model are right, and what
+    a beam search chooses from. `beam_width`: what every request asks for; a search finds an output of the length that
+    the workload says. Raises `WorkloadError` where no request arrives, `InvalidRequest` for a width that no request may
+    ask for, and whatever stopped an engine.
     """
 
     async def play() -> list[ReplicaReport]:
-        service = SimulatedService(deployment, observe, seed)
+        service = SimulatedService(deployment, observe, seed, beam_width)
         for index, replica in enumerate(service.replicas):
             if watch is not None:
                 watch(index, replica.log)

@@ -9,8 +9,9 @@ from weft.contracts.errors import ConfigurationError, InvariantViolation
 from weft.contracts.state import Tier
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
-from weft.costs.step_costs import StepCosts
+from weft.costs.serving_costs import ServingCosts
 from weft.hardware.cluster import Link
+from weft.simulator.simulated_beams import NextTokens
 from weft.simulator.simulated_drafts import DraftPasses, Luck
 from weft.simulator.simulated_rows import SimulatedRows
 from weft.simulator.speculation import Speculation
@@ -29,7 +30,7 @@ class ServedModel(Protocol):
     @property
     def host_link(self) -> Link: ...
     @property
-    def costs(self) -> StepCosts: ...
+    def costs(self) -> ServingCosts: ...
     @property
     def speculation(self) -> Speculation | None: ...
 
@@ -57,14 +58,15 @@ class LookAhead(NamedTuple):
 class SimulatedExecutor:
     """A `ServingExecutor` in virtual time.
 
-    A step begins when the one before it has ended and takes what `StepCosts` says, the host's overhead included:
+    A step begins when the one before it has ended and takes what `ServingCosts` say, the host's overhead included:
     it needs the tokens of the step before, so the stages of a pipeline do not overlap steps. Transfers run beside
     the steps, one after the other in each direction of the host's link; every device moves its own part. An output
     ends with the token that `output_tokens` says, by request id, for each of its samples; nobody else may read that.
 
-    With a draft model a step begins with that one's passes, and `seed` says which of its guesses are right.
+    With a draft model a step begins with that one's passes. `seed` says which of its guesses are right, and what a beam
+    search chooses from.
 
-    `num_steps`, `busy_s`: of the steps that have ended. Raises `ConfigurationError` for beam search.
+    `num_steps`, `busy_s`: of the steps that have ended. Raises `ConfigurationError` for a depth below 1.
     """
 
     numeric_fingerprint = "simulated-1"
@@ -80,7 +82,9 @@ class SimulatedExecutor:
         self._model, self._seconds = model, model.costs.seconds
         drafts = model.speculation
         luck = None if drafts is None else Luck(drafts.options.acceptance_rate, seed)
-        self._rows = SimulatedRows(output_tokens, model.windows_tokens, luck)
+        self._rows = SimulatedRows(
+            output_tokens, model.windows_tokens, luck, NextTokens(seed), model.costs.pads_decodes
+        )
         self._draft_passes = None if drafts is None else DraftPasses(drafts)
         self._loop = asyncio.get_running_loop()
         self._flights: deque[Flight] = deque()
@@ -98,13 +102,13 @@ class SimulatedExecutor:
             raise InvariantViolation(
                 "depth", f"step {work.number} comes on top of {len(self._flights)} in flight"
             )
-        tokens, outputs, decodes, visible, chunks, finished, verified = self._rows.apply(work)
+        tokens, outputs, decodes, visible, chunks, finished, verified, candidates = self._rows.apply(work)
         seconds = self._seconds(tokens, outputs, decodes, visible, chunks)
         if self._draft_passes is not None:
             seconds += self._draft_passes.seconds(work, verified)
         now_s = self._loop.time()
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
-        result = StepResult(work.number, self._rows.tokens, finished, verified)
+        result = StepResult(work.number, self._rows.tokens, finished, verified, candidates)
         return self._start(result, seconds, self._free_s)
 
     def _start(self, result: StepResult, seconds: float, free_s: float) -> asyncio.Future[StepResult]:

@@ -10,16 +10,18 @@ from typing import NamedTuple
 from zlib import crc32
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.steps import Admission, Step, StepEntry, Verification
-from weft.costs.step_costs import Chunk
+from weft.contracts.steps import Admission, Candidate, Step, StepEntry, Verification
+from weft.costs.serving_costs import Chunk
+from weft.simulator.simulated_beams import END_TOKEN, NextTokens
 from weft.simulator.simulated_drafts import Luck
-from weft.simulator.standing_sums import VisibleTokens
+from weft.simulator.standing_sums import PaddedTokens, VisibleTokens
 
 NEVER = -1
 
 
 class StepWork(NamedTuple):
-    """A step as `StepCosts.seconds` takes it, the rows whose output ends with it, and what comes of its drafts."""
+    """A step as `StepCosts.seconds` takes it, the rows whose output ends with it, what comes of its drafts, and what
+    is likely to follow where a search asks for it."""
 
     num_tokens: int
     num_outputs: int
@@ -28,6 +30,7 @@ class StepWork(NamedTuple):
     chunks: Sequence[Chunk]
     finished: tuple[int, ...]
     verified: Mapping[int, Verification] = {}
+    candidates: Mapping[int, tuple[Candidate, ...]] = {}
 
 
 class PlainSteps(NamedTuple):
@@ -39,15 +42,25 @@ class PlainSteps(NamedTuple):
 
 
 class _Row:
-    """Who holds a row: the name of its output, `length_tokens` in all, and `tokens_left` until it ends, as of joining
-    where it stands."""
+    """Who holds a row: the name of its output, `length_tokens` in all, `tokens_left` until it ends, as of joining
+    where it stands, and the `last_token` that its client chose."""
 
-    __slots__ = ("base", "ending_tick", "join_tick", "length_tokens", "output", "stands", "tokens_left")
+    __slots__ = (
+        "base",
+        "ending_tick",
+        "join_tick",
+        "last_token",
+        "length_tokens",
+        "output",
+        "stands",
+        "tokens_left",
+    )
 
-    def __init__(self, output: str, length_tokens: int, num_known: int) -> None:
+    def __init__(self, output: str, length_tokens: int, known: Sequence[int]) -> None:
         self.output = output
         self.length_tokens = length_tokens
-        self.tokens_left = length_tokens - num_known
+        self.tokens_left = length_tokens - len(known)
+        self.last_token = known[-1] if known else END_TOKEN
         self.stands = False
         self.base = self.join_tick = 0
         self.ending_tick = NEVER
@@ -63,10 +76,11 @@ class _Row:
 class SimulatedRows:
     """Follows the deltas of one engine's steps.
 
-    `output_tokens`: by request id, how long its samples would be; the engine knows only the request's own limit.
-    `windows_tokens`: of the model's layer groups, in their order. `tokens`: by row, the one token that the output of
-    its holder consists of; it follows from the request, so that outputs of two requests differ. Never changed in
-    place: steps under way keep theirs. `luck`: how many guesses of a draft are right; None where there are no drafts.
+    `output_tokens`: by request id, how long its samples would be, or all hypotheses of its search; the engine knows
+    only the request's own limit. `windows_tokens`: of the model's layer groups, in their order. `tokens`: by row, the
+    one token that the output of its holder consists of; it follows from the request, so that outputs of two requests
+    differ. Never changed in place: steps under way keep theirs. `luck`: how many guesses of a draft are right; None
+    where there are no drafts. `next_tokens`: what a search chooses from. `pads_decodes`: see `ServingCosts`.
     """
 
     def __init__(
@@ -74,10 +88,14 @@ class SimulatedRows:
         output_tokens: Mapping[str, Sequence[int]],
         windows_tokens: Sequence[int | None],
         luck: Luck | None = None,
+        next_tokens: NextTokens | None = None,
+        pads_decodes: bool = False,
     ) -> None:
         self._luck = luck
+        self._next_tokens = next_tokens or NextTokens(seed=0)
         self._output_tokens = output_tokens
-        self._visible = tuple(VisibleTokens(window) for window in windows_tokens)
+        sums = PaddedTokens if pads_decodes else VisibleTokens
+        self._visible = tuple(sums(window) for window in windows_tokens)
         self.tokens: list[int] = []
         self._rows: dict[int, _Row] = {}
         self._num_standing = 0
@@ -91,17 +109,21 @@ class SimulatedRows:
         num_decodes = self._num_standing if step.advances else 0
         visible_tokens = [sums.total if num_decodes else 0 for sums in self._visible]
         ending = self._advance() if num_decodes else []
-        chunks, verified, num_outputs = list[Chunk](), dict[int, Verification](), num_decodes
+        chunks, num_outputs = list[Chunk](), num_decodes
+        verified, candidates = dict[int, Verification](), dict[int, tuple[Candidate, ...]]()
         for entry in step.entries:
             num_guesses = 0 if entry.draft is None else len(entry.draft.tokens)
             if num_guesses:
                 verified[entry.row] = self._verify(entry.row, num_guesses, ending)
+            elif entry.num_candidates:
+                candidates[entry.row] = self._likeliest(entry)
             else:
                 self._compute(entry, ending)
             chunks.append((entry.num_units + num_guesses, entry.start))
             num_outputs += entry.emits + num_guesses
+        ended = tuple(ending)
         return StepWork(
-            step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, tuple(ending), verified
+            step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, ended, verified, candidates
         )
 
     @property
@@ -140,9 +162,10 @@ class SimulatedRows:
         self.tokens = tokens
 
     def _admit(self, admission: Admission) -> _Row:
-        request_id, sample_index = admission.request.request_id, admission.sample_index
+        request_id, is_search = admission.request.request_id, admission.request.sampling.beam_width > 1
+        sample_index = 0 if is_search else admission.sample_index
         length_tokens = self._output_tokens[request_id][sample_index]
-        return _Row(f"{request_id} {sample_index}", length_tokens, len(admission.output_tokens))
+        return _Row(f"{request_id} {sample_index}", length_tokens, admission.output_tokens)
 
     def _stop(self, row: _Row) -> None:
         if row.stands:
@@ -173,8 +196,6 @@ class SimulatedRows:
         return [number for number, row in due if row.ends_at(tick)]
 
     def _compute(self, entry: StepEntry, ending: list[int]) -> None:
-        if entry.num_candidates:
-            raise ConfigurationError("beam search cannot be simulated yet; leave it out")
         row = self._rows[entry.row]
         if entry.emits:
             row.tokens_left -= 1
@@ -182,6 +203,17 @@ class SimulatedRows:
                 ending.append(entry.row)
         if entry.stands:
             self._stand(entry.row, row, entry.start + entry.num_units)
+
+    def _likeliest(self, entry: StepEntry) -> tuple[Candidate, ...]:
+        """What may follow the tokens of a hypothesis; all those of a request end at the same length."""
+        row = self._rows[entry.row]
+        if entry.chosen:
+            row.tokens_left -= len(entry.chosen)
+            row.last_token = entry.chosen[-1]
+        if row.tokens_left <= 1:
+            return self._next_tokens.end()
+        position = row.length_tokens - row.tokens_left
+        return self._next_tokens.likeliest(row.output, position, row.last_token, entry.num_candidates)
 
     def _verify(self, number: int, num_guesses: int, ending: list[int]) -> Verification:
         """The guesses that are right and the token after them, but no more than the output has left."""

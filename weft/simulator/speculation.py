@@ -1,13 +1,12 @@
 """A draft model beside the served one, on the same devices: its cost, the room it takes, and how often it is right."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.state import PagedGroup
 from weft.costs.memory import Memory, activation_bytes, weights_bytes
 from weft.costs.roofline import Roofline
 from weft.costs.step_costs import StepCosts
-from weft.hardware.cluster import Cluster
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats
 from weft.model_specs.plan import Plan
@@ -57,7 +56,7 @@ def speculation_options(
 
 @dataclass(frozen=True, slots=True)
 class Speculation:
-    """A draft model, cut as the served one is. The host's overhead is paid once per step, so `costs` have none.
+    """A draft model, cut as the served one is. The host is waited for once per step, so `costs` do not wait for it.
 
     `block_bytes`: of a block of tokens in the draft model's cache, on the device that has the most of it.
     """
@@ -100,19 +99,20 @@ def plan_speculation(
     served: ModelSpec,
     draft: ModelSpec,
     formats: Formats,
-    cluster: Cluster,
-    plan: Plan,
+    roofline: Roofline,
     longest_tokens: int,
     block_tokens: int,
 ) -> Speculation:
-    """A draft model for the `served` one, on the devices of its `plan`; experts of the draft model are cut by `tp`.
+    """A draft model for the `served` one, which `roofline` costs and places; experts of the draft model are cut by
+    `tp`.
 
     Raises `ConfigurationError` where the two do not go together, or the plan does not divide the draft model.
     """
     _check_pair(options.model, served, draft, longest_tokens)
+    plan, unhosted = roofline.plan, replace(roofline.server, step_s=0.0, sequence_s=0.0)
     own_plan = Plan(tp=plan.tp, pp=plan.pp, cp=plan.cp)
     try:
-        costs = StepCosts(draft, formats, Roofline(cluster, own_plan))
+        costs = StepCosts(draft, formats, replace(roofline, plan=own_plan, server=unhosted))
         block_bytes = _block_bytes(draft, own_plan, formats, block_tokens)
     except ConfigurationError as error:
         raise ConfigurationError(f"speculative model {options.model}: {error}") from None

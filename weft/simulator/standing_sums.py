@@ -1,5 +1,7 @@
 """What all sequences that decode see together, kept up to date at a cost per change, not per sequence."""
 
+from heapq import heappop, heappush
+
 
 class VisibleTokens:
     """The sum, over the standing rows, of the tokens that each sees in the layers of one group.
@@ -48,3 +50,54 @@ class VisibleTokens:
         self.total += self._growing
         if self._window_reached:
             self._growing -= self._window_reached.pop(tick, 0)
+
+
+class PaddedTokens:
+    """As `VisibleTokens`, for a kernel that pads all rows to the longest: their number times what that one sees."""
+
+    __slots__ = ("_left", "_longest_first", "_num_rows", "_window_tokens", "total")
+
+    def __init__(self, window_tokens: int | None) -> None:
+        self.total = 0
+        self._window_tokens = window_tokens
+        self._num_rows = 0
+        self._longest_first: list[
+            int
+        ] = []  # bases below 0, as a heap; of those that left, some are still in it
+        self._left: dict[int, int] = {}
+
+    @property
+    def per_tick(self) -> int | None:
+        """See `VisibleTokens`."""
+        return self._num_rows if self._window_tokens is None else None
+
+    def join(self, base: int, tick: int) -> None:
+        """A row takes part from `tick` on."""
+        heappush(self._longest_first, -base)
+        self._num_rows += 1
+        self.advance(tick)
+
+    def leave(self, base: int, tick: int) -> None:
+        """A row takes no part from `tick` on."""
+        self._left[base] = self._left.get(base, 0) + 1
+        self._num_rows -= 1
+        self.advance(tick)
+
+    def advance(self, tick: int) -> None:
+        """`tick` is the current one now."""
+        if not self._num_rows:
+            self.total = 0
+            self._longest_first.clear()
+            self._left.clear()
+            return
+        seen = self._longest_base() + tick + 1
+        if self._window_tokens is not None:
+            seen = min(seen, self._window_tokens)
+        self.total = self._num_rows * seen
+
+    def _longest_base(self) -> int:
+        """Of the rows that take part; there is one."""
+        while count := self._left.get(base := -self._longest_first[0]):
+            heappop(self._longest_first)
+            self._left[base] = count - 1
+        return base

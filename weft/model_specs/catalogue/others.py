@@ -1,4 +1,4 @@
-"""OPT, GPT-3, Falcon, DeepSeek-V3."""
+"""OPT, GPT-3, Falcon, DeepSeek-V3, gpt-oss, MiniMax-M2.5."""
 
 from weft.model_specs.catalogue.entry import CatalogueModel
 
@@ -6,6 +6,8 @@ _OPT = "arXiv 2205.01068, table 1"
 _GPT_3 = "arXiv 2005.14165, table 2.1"
 _FALCON = "arXiv 2311.16867; safetensors index of the published checkpoint"
 _DEEPSEEK = "arXiv 2412.19437, section 4.2"
+_GPT_OSS = "arXiv 2508.10925, table 1"
+_MINIMAX = "model card, number of parameters"
 
 
 def _opt(name: str, hidden: int, layers: int, heads: int, billions: float) -> CatalogueModel:
@@ -79,6 +81,39 @@ _DEEPSEEK_V3: dict[str, object] = {
         "mscale_all_dim": 1.0,
     },
 }
+_GPT_OSS_120B: dict[str, object] = {
+    "architectures": ["GptOssForCausalLM"],
+    "torch_dtype": "bfloat16",
+    "vocab_size": 201088,
+    "hidden_size": 2880,
+    "intermediate_size": 2880,
+    "num_hidden_layers": 36,
+    "num_attention_heads": 64,
+    "num_key_value_heads": 8,
+    "head_dim": 64,
+    "num_local_experts": 128,
+    "num_experts_per_tok": 4,
+    "sliding_window": 128,
+    "rms_norm_eps": 1e-5,
+    "max_position_embeddings": 131072,
+    "rope_theta": 150000,
+}
+_MINIMAX_M2_5: dict[str, object] = {
+    "architectures": ["MiniMaxM2ForCausalLM"],
+    "torch_dtype": "bfloat16",
+    "vocab_size": 200064,
+    "hidden_size": 3072,
+    "intermediate_size": 1536,
+    "num_hidden_layers": 62,
+    "num_attention_heads": 48,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+    "num_local_experts": 256,
+    "num_experts_per_tok": 8,
+    "rms_norm_eps": 1e-6,
+    "max_position_embeddings": 196608,
+    "rope_theta": 5000000,
+}
 
 MODELS = (
     _opt("125m", 768, 12, 12, 0.125),
@@ -92,4 +127,6 @@ MODELS = (
     CatalogueModel("tiiuae/falcon-7b", _FALCON_7B, 7.0, _FALCON),
     CatalogueModel("tiiuae/falcon-40b", _FALCON_40B, 41.8, _FALCON),
     CatalogueModel("deepseek-ai/DeepSeek-V3", _DEEPSEEK_V3, 671.0, _DEEPSEEK, 37.0),
+    CatalogueModel("openai/gpt-oss-120b", _GPT_OSS_120B, 116.83, _GPT_OSS),
+    CatalogueModel("MiniMaxAI/MiniMax-M2.5", _MINIMAX_M2_5, 230.0, _MINIMAX),
 )

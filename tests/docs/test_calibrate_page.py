@@ -1,0 +1,32 @@
+"""docs/calibrate.md says what `weft calibrate` and `weft validate` do."""
+
+from pathlib import Path
+
+from weft.cli.calibrate import command
+from weft.measurement.calibration.bandwidth import COPIED_BYTES, FLIPPED_SHARE
+from weft.measurement.calibration.calibrating import PADS_DECODES, TILE_ROWS
+from weft.measurement.calibration.host_work import SEQUENCES
+from weft.measurement.calibration.swaps import NUM_BLOCKS
+from weft.measurement.local_validation import LocalSettings
+
+PAGE = (Path(__file__).parents[2] / "docs" / "calibrate.md").read_text(encoding="utf-8")
+
+
+def test_figures_are_those_of_the_code() -> None:
+    assert f"copy of {COPIED_BYTES >> 20} MiB" in PAGE
+    assert f"more than {100 * FLIPPED_SHARE:.0f} %" in PAGE
+    assert f"decodes of {SEQUENCES[0]} to {SEQUENCES[-1]} sequences" in PAGE
+    assert f"{NUM_BLOCKS[0]} to {NUM_BLOCKS[-1]} blocks" in PAGE
+    assert f"in tiles of {TILE_ROWS['reference']}" in PAGE
+    assert PADS_DECODES == {"torch": True, "reference": False}
+    settings = LocalSettings(Path("a model"))
+    assert f"divided by {settings.divisor}" in PAGE
+    assert f"{settings.duration_s:.0f} s of arrivals" in PAGE
+    assert "40, 70 and 90 %" in PAGE
+    assert settings.loads == (0.4, 0.7, 0.9)
+
+
+def test_own_options_are_on_the_page() -> None:
+    own = ("--out", "--seconds")
+    assert set(own) <= {name for parameter in command.params for name in parameter.opts}
+    assert [name for name in own if f"{name}" not in PAGE] == []

@@ -1,0 +1,72 @@
+"""Constants that observations were made with are found again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.measurement.validation.recorded import POINT, STEP, write_run
+from tools.fit_servers import PARTS, Constants, Observation, fit, interval, observe, report, report_steps
+from weft.measurement.validation.reading import read_runs
+
+TRUE = Constants(1.2, 0.0004, 0.00002)
+
+
+def observations(constants: Constants = TRUE, number: int = 60) -> list[Observation]:
+    made = []
+    for index in range(number):
+        device_s, sequences = 0.002 + 0.001 * (index % 7), 1 + 37 * index % 256
+        measured_s = Observation("", "", device_s, sequences, 1.0).pair(constants).predicted
+        made.append(Observation(f"configuration {index}", "a set", device_s, sequences, measured_s))
+    return made
+
+
+@pytest.mark.parametrize("constants", [TRUE, Constants(1.0, 0.0, 0.0), Constants(0.9, 0.002, 0.0)])
+def test_constants_are_recovered(constants: Constants) -> None:
+    found = fit(observations(constants))
+    for each in observations(constants):
+        assert each.pair(found).error == pytest.approx(0.0, abs=0.01)
+
+
+def test_a_configuration_that_was_measured_often_counts_once() -> None:
+    once = observations(number=10)
+    outlier = once[0]._replace(configuration="again", measured_s=10 * once[0].measured_s)
+    assert fit([*once, outlier]) == fit([*once, *[outlier] * 50])
+
+
+def test_four_fifths_lie_in_the_interval() -> None:
+    made = [
+        each._replace(measured_s=each.measured_s * (1 + 0.01 * index))
+        for index, each in enumerate(observations(number=10))
+    ]
+    assert interval(made, TRUE) == pytest.approx(0.07)
+
+
+def test_the_report_has_all_parts() -> None:
+    lines = report(observations())
+    assert {line.split("|")[2].strip() for line in lines[3:]} == set(PARTS)
+    assert "slack=1." in lines[0]
+    assert 10 < sum(each.part == "fitted" for each in observations()) < 30
+
+
+def test_a_run_of_steps_is_tested_on_the_others() -> None:
+    steps = [
+        each._replace(is_step=True, configuration="one") for each in observations(Constants(1.3, 0.0, 0.0))
+    ]
+    others = [each._replace(configuration="two", measured_s=2 * each.measured_s) for each in steps]
+    (first, second) = report_steps([*steps, *others])[2:]
+    assert "| one | two | 50.0% |" in first
+    assert "| two | one | 100.0% |" in second
+    assert report_steps(steps) == []
+
+
+def test_steps_and_points_of_a_server_are_observed(tmp_path: Path) -> None:
+    write_run(tmp_path / "steps", "steps", [STEP] * 3)
+    write_run(tmp_path / "points", "points", [POINT], {"dp": 2, "ep": 2, "model": "Qwen/Qwen3-30B-A3B"})
+    write_run(tmp_path / "others", "points", [POINT], {"server": "sglang"})
+    points, *steps = observe(tmp_path, "vllm")
+    assert [each.num_sequences for each in (points, *steps)] == [1.0, 8, 8, 8]
+    assert [each.is_step for each in (points, *steps)] == [False, True, True, True]
+    assert points.measured_s == POINT["tpot_s"]
+    assert len({each.configuration for each in steps}) == 1
+    assert [run.name for run in read_runs(tmp_path) if replace(run.facts).server == "sglang"] == ["others"]

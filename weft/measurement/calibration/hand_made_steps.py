@@ -1,0 +1,90 @@
+"""Steps that no engine planned, so that each is exactly what a grid asks for."""
+
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING
+
+from weft.contracts.prompts import TokenPrompt
+from weft.contracts.requests import Request, SamplingParams
+from weft.contracts.steps import Admission, Step, StepEntry
+from weft.measurement.calibration.grid import Chunk, GridPoint
+
+if TYPE_CHECKING:
+    from weft.executor.loading import Serving
+
+
+class StepMaker:
+    """Makes the steps of one executor, which must be given all of them in order.
+
+    What was before a sequence's context is not computed: its blocks hold whatever was there, and no kernel of ours
+    depends on that in time.
+    """
+
+    def __init__(self, serving: "Serving") -> None:
+        self._config, random = serving.config, Random(0)
+        vocabulary = serving.spec.vocab_size
+        self._tokens = tuple(random.randrange(vocabulary) for _ in range(serving.max_model_len))
+        self._numbers, self._names = count(), count()
+        self._held: list[int] = []
+        self._passing: list[int] = []
+        self._next_block = 0
+
+    def visit(self, point: GridPoint, num_steps: int) -> list[Step]:
+        """Steps of one kind, each with new chunks, after one like them that lets the sequences that decode begin,
+        and before one that lets all go: only those between are to be timed."""
+        self._next_block = 0
+        first = self._step(point, self._begin(point, num_steps), advances=False)
+        following = [self._step(point, (), advances=point.num_decodes > 0) for _ in range(num_steps)]
+        return [first, *following, self._end()]
+
+    def _begin(self, point: GridPoint, num_steps: int) -> tuple[Admission, ...]:
+        self._held = list(range(point.num_decodes))
+        return tuple(
+            self._admission(row, context, context - 1, context + num_steps)
+            for row, context in zip(self._held, point.contexts, strict=True)
+        )
+
+    def _step(self, point: GridPoint, begun: tuple[Admission, ...], *, advances: bool) -> Step:
+        removed, chunks = tuple(self._passing), list(enumerate(point.chunks, point.num_decodes))
+        self._passing = [row for row, _ in chunks]
+        added = tuple(self._passing_admission(row, chunk) for row, chunk in chunks)
+        joining = (StepEntry(each.row, each.num_computed, 1, emits=True, stands=True) for each in begun)
+        passing = (StepEntry(row, before, tokens, emits=True) for row, (tokens, before) in chunks)
+        return self._made(point.num_tokens, removed, (*begun, *added), advances, (*joining, *passing))
+
+    def _end(self) -> Step:
+        removed = (*self._held, *self._passing)
+        self._held, self._passing = [], []
+        return self._made(0, removed, (), False, ())
+
+    def _made(
+        self,
+        num_tokens: int,
+        removed: tuple[int, ...],
+        added: tuple[Admission, ...],
+        advances: bool,
+        entries: tuple[StepEntry, ...],
+    ) -> Step:
+        number = next(self._numbers)
+        return Step(number, 0, num_tokens, removed, (), added, (), (), (), advances, entries)
+
+    def _passing_admission(self, row: int, chunk: Chunk) -> Admission:
+        tokens, before = chunk
+        return self._admission(row, before + tokens, before, before + tokens)
+
+    def _admission(self, row: int, prompt_tokens: int, num_computed: int, longest_tokens: int) -> Admission:
+        """With blocks for all tokens that it will have, which others may hold too where there are too few."""
+        name = next(self._names)
+        sampling = SamplingParams(temperature=0.0, ignore_eos=True)
+        request = Request(f"step-{name}", TokenPrompt(self._tokens[:prompt_tokens]), sampling)
+        return Admission(row, name, request, 0, (), num_computed, self._tables(longest_tokens))
+
+    def _tables(self, num_tokens: int) -> tuple[tuple[int, ...], ...]:
+        size = self._config.layout.block_tokens
+        num_blocks = num_tokens // size + 1
+        first = self._next_block
+        self._next_block += num_blocks
+        return tuple(
+            tuple((first + index) % self._config.num_blocks[group.name] for index in range(num_blocks))
+            for group in self._config.layout.groups
+        )
