@@ -46,6 +46,9 @@ WEIGHTS = {
 TEXT: Sources = ((6.0, story), (3.0, chat))
 """A quarter of what is drawn: with a twentieth the tasks went well and stories fell apart."""
 
+LESS_TEXT: Sources = ((2.5, story), (1.5, chat), (0.4, saga))
+"""Afterwards: as much of it as before, and what stories are likely to say drowned out what was given."""
+
 ALL_TOKENS: Sources = ((0.5, ExcerptedTokens(VOCAB_SIZE, 10, 60)),)
 """In every stage: a fifth of the tokens are in no other answer, and what is never asked for is never said."""
 
@@ -76,11 +79,11 @@ def stages() -> tuple[Stage, ...]:
         Stage(0.068, 384, (*easy, *LOOKED_BACK)),
         Stage(0.24, 384, (*shortest, *ALL_TOKENS)),
         Stage(0.24, 512, (*small, *LOOKED_BACK, *TEXT)),
-        Stage(0.26, 1024, (*exercises(240), (0.5, LOOKED_BACK[1][1]), *ALL_TOKENS, *TEXT, (0.5, saga))),
+        Stage(0.26, 1024, (*exercises(240), (2.0, Exercises("lookup", most=240)), *LOOKED_BACK, *LESS_TEXT)),
         Stage(
             0.12,
             CONTEXT_TOKENS,
-            (*exercises(400), (0.3, Exercises("lookup", 400)), *ALL_TOKENS, *TEXT, (0.5, saga)),
+            (*exercises(400), (1.0, Exercises("lookup", 400)), *ALL_TOKENS, *LESS_TEXT),
         ),
     )
 
