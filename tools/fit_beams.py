@@ -12,7 +12,7 @@ from random import Random
 from tools.beam_sharing import Forks, SearchAlone, SharingWatch
 from weft.contracts.requests import SamplingParams
 from weft.llm.async_llm import AsyncLLM
-from weft.llm.builtin import builtin_model
+from weft.model_specs.builtin import builtin_model
 from weft.simulator.simulated_beams import NextTokens
 from weft.training.text.chats import hold_chat
 from weft.training.text.stories import tell_story

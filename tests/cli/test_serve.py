@@ -22,7 +22,7 @@ from tests.llm.tiny_model import make_model
 from tests.server.live_server import LiveServer, eventually
 from weft.cli.serve import _default_name, _url, command
 from weft.contracts.errors import ConfigurationError
-from weft.llm.builtin import builtin_model
+from weft.model_specs.builtin import builtin_model
 from weft.server.state import ServerSettings, ServerState
 
 FAST = ("--backend", "reference", "--threads", "1", "--max-num-seqs", "8")
@@ -197,6 +197,7 @@ def test_what_does_not_fit_is_explained(model: Path, arguments: tuple[str, ...],
 def test_names_and_addresses(model: Path) -> None:
     assert _default_name(None, model) == _default_name("builtin", model) == "builtin"
     assert _default_name(str(model), model) == "tiny"
+    assert _default_name("weft-nano", model) == "weft-nano"
     assert _default_name("org/name@main", model) == "org/name"
     assert _url("127.0.0.1", 8000) == _url("0.0.0.0", 8000) == "http://127.0.0.1:8000"
     assert _url("::", 1) == _url("::1", 1) == "http://[::1]:1"
@@ -204,6 +205,7 @@ def test_names_and_addresses(model: Path) -> None:
 
 def test_without_a_builtin_model_that_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="has no built-in model"):
-        builtin_model(tmp_path)
-    (tmp_path / "config.json").write_text("{}")
-    assert builtin_model(tmp_path) == tmp_path
+        builtin_model(directory=tmp_path)
+    (tmp_path / "weft-tiny").mkdir()
+    (tmp_path / "weft-tiny" / "config.json").write_text("{}")
+    assert builtin_model(directory=tmp_path) == tmp_path / "weft-tiny"

@@ -10,8 +10,9 @@ from huggingface_hub import errors
 from huggingface_hub.utils._paths import filter_repo_objects
 
 from weft.contracts.errors import ConfigurationError
-from weft.llm import builtin, model_path
+from weft.llm import model_path
 from weft.llm.model_path import resolve_model
+from weft.model_specs.builtin import builtin_model
 from weft.weights import hub
 
 COMMIT = "a" * 40
@@ -80,10 +81,11 @@ def test_a_directory_is_itself_also_where_it_looks_like_a_name_of_the_hub(
 
 
 def test_the_built_in_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(model_path, "builtin_model", lambda: tmp_path)
-    assert resolve_model(None) == resolve_model("builtin") == tmp_path
-    with pytest.raises(ConfigurationError, match="no built-in model"):
-        builtin.builtin_model(tmp_path)
+    monkeypatch.setattr(model_path, "builtin_model", lambda name: tmp_path / name)
+    assert resolve_model(None) == resolve_model("builtin") == tmp_path / "builtin"
+    assert resolve_model("weft-nano") == tmp_path / "weft-nano"
+    with pytest.raises(ConfigurationError, match="no built-in model weft-nano"):
+        builtin_model("weft-nano", tmp_path)
 
 
 def test_a_model_of_the_hub(fake: FakeHub) -> None:

@@ -12,6 +12,7 @@ from tests.model_specs.test_config_fuzz import complaint, values
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
 from weft.contracts.state import PagedGroup
+from weft.model_specs.builtin import NAMES, builtin_model
 from weft.model_specs.catalogue.entry import CatalogueModel
 from weft.model_specs.catalogue.find import MODELS, find_model
 from weft.model_specs.families import FAMILIES, spec_from_config
@@ -26,6 +27,12 @@ def test_parameters_are_as_published(model: CatalogueModel) -> None:
     assert spec.num_parameters / 1e9 == pytest.approx(model.published_billions, rel=0.02)
     if model.active_billions is not None:
         assert spec.num_active_parameters / 1e9 == pytest.approx(model.active_billions, rel=0.02)
+
+
+@pytest.mark.parametrize(("name", "directory"), NAMES.items())
+def test_models_that_come_with_weft_are_known_by_name(name: str, directory: str) -> None:
+    assert builtin_model(name).name == directory
+    assert find_model(name) == read_planning_spec(builtin_model(name))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import click
 
 from weft.cli.model_options import model_options
 from weft.costs.local_profile import LocalProfile, default_path, write_profile
-from weft.llm.model_path import BUILTIN, resolve_model
+from weft.llm.model_path import resolve_model
 from weft.measurement.calibration import SWAP_BLOCKS, CalibrationSettings, calibrate, load_for_calibration
+from weft.model_specs.builtin import DEFAULT
 
 
 @click.command()
@@ -30,14 +31,15 @@ from weft.measurement.calibration import SWAP_BLOCKS, CalibrationSettings, calib
 def command(model: str | None, out: Path | None, budget_s: float, given: dict[str, Any]) -> None:
     """Measure how long steps, transfers and the engine's own work take on this machine with MODEL.
 
-    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or "builtin", which is the default. What is found
-    is used by `weft simulate --hardware local`. Nothing else should run meanwhile.
+    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft: weft-tiny, which is
+    the default, or weft-nano, its draft. What is found is used by `weft simulate --hardware local`. Nothing else
+    should run meanwhile.
     """
     settings = CalibrationSettings(budget_s)
     serving = load_for_calibration(resolve_model(model), given)
     try:
         profile = calibrate(
-            model or BUILTIN, serving, settings, lambda what: click.echo(f"measuring {what}", err=True)
+            model or DEFAULT, serving, settings, lambda what: click.echo(f"measuring {what}", err=True)
         )
     finally:
         serving.close()

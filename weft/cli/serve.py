@@ -15,7 +15,8 @@ from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import model_options
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import serving_options
-from weft.llm.model_path import BUILTIN, resolve_model
+from weft.llm.model_path import resolve_model
+from weft.model_specs.builtin import DEFAULT, NAMES
 
 if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
@@ -75,7 +76,8 @@ def command(
 ) -> None:
     """Serve MODEL over HTTP, in the protocol of OpenAI's API.
 
-    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or "builtin", which is the default.
+    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft: weft-tiny, which is
+    the default, or weft-nano, its draft.
 
     SIGTERM or Ctrl-C ends what runs and stops; a second one stops at once.
     """
@@ -89,8 +91,8 @@ def command(
 
 def _default_name(model: str | None, directory: Path) -> str:
     """ORG/NAME stays; of a path, the last part: where a model lies is nobody's business."""
-    if model is None or model == BUILTIN:
-        return BUILTIN
+    if model is None or model in NAMES:
+        return model or DEFAULT
     return directory.resolve().name or "model" if Path(model).is_dir() else model.partition("@")[0]
 
 

@@ -6,14 +6,12 @@ import re
 from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
-from weft.llm.builtin import builtin_model
-
-BUILTIN = "builtin"
-"""Names the model that comes with Weft; a directory of that name is ./builtin."""
+from weft.model_specs.builtin import DEFAULT, NAMES, builtin_model
 
 _HUB_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w./-]+))?", re.ASCII)
 _WHAT_IT_MAY_BE = (
-    f"give a Hugging Face directory, ORG/NAME or ORG/NAME@REVISION of huggingface.co, or {BUILTIN!r}"
+    "give a Hugging Face directory, ORG/NAME or ORG/NAME@REVISION of huggingface.co, or one of those that come with "
+    f"Weft: {', '.join(NAMES)}"
 )
 _FILE_ADVICE = {
     ".safetensors": "name the directory that holds it",
@@ -25,12 +23,12 @@ _FILE_ADVICE = {
 def resolve_model(text: str | None, *, may_download: bool = True) -> Path:
     """The directory of a model.
 
-    `text`: a directory; ORG/NAME on huggingface.co, with @REVISION where it is not the default branch; "builtin"
-    or None: the model that comes with Weft. `may_download`: else of huggingface.co only what its cache holds.
+    `text`: a directory; ORG/NAME on huggingface.co, with @REVISION where it is not the default branch; the name of a
+    model that comes with Weft, or None: "builtin". `may_download`: else of huggingface.co only what its cache holds.
     Raises `ConfigurationError` for anything else, with the nearest directories.
     """
-    if text is None or text == BUILTIN:
-        return builtin_model()
+    if text is None or text in NAMES:
+        return builtin_model(text or DEFAULT)
     if os.path.isdir(text):
         return Path(text)
     match = _HUB_NAME.fullmatch(text)
@@ -51,7 +49,7 @@ def _problem(text: str) -> str:
         return f"{text} is a file, not a model" + (f": {advice}" if advice else "")
     shown = repr(text if len(text) <= 60 else text[:60] + "…")
     if any(character.isspace() for character in text):
-        return f"{shown} is no model; the model comes first, texts after it ({BUILTIN!r} is the built-in one)"
+        return f"{shown} is no model; the model comes first, texts after it ({DEFAULT!r} is the built-in one)"
     return f"there is no model {shown}"
 
 

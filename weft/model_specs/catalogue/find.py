@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
+from weft.model_specs.builtin import NAMES, builtin_model
 from weft.model_specs.catalogue import llama, mistral, others, qwen
 from weft.model_specs.catalogue.entry import CatalogueModel
 from weft.model_specs.model_spec import ModelSpec
@@ -15,7 +16,8 @@ MODELS: tuple[CatalogueModel, ...] = (*llama.MODELS, *qwen.MODELS, *mistral.MODE
 
 
 def find_model(name: str) -> ModelSpec:
-    """The spec of a directory or config.json where `name` is the path of one, else that of the catalogue's model.
+    """The spec of a directory or config.json where `name` is the path of one, else that of a model that comes with
+    Weft, or of the catalogue's.
 
     Of an id the part after the slash will do, in any case; what only training set apart (`-Instruct`, `-chat`,
     `-hf`, `Meta-`) does not count. Raises `ConfigurationError` for an unknown one, with the nearest.
@@ -23,6 +25,8 @@ def find_model(name: str) -> ModelSpec:
     path = Path(name).expanduser()
     if path.is_dir() or path.is_file():
         return read_planning_spec(path)
+    if name in NAMES:
+        return read_planning_spec(builtin_model(name))
     by_shape = {_shape(model.name): model for model in MODELS}
     found = by_shape.get(_shape(name))
     if found is None:
