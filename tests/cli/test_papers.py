@@ -26,6 +26,13 @@ def test_a_card_is_shown_with_claim_source_and_grid() -> None:
         assert text in shown
 
 
+def test_a_card_says_which_recorded_runs_it_reads() -> None:
+    shown = weft("show", "ets-itertime")
+    assert "data       steps of inference-sim" in shown
+    assert "unvalidated" not in shown
+    assert "data " not in weft("show", "orca")
+
+
 def test_a_quick_run_is_told_and_stored(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     told = weft("run", "datacenter-gpu-as-computer", "--quick", "--out", str(path))
@@ -47,6 +54,8 @@ def test_the_page_is_that_of_the_stored_runs() -> None:
         (["show", "orka"], "did you mean orca?"),
         (["run", "orca", "--out", "/no/such/place.json"], "there is no directory"),
         (["run", "orca", "--jobs", "0"], "0 is not in the range"),
+        (["run", "ets-itertime"], "needs recorded runs"),
+        (["run", "orca", "--data", "/no/such/place"], "does not exist"),
         (["report", "/no/such/place"], "does not exist"),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.papers.recorded import write_recorded
 from weft.papers.burstgpt import Service as Bursts
 from weft.papers.card import LEAST_SEEDS, Card, CardError, Regime
 from weft.papers.catalogue import IDS, find_card
@@ -36,16 +37,22 @@ def test_it_has_seeds_enough(card: Card[Any]) -> None:
 
 
 def test_what_is_simulated_says_that_nothing_validates_it(card: Card[Any]) -> None:
-    assert card.regime is Regime.SIMULATED
-    assert not card.is_validated
+    assert card.is_validated is (card.regime is not Regime.SIMULATED)
 
 
-def test_its_quick_form_shows_the_claimed_direction(card: Card[Any]) -> None:
-    (measurement,) = run_card(card, quick=True)
+def test_its_quick_form_shows_the_claimed_direction(card: Card[Any], tmp_path: Path) -> None:
+    (measurement,) = run_card(card, quick=True, data=write_recorded(card.id, tmp_path))
     assert all(claim.quantity in measurement.observation.pairs for claim in card.claims)
     claim = card.claims[0]
     effect = paired_effect([measurement.observation.pairs[claim.quantity]], claim.effect)
     assert (effect.mean > claim.effect.none) is claim.is_rise
+
+
+def test_recorded_runs_go_to_the_cards_that_read_them(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match=r"ets-itertime needs recorded runs .* name theirs with --data"):
+        run_card(find_card("ets-itertime"), quick=True)
+    with pytest.raises(CardError, match=r"burstgpt reads no recorded runs; leave out --data"):
+        run_card(find_card("burstgpt"), quick=True, data=tmp_path)
 
 
 def test_an_unknown_card_is_named() -> None:

@@ -33,7 +33,7 @@ MODEL = NextTokens(seed=5)
 
 FORKED_LIVE = {2: 0.038, 4: 0.067, 6: 0.077}
 SAVED_LIVE = {2: 0.35, 4: 0.56, 6: 0.62}
-"""By beam width, as `tools/fit_beams.py` measured with the built-in model; docs/simulate.md."""
+"""By beam width, as `tools/fit_beams.py` measured with a small model; docs/simulate.md."""
 
 LIVE_LENGTHS = (
     *((10, 160), (12, 143), (12, 167), (13, 175), (14, 200), (17, 200), (20, 168), (20, 200), (21, 191)),

@@ -20,7 +20,7 @@ BFLOAT16_SETS = ("avx512_bf16", "amx_bf16", "bf16", "svebf16")
 """Any of these multiplies bfloat16 without a detour through float32."""
 
 VARIABLES = (
-    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES"),
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "CUDA_VISIBLE_DEVICES"),
     *("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT"),
 )
 """Variables of the environment that change what Weft does; none holds a secret."""

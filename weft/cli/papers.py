@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from weft.cli.model_options import COUNT
 from weft.measurement.machine import describe_machine
-from weft.papers.card import Card, CardError
+from weft.papers.card import Card, CardError, Recorded
 from weft.papers.catalogue import IDS, find_card
 from weft.papers.reporting import report
 from weft.papers.running import run_card
@@ -48,7 +48,10 @@ def _described(card: Card[Any]) -> list[str]:
         f"baseline   {card.baseline}",
     ]
     lines += [f"regime     {card.regime.value}: {card.regime_reason}"]
-    lines += [f"validated  {card.validated_by or 'unvalidated regime'}"]
+    if not card.is_validated or card.validated_by:
+        lines.append(f"validated  {card.validated_by or 'unvalidated regime'}")
+    if isinstance(card.measure, Recorded):
+        lines.append(f"data       {card.measure.what}")
     lines += [f"seeds      {', '.join(map(str, card.seeds))}"]
     lines += [f"setting    {json.dumps(each._asdict())}" for each in card.grid]
     lines += [f"differs    {each}" for each in card.departures]
@@ -60,14 +63,15 @@ def _described(card: Card[Any]) -> list[str]:
 @click.option("--quick", is_flag=True, help="One small setting and one seed: the direction only.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write to.")
 @click.option("-j", "--jobs", type=COUNT, default=1, show_default=True, help="Processes.")
-def run_command(card_id: str, quick: bool, out: Path | None, jobs: int) -> None:
+@click.option("--data", type=DIRECTORY, help="Recorded runs, for a card that reads some.")
+def run_command(card_id: str, quick: bool, out: Path | None, jobs: int, data: Path | None) -> None:
     """Measure a card: every setting of its grid with every seed."""
     card = find_card(card_id)
     if out is not None and not out.absolute().parent.is_dir():
         raise click.UsageError(f"--out: there is no directory {out.parent}; make it first")
     total = 1 if quick else len(card.grid) * len(card.seeds)
     with tqdm(total=total, unit="measurement", disable=None, leave=False) as bar:
-        measurements = run_card(card, quick=quick, jobs=jobs, progress=partial(_advance, bar))
+        measurements = run_card(card, quick=quick, jobs=jobs, data=data, progress=partial(_advance, bar))
     run = stored_run(card, measurements, describe_machine(), quick=quick)
     click.echo("\n".join(_summary(card, run)))
     if out is not None:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
+from pathlib import Path
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from weft.contracts.errors import WeftError
@@ -21,6 +23,7 @@ class Regime(Enum):
     LIVE_CPU = "live on a CPU"
     LIVE_GPU = "live on a GPU"
     SIMULATED = "simulated"
+    RECORDED = "recorded from real servers"
 
 
 class Effect(Enum):
@@ -96,13 +99,28 @@ class Claim:
         return self.number > self.effect.none
 
 
+Measure = Callable[[S, int], Observation]
+"""A setting and a seed to an observation; the same arguments give the same numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded(Generic[S]):
+    """A measurement that reads recorded runs (docs/validation.md), which users bring.
+
+    `what`: which runs, and how one gets them. `measure`: as a card's, on the runs at or below a directory.
+    """
+
+    what: str
+    measure: Callable[[Path, S, int], Observation]
+
+
 @dataclass(frozen=True, slots=True)
 class Card(Generic[S]):
     """A paper, its claims, and the experiment that checks them.
 
     `claims`: the first decides the card's verdict. `mechanism`: in a sentence. `files`: that implement it. `baseline`:
     what it is compared with. `grid`: settings of the full run, the one nearest to the paper's first. `quick`: a setting
-    that takes at most 3 s. `measure`: (setting, seed) to an observation; the same arguments give the same numbers.
+    that takes at most 3 s. `measure`: what makes an observation; see `measuring`.
     `regime_reason`: why it is measured there. `validated_by`: the recorded real run that the regime was checked
     against; "" where there is none, which caps verdicts. `departures`: what differs from the paper's experiment.
     `finding`: what was learnt from the full run; "" before it. `has_chance`: False where seeds change nothing.
@@ -118,7 +136,7 @@ class Card(Generic[S]):
     baseline: str
     grid: tuple[S, ...]
     quick: S
-    measure: Callable[[S, int], Observation]
+    measure: Measure[S] | Recorded[S]
     regime: Regime
     regime_reason: str
     validated_by: str = ""
@@ -132,6 +150,19 @@ class Card(Generic[S]):
         names = [setting.name for setting in self.grid]
         assert self.claims, "a card claims something"
         assert len(dict.fromkeys(names)) == len(names) > 0, "settings are told apart by their names"
+
+    def measuring(self, data: Path | None) -> Measure[S]:
+        """`measure` on the recorded runs in a directory; None: on none.
+
+        Raises `CardError` where it needs some and gets none, or the other way round.
+        """
+        if not isinstance(self.measure, Recorded):
+            if data is not None:
+                raise CardError(f"{self.id} reads no recorded runs; leave out --data {data}")
+            return self.measure
+        if data is None:
+            raise CardError(f"{self.id} needs recorded runs ({self.measure.what}); name theirs with --data")
+        return partial(self.measure.measure, data)
 
     @property
     def is_validated(self) -> bool:

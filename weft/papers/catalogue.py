@@ -6,7 +6,15 @@ from typing import Any
 
 from weft.papers.card import Card, CardError
 
-IDS = ("orca", "vllm-pagedattention", "burstgpt", "traceupscaler", "datacenter-gpu-as-computer")
+IDS = (
+    "orca",
+    "vllm-pagedattention",
+    "burstgpt",
+    "traceupscaler",
+    "datacenter-gpu-as-computer",
+    "ets-itertime",
+    "idealized-runtime",
+)
 """In the order in which they are listed; the file of a card is named by its id, with underscores."""
 
 

@@ -71,7 +71,7 @@ def _section(card: Card[Any], run: StoredRun, judged: Sequence[tuple[Claim, Judg
     yield from ("", f"## {card.id}", "", f"*{card.title}*. {card.venue}, {card.year}.", "")
     yield from (f"**Mechanism.** {card.mechanism}", "", f"**Baseline.** {card.baseline}", "")
     yield from (
-        f"**Regime.** {_capitalised(card.regime.value)}: {card.regime_reason}. {_validation(card)}",
+        f"**Regime.** {_capitalised(card.regime.value)}: {card.regime_reason}. {_validation(card)}".rstrip(),
         "",
     )
     for claim, found in judged:

@@ -13,7 +13,7 @@ END_TOKEN = 0
 """Ends an output; no other token is this one."""
 
 INDECISION = 0.18
-"""Fitted to how many hypotheses of the built-in model's searches are forked: `tools/fit_beams.py`; docs/simulate.md
+"""Fitted to how many hypotheses of a small model's searches are forked: `tools/fit_beams.py`; docs/simulate.md
 has the figures. Two draws of the same next token differ with chance 0.18 / 1.18."""
 
 _CERTAIN = (Candidate(END_TOKEN, 0.0),)
