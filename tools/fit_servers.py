@@ -88,7 +88,7 @@ def _configuration(run: RecordedRun, index: int) -> tuple[str, float]:
     facts = run.facts
     if run.steps:
         step = run.steps[index]
-        return run.name, step.decode_sequences + step.prefill_sequences
+        return run.path.name, step.decode_sequences + step.prefill_sequences
     point = run.points[index]
     cut = (facts.tp, facts.pp, facts.dp, facts.ep)
     load = (point.input_tokens, point.output_tokens, point.concurrency)

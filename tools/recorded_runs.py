@@ -14,6 +14,8 @@ from typing import Any
 
 import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
+from tools.recorded_lmbenchmark import lmbenchmark_runs
+
 Values = Mapping[str, Any]
 
 
@@ -228,7 +230,21 @@ def _point(row: Values) -> Values:
     }
 
 
-CONVERTERS: tuple[Callable[[Path, Path], int], ...] = (convert_steps, convert_requests, convert_points)
+def convert_lmbenchmark(sources: Path, output: Path) -> int:
+    """Requests of servers whose set-up is not recorded: to be reported, not graded."""
+    rows = _rows(sources / "groundtruth/llmd_lmbenchmark/requests.parquet")
+    runs = list(lmbenchmark_runs(rows))
+    for name, facts, requests in runs:
+        write_run(output / "lmbenchmark" / name, facts, "requests", requests)
+    return len(runs)
+
+
+CONVERTERS: tuple[Callable[[Path, Path], int], ...] = (
+    convert_steps,
+    convert_requests,
+    convert_points,
+    convert_lmbenchmark,
+)
 
 
 def main(arguments: list[str]) -> None:

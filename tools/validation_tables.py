@@ -1,12 +1,16 @@
-"""Tables of docs/validation.md from what `weft validate --against` wrote: python -m tools.validation_tables FILE."""
+"""Tables and pictures of docs/validation.md from what `weft validate --against` wrote:
 
+python -m tools.validation_tables FILE [FILE ...] [--plots DIRECTORY]
+"""
+
+import argparse
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tools.validation_plots import write_plots
 from weft.measurement.validation.figures import Errors, Pair, covered_share
 
 Experiments = Sequence[dict[str, Any]]
@@ -106,15 +110,28 @@ def _row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def main(arguments: Sequence[str]) -> None:
-    """All tables that have rows."""
-    found = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
-    print(f"weft {found['weft']} ({found['machine']['commit']}), {found['date']}")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """All tables that have rows, of all files together."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument(
+        "--plots", type=Path, metavar="DIRECTORY", help="write predicted against measured here"
+    )
+    given = parser.parse_args(arguments)
+    experiments: list[dict[str, Any]] = []
+    for file in given.files:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        print(f"weft {found['weft']} ({found['machine']['commit']}), {found['date']}: {file.name}")
+        experiments += found["experiments"]
     for table in (steps_table, requests_table, points_table, refusals_table):
-        lines = table(found["experiments"])
+        lines = table(experiments)
         if len(lines) > 2:
             print("", *lines, sep="\n")
+    for path in write_plots(experiments, given.plots) if given.plots else ():
+        print(f"\n{path}: {path.stat().st_size:,} bytes")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

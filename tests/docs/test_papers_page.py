@@ -23,7 +23,7 @@ def test_the_example_is_a_card() -> None:
     exec(example, names)
     card = names["CARD"]
     assert isinstance(card, Card)
-    observation = card.measure(card.grid[0], 3)
+    observation = card.measuring(None)(card.grid[0], 3)
     assert card.claims[0].quantity in observation.pairs
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 import pytest
 
 from tools.recorded_runs import main
-from weft.measurement.validation.reading import read_runs
+from weft.measurement.validation.reading import find_runs, read_run, read_runs
 from weft.measurement.validation.recorded_run import RecordedRun
 
 SHARED = Path(__file__).resolve().parents[3] / "shared/data"
@@ -60,6 +60,20 @@ def silicon(identity: str, **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
+def benchmark_request(setup: str, **changes: Any) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "setup": setup,
+        "workload": "sharegpt",
+        "qps": 1.17,
+        "arrival_s": 3.0,
+        "prompt_tokens": 12.0,
+        "generation_tokens": 5.0,
+        "ttft": 0.5,
+        "e2e_s": 0.75,
+    }
+    return row | changes
+
+
 @pytest.fixture
 def runs(tmp_path: Path) -> dict[str, RecordedRun]:
     sources, output = tmp_path / "sources", tmp_path / "output"
@@ -94,6 +108,15 @@ def runs(tmp_path: Path) -> dict[str, RecordedRun]:
         silicon("no_batch", batch_size=None),
     ]
     write_table(sources / "profiles/aiconfigurator/silicon_sample.parquet", rows)
+    write_table(
+        sources / "groundtruth/llmd_lmbenchmark/requests.parquet",
+        [
+            benchmark_request("exp-3/H100/vllm-llama-3-70b-2replicas-H100"),
+            benchmark_request("exp-3/H100/vllm-llama-3-70b-2replicas-H100", qps=40.0),
+            benchmark_request("llama8B-long/llm-d"),
+            benchmark_request("exp-4/vllm-llama4-tp4"),
+        ],
+    )
     main([str(sources), str(output)])
     return {run.name: run for run in read_runs(output)}
 
@@ -107,7 +130,7 @@ def test_a_step_lasts_until_the_next_one_begins(runs: dict[str, RecordedRun]) ->
 
 
 def test_latencies_count_from_the_queue(runs: dict[str, RecordedRun]) -> None:
-    (run,) = (run for run in runs.values() if run.requests)
+    run = runs["llmservingsim/RTX4090-Llama"]
     assert run.requests[0][:5] == (2.0, 10, 3, 0.5, 2.0)
     assert (run.facts.hardware, run.facts.kv_blocks, run.facts.max_num_seqs) == ("rtx-4090", 77, 64)
 
@@ -127,10 +150,33 @@ def test_points_are_cut_as_their_ids_say(runs: dict[str, RecordedRun]) -> None:
     ]
 
 
+def test_rates_of_a_benchmark_are_runs_apart(runs: dict[str, RecordedRun]) -> None:
+    found = {name.removeprefix("lmbenchmark/"): run for name, run in runs.items() if "lmbenchmark" in name}
+    assert set(found) == {
+        "exp-3/H100/vllm-llama-3-70b-2replicas-H100/sharegpt-1.17",
+        "exp-3/H100/vllm-llama-3-70b-2replicas-H100/sharegpt-40",
+        "llama8B-long/llm-d/sharegpt-1.17",
+    }
+    assert found["llama8B-long/llm-d/sharegpt-1.17"].requests[0][:5] == (3.0, 12, 5, 0.5, 0.75)
+
+
+def test_what_a_benchmark_does_not_record_is_noted(runs: dict[str, RecordedRun]) -> None:
+    large = runs["lmbenchmark/exp-3/H100/vllm-llama-3-70b-2replicas-H100/sharegpt-40"].facts
+    small = runs["lmbenchmark/llama8B-long/llm-d/sharegpt-1.17"].facts
+    assert (large.model, large.tp, large.dp) == ("meta-llama/Llama-3.1-70B", 2, 2)
+    assert (small.model, small.tp, small.dp) == ("meta-llama/Llama-3.1-8B", 1, 1)
+    assert "device is not named" in small.notes
+    assert "device is not named" not in large.notes
+
+
 @pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is not there")
 def test_the_real_recordings_are_read_whole(tmp_path: Path) -> None:
     main([str(SHARED), str(tmp_path)])
-    found = list(read_runs(tmp_path))
-    assert sum(len(run.steps) for run in found) == 1967
-    assert sum(len(run.requests) for run in found) == 1200
-    assert sum(len(run.points) for run in found if "/graded/" in f"/{run.name}/") == 510
+    names = ("inference_sim", "llmservingsim", "silicon/graded")
+    found = {name: list(read_runs(tmp_path / name)) for name in names}
+    assert sum(len(run.steps) for run in found["inference_sim"]) == 1967
+    assert sum(len(run.requests) for run in found["llmservingsim"]) == 1200
+    assert sum(len(run.points) for run in found["silicon/graded"]) == 510
+    benchmark = find_runs(tmp_path / "lmbenchmark")
+    assert len(benchmark) == 425
+    assert read_run(benchmark[0], tmp_path).kind == "requests"
