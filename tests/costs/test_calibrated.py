@@ -19,10 +19,9 @@ def test_a_decode_is_what_its_parts_add_up_to() -> None:
     costs: ServingCosts = CalibratedCosts(CURVE, host_step_s=1e-4, host_sequence_s=1e-6)
     expected = 0.0025 + 4 * 1e-5 + 2e-4 + 4 * 3e-5 + 2 * 400 * 4e-8 + 1e-4 + 4e-6
     assert costs.seconds(4, 4, 4, (400,)) == pytest.approx(expected)
-    assert costs.stage_seconds(4, 4, 4, (400,)) == pytest.approx((expected - 1e-4 - 4e-6,))
+    assert CalibratedCosts(CURVE).seconds(4, 4, 4, (400,)) == pytest.approx(expected - 1e-4 - 4e-6)
     assert costs.joules(1.0) is None
     assert costs.seconds(0, 0, 0, (0,)) == 0.0
-    assert costs.stage_seconds(0, 0, 0, (0,)) == (0.0,)
 
 
 def test_a_chunk_beside_decodes_is_what_its_parts_add_up_to() -> None:

@@ -14,7 +14,7 @@ from weft.contracts.formats import NumberFormat
 from weft.costs.cost import CostModel, DeviceState
 from weft.costs.kernel_ratios import Correction, KernelRatios, alike
 from weft.costs.roofline import MEASURED_ERROR, Ceilings, Roofline, fused
-from weft.costs.servers import SERVERS, ServerConstants, find_server
+from weft.costs.servers import FREE, SERVERS, ServerConstants, find_server
 from weft.costs.step_costs import StepCosts
 from weft.hardware.catalogue import find_cluster
 from weft.model_specs.catalogue.find import find_model
@@ -176,7 +176,8 @@ def test_attention_is_corrected_by_what_the_spans_of_a_kernel_are_together() -> 
     ("ratios", "server", "profile", "error"),
     [
         (None, HOSTED, "roofline of Toy", MEASURED_ERROR),
-        (ToyRatios(), HOSTED, PROFILE, 0.25),
+        (ToyRatios(), FREE, PROFILE, 0.25),
+        (ToyRatios(), HOSTED, PROFILE, None),
         (ToyRatios(None), HOSTED, PROFILE, None),
         (ToyRatios(), ServerConstants(relative_error=0.1), PROFILE, 0.1),
     ],

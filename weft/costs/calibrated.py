@@ -160,20 +160,6 @@ class CalibratedCosts:
         amounts = self._curve.amounts(num_tokens, num_outputs, num_decodes, visible_tokens, chunks)
         return self._curve.seconds(amounts) + self._host_s(num_decodes + len(chunks))
 
-    def stage_seconds(
-        self,
-        num_tokens: int,
-        num_outputs: int,
-        num_decodes: int,
-        visible_tokens: Sequence[int],
-        chunks: Sequence[Chunk] = (),
-    ) -> tuple[float, ...]:
-        """Of the one stage that there is."""
-        if not num_tokens:
-            return (0.0,)
-        amounts = self._curve.amounts(num_tokens, num_outputs, num_decodes, visible_tokens, chunks)
-        return (self._curve.seconds(amounts),)
-
     def decode_seconds(
         self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
     ) -> list[float]:
@@ -182,7 +168,7 @@ class CalibratedCosts:
         more_s = self._seen_s * self._layer_tokens(per_step)
         return [first_s + more_s * step for step in range(num_steps)]
 
-    def joules(self, seconds: float, num_passes: int = 1, num_sequences: int = 0) -> float | None:
+    def joules(self, seconds: float, num_passes: int = 1) -> float | None:
         """Nobody measured them."""
         return None
 

@@ -105,11 +105,11 @@ class Roofline:
 
     @property
     def relative_error(self) -> float | None:
-        """How far from a prediction, as a share of it, four fifths of what was measured lay at most."""
+        """How far from a prediction, as a share of it, four fifths of what was measured lay at most; None for a server
+        of which nothing was: what is known of its kernels alone says too little."""
         if self.ratios is None:
             return MEASURED_ERROR
-        found = self.server.relative_error
-        return self.ratios.relative_error if found is None else found
+        return self.ratios.relative_error if self.server == FREE else self.server.relative_error
 
     def machine(self, device_state: DeviceState = FULL_SPEED) -> Machine:
         """Raises `ConfigurationError` for a state of which a roofline cannot tell."""

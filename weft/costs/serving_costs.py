@@ -27,22 +27,11 @@ class ServingCosts(Protocol):
     ) -> float:
         """From a step's beginning to its end, the host's overhead included; 0 for a step without tokens."""
 
-    def stage_seconds(
-        self,
-        num_tokens: int,
-        num_outputs: int,
-        num_decodes: int,
-        visible_tokens: Sequence[int],
-        chunks: Sequence[Chunk] = (),
-    ) -> tuple[float, ...]:
-        """Of each stage of the pipeline alone, without the host's overhead."""
-
     def decode_seconds(
         self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
     ) -> list[float]:
         """As `seconds`, of steps that follow each other and do nothing but decode; `per_step`: how much more is
         visible in each than in the one before."""
 
-    def joules(self, seconds: float, num_passes: int = 1, num_sequences: int = 0) -> float | None:
-        """At most what all devices draw in so many passes over so many sequences that take `seconds` altogether; None
-        where that is not known."""
+    def joules(self, seconds: float, num_passes: int = 1) -> float | None:
+        """At most what all devices draw in so many passes that take `seconds` altogether; None where nobody knows."""

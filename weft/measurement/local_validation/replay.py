@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from weft.contracts.events import RequestArrived, StepRecord
-from weft.costs.serving_costs import Chunk
 from weft.engine.driver import EngineDriver
 from weft.measurement.local_validation.orders import Order
 from weft.measurement.local_validation.playing import play
@@ -60,37 +59,19 @@ class RecordedCosts:
     def __init__(self, durations_s: Sequence[float]) -> None:
         self._durations_s, self._next = durations_s, 0
 
-    def seconds(
-        self,
-        num_tokens: int,
-        num_outputs: int,
-        num_decodes: int,
-        visible_tokens: Sequence[int],
-        chunks: Sequence[Chunk] = (),
-    ) -> float:
+    def seconds(self, *_sizes: object) -> float:
         """Whatever the step is."""
         index = min(self._next, len(self._durations_s) - 1)
         self._next += 1
         return self._durations_s[index]
 
-    def stage_seconds(
-        self,
-        num_tokens: int,
-        num_outputs: int,
-        num_decodes: int,
-        visible_tokens: Sequence[int],
-        chunks: Sequence[Chunk] = (),
-    ) -> tuple[float, ...]:
-        """Of the one stage."""
-        return (self.seconds(num_tokens, num_outputs, num_decodes, visible_tokens, chunks),)
-
     def decode_seconds(
         self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
     ) -> list[float]:
         """Of the next steps."""
-        return [self.seconds(num_decodes, num_decodes, num_decodes, visible_tokens) for _ in range(num_steps)]
+        return [self.seconds() for _ in range(num_steps)]
 
-    def joules(self, seconds: float, num_passes: int = 1, num_sequences: int = 0) -> float | None:
+    def joules(self, seconds: float, num_passes: int = 1) -> float | None:
         """Nobody recorded them."""
         return None
 
