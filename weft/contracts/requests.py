@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 
+from weft.contracts.constraints import Constraint
 from weft.contracts.errors import InvalidRequest
 from weft.contracts.prompts import Prompt
 
@@ -23,6 +24,7 @@ NOT_IN_BEAM_SEARCH = (
     "frequency_penalty",
     "logit_bias",
     "logprobs",
+    "constraint",
 )
 """Parameters that beam search, which ranks by the model's own probabilities, has no use for."""
 
@@ -52,6 +54,8 @@ class SamplingParams:
 
     `logprobs`: report log-probabilities under the unchanged logits, of the chosen token and of this many of
     the likeliest; None reports none.
+
+    `constraint`: what the text of the output must look like; None leaves it free.
     """
 
     n: int = 1
@@ -71,6 +75,7 @@ class SamplingParams:
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     seed: int | None = None
     logprobs: int | None = None
+    constraint: Constraint | None = None
 
     def __post_init__(self) -> None:
         self._check_outputs()
