@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weft.cli.asking import load, notice, tokenizer_option
+from weft.cli.constraint_options import constraint_options
 from weft.cli.model_options import model_options
 from weft.cli.sampling_options import complete_sampling, sampling_options
+from weft.contracts.constraints import Constraint
 from weft.contracts.errors import InvalidRequest
 from weft.contracts.options import ServingOptions
 from weft.contracts.requests import SamplingParams
@@ -32,6 +34,7 @@ Asked = list[tuple[tuple[int, ...], SamplingParams]]
 @click.argument("prompts", metavar="[PROMPT]...", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per prompt, each on a line.")
 @tokenizer_option
+@constraint_options
 @sampling_options()
 @model_options(max_num_seqs="as many as are asked for, at most 256")
 def command(
@@ -39,6 +42,7 @@ def command(
     prompts: tuple[str, ...],
     as_json: bool,
     tokenizer: Path | None,
+    constraint: Constraint | None,
     sampling: dict[str, Any],
     given: dict[str, Any],
 ) -> None:
@@ -52,6 +56,8 @@ def command(
     """
     if "logprobs" in sampling and not as_json:
         raise click.UsageError("--logprobs are told with --json only; add it")
+    if constraint is not None:
+        sampling["constraint"] = constraint
     directory = resolve_model(model)
     texts = prompts or (_standard_input(),)
     width = sampling.get("n", 1) * sampling.get("beam_width", 1)

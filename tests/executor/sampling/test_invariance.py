@@ -52,7 +52,7 @@ def outcomes(logits_RV: Tensor, rows: Sequence[int]) -> list[Outcome]:
         made.admit(row, request(MIX[row % len(MIX)], request_id=f"request {row}"), row % 2, OUTPUT)
     positions = [6] * len(rows)
     beams = [made.likeliest(logits_RV[row], row, 6, 3) for row in rows]
-    tokens, logprobs = made.sample(logits_RV[list(rows)], rows, positions)
+    tokens, logprobs, *_ = made.sample(logits_RV[list(rows)], rows, positions)
     reports = [logprobs.get(row) for row in rows]
     return list(zip(tokens, reports, beams, strict=True))
 

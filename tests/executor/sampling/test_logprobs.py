@@ -25,7 +25,7 @@ def sampler(*params: SamplingParams) -> Sampler:
 def test_only_rows_that_ask_get_them() -> None:
     distorted = SamplingParams(temperature=0.0, logprobs=3, logit_bias={5: 50.0})
     made = sampler(SamplingParams(), distorted, SamplingParams(logprobs=0, temperature=0.0))
-    tokens, logprobs = made.sample(torch.tensor([LOGITS] * 3), (2, 1, 0), (PROMPT,) * 3)
+    tokens, logprobs, *_ = made.sample(torch.tensor([LOGITS] * 3), (2, 1, 0), (PROMPT,) * 3)
     assert tokens[:2] == [1, 5]
     assert sorted(logprobs) == [1, 2]
     assert logprobs[1].token == 5
@@ -38,7 +38,7 @@ def test_only_rows_that_ask_get_them() -> None:
 
 
 def test_more_than_the_vocabulary_is_the_vocabulary() -> None:
-    _, logprobs = sampler(SamplingParams(logprobs=20)).sample(torch.tensor([LOGITS]), (0,), (PROMPT,))
+    _, logprobs, *_ = sampler(SamplingParams(logprobs=20)).sample(torch.tensor([LOGITS]), (0,), (PROMPT,))
     assert [each.token for each in logprobs[0].likeliest] == [1, 3, 2, 0, 5, 4]
 
 

@@ -14,6 +14,7 @@ from weft.contracts.errors import InvalidRequest, InvariantViolation
 from weft.contracts.prompts import LengthPrompt, MediaItem, TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.executor.sampling import Sampler, check_vocabulary
+from weft.executor.sampling.sampler import Sampled
 
 CPU = torch.device("cpu")
 PROMPT = (1, 2, 3)
@@ -73,7 +74,7 @@ def test_greedy_takes_the_smallest_of_equals() -> None:
 
 
 def test_a_step_without_emitting_rows() -> None:
-    assert sampler(request(GREEDY)).sample(torch.zeros(0, 10), (), ()) == ([], {})
+    assert sampler(request(GREEDY)).sample(torch.zeros(0, 10), (), ()) == Sampled([], {})
 
 
 def test_logits_are_left_as_they_came() -> None:

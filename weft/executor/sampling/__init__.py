@@ -5,6 +5,6 @@ D distinct tokens of a sequence, M rows of the executor.
 """
 
 from weft.executor.sampling.rows import check_vocabulary
-from weft.executor.sampling.sampler import Sampled, Sampler
+from weft.executor.sampling.sampler import NOT_FINITE, Sampled, Sampler
 
-__all__ = ["Sampled", "Sampler", "check_vocabulary"]
+__all__ = ["NOT_FINITE", "Sampled", "Sampler", "check_vocabulary"]

@@ -5,7 +5,7 @@ tokens so far, whatever the other rows are: every operation works row by row or 
 through the stages depends on nothing but the row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,19 +14,32 @@ from torch import Tensor
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.steps import Candidate, TokenLogprobs
+from weft.executor.sampling.constrained_rows import ConstrainedRows
 from weft.executor.sampling.draws import draw, take_likeliest
 from weft.executor.sampling.edits import add_bias, ban
 from weft.executor.sampling.filters import make_filters
 from weft.executor.sampling.logprobs import Wanted, likeliest_tokens, token_logprobs
 from weft.executor.sampling.penalties import penalise
 from weft.executor.sampling.rows import Row, make_row
+from weft.text.constraints import Grammars
+
+
+NOT_FINITE = "the model gave logits that are not finite numbers; its weights or its arithmetic are broken"
+LOST = -1
+"""In place of a token, where there were no such logits to choose from."""
 
 
 class Sampled(NamedTuple):
-    """`tokens[i]`: the token of the i-th row asked for. `logprobs`: by row, where the request asked for them."""
+    """`tokens[i]`: the token of the i-th row asked for. `logprobs`: by row, where the request asked for them.
+
+    `complete`: rows after whose token their constraint lets nothing follow. `failed`: by row, why it cannot go on; its
+    token means nothing.
+    """
 
     tokens: list[int]
     logprobs: dict[int, TokenLogprobs]
+    complete: tuple[int, ...] = ()
+    failed: Mapping[int, str] = {}
 
 
 class Sampler:
@@ -40,6 +53,15 @@ class Sampler:
         self._device = device
         self._rows: list[Row | None] = [None] * max_rows
         self._filters = make_filters([SamplingParams()] * max_rows, vocab_size, device)
+        self._constrained = ConstrainedRows(vocab_size, max_rows, device)
+
+    def use(self, grammars: Grammars) -> None:
+        """Where the grammars of constraints are found; without them no constraint can be followed."""
+        self._constrained.use(grammars)
+
+    def close(self) -> None:
+        """End the thread that computes masks."""
+        self._constrained.close()
 
     def admit(self, row: int, request: Request, sample_index: int, output_tokens: Sequence[int]) -> None:
         """A sequence takes the row, in place of what held it; `output_tokens`: its output so far.
@@ -51,16 +73,19 @@ class Sampler:
         settings = make_filters([request.sampling], self._vocab_size, self._device)
         for setting_M, setting_R in zip(self._filters, settings, strict=True):
             setting_M[row] = setting_R[0]
+        self._constrained.admit(row, request, output_tokens)
 
     def remove(self, row: int) -> None:
         """The row's sequence leaves it."""
         self._rows[row] = None
+        self._constrained.remove(row)
 
     def choose(self, row: int, output_index: int, tokens: Sequence[int]) -> None:
         """A client chose the output from `output_index` on: it becomes `tokens`."""
         history = self._row(row).history
         if history is not None:
             history.replace(output_index, tokens)
+        self._constrained.choose(row, output_index, tokens)
 
     def sample(self, logits_RV: Tensor, rows: Sequence[int], positions: Sequence[int]) -> Sampled:
         """One token for each of these rows, each row at most once; the tokens count as output from now on.
@@ -69,11 +94,14 @@ class Sampler:
         from the start of the prompt.
         """
         held = [self._row(row) for row in rows]
-        tokens = self._choose(_adjusted(logits_RV, held, positions), held, rows, positions)
+        changed_RV = self._adjusted(logits_RV, held, rows, positions)
+        tokens, lost = self._choose(changed_RV, held, rows, positions)
         for row, token, position in zip(held, tokens, positions, strict=True):
             if row.history is not None:
                 row.history.replace(row.output_index(position), (token,))
-        return Sampled(tokens, _logprobs(logits_RV, held, rows, tokens))
+        complete, failed = self._constrained.advance(rows, tokens)
+        failed.update((rows[i], NOT_FINITE) for i in lost if rows[i] not in failed)
+        return Sampled(tokens, _logprobs(logits_RV, held, rows, tokens), complete, failed)
 
     def likeliest(self, logits_V: Tensor, row: int, position: int, count: int) -> tuple[Candidate, ...]:
         """The `count` likeliest tokens at a position under the unchanged logits, equals by smaller id.
@@ -89,10 +117,33 @@ class Sampler:
             raise InvariantViolation("sampled_row_is_held", f"no sequence holds row {row}")
         return held
 
+    def _adjusted(
+        self, logits_RV: Tensor, held: Sequence[Row], rows: Sequence[int], positions: Sequence[int]
+    ) -> Tensor:
+        """Logits after bias, penalties, constraints and bans, in this order; the same tensor where no row has any.
+
+        A ban that would leave nothing lets the likeliest token be: a constraint goes before `min_tokens`.
+        """
+        biases = [(i, row.bias) for i, row in enumerate(held) if row.bias is not None]
+        histories = [(i, row.history) for i, row in enumerate(held) if row.history is not None]
+        allowed = self._constrained.allowed(rows)
+        bans = [
+            (i, row.banned(position)) for i, (row, position) in enumerate(zip(held, positions, strict=True))
+        ]
+        banned = [(i, tokens) for i, tokens in bans if tokens is not None]
+        if not (biases or histories or allowed or banned):
+            return logits_RV
+        changed_RV = logits_RV.clone(memory_format=torch.contiguous_format)
+        add_bias(changed_RV, biases)
+        penalise(changed_RV, histories)
+        self._constrained.restrict(changed_RV, allowed)
+        ban(changed_RV, banned)
+        return changed_RV
+
     def _choose(
         self, logits_RV: Tensor, held: Sequence[Row], rows: Sequence[int], positions: Sequence[int]
-    ) -> list[int]:
-        """Tokens from adjusted logits, each kind of row on its own way."""
+    ) -> tuple[list[int], list[int]]:
+        """Tokens from adjusted logits, each kind of row on its own way, and the indexes of rows that have none."""
         likeliest = [i for i, row in enumerate(held) if row.is_greedy]
         drawn = [i for i, row in enumerate(held) if not row.is_greedy and not row.filtered]
         filtered = [i for i, row in enumerate(held) if not row.is_greedy and row.filtered]
@@ -104,31 +155,27 @@ class Sampler:
                 keys_R = self._tensor([held[i].key(positions[i]) for i in indexes])
                 filters = self._filters.of(self._tensor([rows[i] for i in indexes]))
                 tokens_R[indexes] = draw(_rows_of(logits_RV, indexes), keys_R, filters, is_filtered)
-        tokens: list[int] = tokens_R.tolist()
-        return tokens
+        return _found(logits_RV, tokens_R)
 
     def _tensor(self, values: list[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.int64, device=self._device)
 
 
+def _found(logits_RV: Tensor, tokens_R: Tensor) -> tuple[list[int], list[int]]:
+    """The tokens, 0 where the chosen logit is not finite, and the indexes of those. A NaN anywhere in a row is chosen
+    before all else, or leaves a choice beyond the vocabulary, so the rest of the row need not be looked at."""
+    chosen_R1 = tokens_R.clamp(max=logits_RV.shape[-1] - 1)[:, None]
+    is_finite_R = logits_RV.gather(1, chosen_R1)[:, 0].isfinite()
+    tokens: list[int] = tokens_R.where(is_finite_R, LOST).tolist()
+    lost = [i for i, token in enumerate(tokens) if token == LOST] if LOST in tokens else []
+    for index in lost:
+        tokens[index] = 0
+    return tokens, lost
+
+
 def _rows_of(logits_RV: Tensor, indexes: list[int]) -> Tensor:
     """These rows, without a copy where they are all."""
     return logits_RV if len(indexes) == len(logits_RV) else logits_RV[indexes]
-
-
-def _adjusted(logits_RV: Tensor, held: Sequence[Row], positions: Sequence[int]) -> Tensor:
-    """Logits after bias, penalties and bans, in this order; the same tensor where no row has any."""
-    biases = [(i, row.bias) for i, row in enumerate(held) if row.bias is not None]
-    histories = [(i, row.history) for i, row in enumerate(held) if row.history is not None]
-    bans = [(i, row.banned(position)) for i, (row, position) in enumerate(zip(held, positions, strict=True))]
-    banned = [(i, tokens) for i, tokens in bans if tokens is not None]
-    if not (biases or histories or banned):
-        return logits_RV
-    changed_RV = logits_RV.clone(memory_format=torch.contiguous_format)
-    add_bias(changed_RV, biases)
-    penalise(changed_RV, histories)
-    ban(changed_RV, banned)
-    return changed_RV
 
 
 def _logprobs(
