@@ -14,7 +14,14 @@ from weft.contracts.requests import Request, SamplingParams
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"max_tokens": 0}, "max_tokens is 0; it must be at least 1"),
+        ({"max_tokens": -1}, "max_tokens is -1; it must be at least 0"),
+        ({"max_tokens": 0, "n": 2}, "max_tokens is 0; it must be at least 1"),
+        ({"max_tokens": 0, "beam_width": 2}, "max_tokens is 0; it must be at least 1"),
+        ({"prompt_logprobs": 21}, "prompt_logprobs is 21; it must be between 0 and 20, or None"),
+        (
+            {"prompt_logprobs": 1, "beam_width": 2},
+            "prompt_logprobs is 1; it must be None with beam search (beam_width above 1)",
+        ),
         ({"min_tokens": -1}, "min_tokens is -1; it must be between 0 and max_tokens (256)"),
         (
             {"min_tokens": 5, "max_tokens": 4},

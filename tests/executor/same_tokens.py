@@ -18,7 +18,7 @@ from weft.contracts.errors import InvariantViolation, RequestRejected
 from weft.contracts.events import Status
 from weft.contracts.options import ServingOptions
 from weft.contracts.prompts import TokenPrompt
-from weft.contracts.requests import Request, SamplingParams
+from weft.contracts.requests import Pooling, Request, SamplingParams
 from weft.engine.client import Completion, generate, stream
 from weft.engine.driver import EngineDriver
 from weft.executor.loading import Serving, make_serving
@@ -127,7 +127,7 @@ class SameTokens:
     """
 
     def __init__(self, seed: int, checkpoint: Path | None = None) -> None:
-        self.random = Random(seed)
+        self.random, self._curiosity = Random(seed), Random(seed)
         self._weights_seed = self.random.randrange(1 << 30)
         self._checkpoint = checkpoint
         self.spec = random_spec(self.random) if checkpoint is None else read_spec(checkpoint)
@@ -145,8 +145,21 @@ class SameTokens:
             sampling = random_sampling(self.random)
             prompt = (*self.random.choice(self._stems), *self._tokens(self.random.randint(1, 12)))
             room = MAX_MODEL_LEN - sampling.max_tokens
-            found.append(Request(f"{name}-{number}", TokenPrompt(prompt[-room:]), sampling))
+            found.append(self._curious(Request(f"{name}-{number}", TokenPrompt(prompt[-room:]), sampling)))
         return found
+
+    def _curious(self, request: Request) -> Request:
+        """Some ask about their prompt too, some about nothing else."""
+        kind, sampling = self._curiosity.random(), request.sampling
+        count = self._curiosity.choice([0, 2])
+        if kind < 0.1:
+            pooling = self._curiosity.choice([None, *Pooling])
+            return replace(
+                request, sampling=SamplingParams(max_tokens=0, prompt_logprobs=count), pooling=pooling
+            )
+        if kind < 0.3 and sampling.beam_width == 1:
+            return replace(request, sampling=replace(sampling, prompt_logprobs=count))
+        return request
 
     def serving(self, options: ServingOptions) -> Serving:
         """The world's model; its weights are the same every time."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from math import isfinite
 
 from weft.contracts.constraints import Constraint
@@ -24,6 +25,7 @@ NOT_IN_BEAM_SEARCH = (
     "frequency_penalty",
     "logit_bias",
     "logprobs",
+    "prompt_logprobs",
     "constraint",
 )
 """Parameters that beam search, which ranks by the model's own probabilities, has no use for."""
@@ -40,10 +42,10 @@ class SamplingParams:
 
     `n`: independent outputs of one prompt. `beam_width`: above 1, beam search for the likeliest output by the
     model's own probabilities; excludes `n` above 1 and whatever changes or filters these, and the
-    temperature means nothing then. `max_tokens`: the most output tokens, at least 1. `min_tokens`: a stop token before
-    this many output tokens is not produced. `stop_token_ids`: the output ends with (and includes) the first
-    of these. `stop`: strings before which the text of the output ends. `ignore_eos`: the model's own
-    end-of-sequence tokens do not end the output.
+    temperature means nothing then. `max_tokens`: the most output tokens; 0 ends the request once its prompt is
+    computed. `min_tokens`: a stop token before this many output tokens is not produced. `stop_token_ids`: the
+    output ends with (and includes) the first of these. `stop`: strings before which the text of the output
+    ends. `ignore_eos`: the model's own end-of-sequence tokens do not end the output.
 
     Logits are changed in this order: `logit_bias` (added, per token id); `repetition_penalty` (tokens of
     prompt and output: positive logits are divided by it, negative ones multiplied; CTRL, section 4.1);
@@ -53,9 +55,11 @@ class SamplingParams:
     as likely as the likeliest. `seed`: names the noise of this request; None derives it from the request id.
 
     `logprobs`: report log-probabilities under the unchanged logits, of the chosen token and of this many of
-    the likeliest; None reports none.
+    the likeliest; None reports none. `prompt_logprobs`: the same for the tokens of the prompt from the second on,
+    each given those before it; a request that asks computes its whole prompt, whatever is cached.
 
-    `constraint`: what the text of the output must look like; None leaves it free.
+    `constraint`: what the text of the output must look like; None leaves it free. `skip_special_tokens`: leave
+    special tokens, those that end the output apart, out of the text.
     """
 
     n: int = 1
@@ -75,7 +79,9 @@ class SamplingParams:
     logit_bias: Mapping[int, float] = field(default_factory=dict)
     seed: int | None = None
     logprobs: int | None = None
+    prompt_logprobs: int | None = None
     constraint: Constraint | None = None
+    skip_special_tokens: bool = True
 
     def __post_init__(self) -> None:
         self._check_outputs()
@@ -88,10 +94,10 @@ class SamplingParams:
         _require(1 <= self.beam_width <= 128, "beam_width", self.beam_width, "between 1 and 128")
         one_search = self.n == 1 or self.beam_width == 1
         _require(one_search, "beam_width", self.beam_width, "1 where n is above 1")
-        most = f"between 0 and {MOST_LOGPROBS}, or None"
-        _require(
-            self.logprobs is None or 0 <= self.logprobs <= MOST_LOGPROBS, "logprobs", self.logprobs, most
-        )
+        for name in ("logprobs", "prompt_logprobs"):
+            count = getattr(self, name)
+            most = f"between 0 and {MOST_LOGPROBS}, or None"
+            _require(count is None or 0 <= count <= MOST_LOGPROBS, name, count, most)
         if self.beam_width > 1:
             self._check_beam_search()
 
@@ -102,7 +108,8 @@ class SamplingParams:
             _require(value == neutral, name, value, f"{neutral!r} with beam search (beam_width above 1)")
 
     def _check_length(self) -> None:
-        _require(self.max_tokens >= 1, "max_tokens", self.max_tokens, "at least 1")
+        least = 0 if self.n == self.beam_width == 1 else 1
+        _require(self.max_tokens >= least, "max_tokens", self.max_tokens, f"at least {least}")
         allowed = f"between 0 and max_tokens ({self.max_tokens})"
         _require(0 <= self.min_tokens <= self.max_tokens, "min_tokens", self.min_tokens, allowed)
         _require(not isinstance(self.stop, str), "stop", self.stop, "a tuple of strings, not one string")
@@ -127,6 +134,15 @@ class SamplingParams:
             _require(-100.0 <= bias <= 100.0, f"logit_bias[{token}]", bias, "between -100 and 100")
 
 
+class Pooling(Enum):
+    """Which hidden states of the last layer, after its norm, become the one vector of a prompt."""
+
+    LAST = "last"
+    """That of the last token, the only one that has seen all of the prompt."""
+    MEAN = "mean"
+    """The mean over all tokens."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slo:
     """Latency objectives in seconds: time to first token, and time per output token after it."""
@@ -141,7 +157,8 @@ class Request:
 
     `priority`: the smaller, the more urgent. `session`: requests of one conversation share it. `adapter`:
     name of a fine-tuned adapter. `cache_salt`: requests share cached state only under the same salt; None
-    means the tenant's own, so that tenants cannot observe each other through timing.
+    means the tenant's own, so that tenants cannot observe each other through timing. `pooling`: the request
+    wants the vector of its prompt, of length 1; goes with a `max_tokens` of 0.
     """
 
     request_id: str
@@ -153,6 +170,7 @@ class Request:
     session: str | None = None
     adapter: str | None = None
     cache_salt: str | None = None
+    pooling: Pooling | None = None
 
     @property
     def max_total_tokens(self) -> int:

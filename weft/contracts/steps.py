@@ -9,6 +9,7 @@ A step names positions. Tokens are only sent where the executor did not produce 
 and where a client of `fork` chose them.
 """
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -125,6 +126,18 @@ class TokenLogprobs(NamedTuple):
     likeliest: tuple[Candidate, ...] = ()
 
 
+class PromptPart(NamedTuple):
+    """What a step found out about the prompt of a row whose request asked.
+
+    `logprobs`: of the prompt's tokens at positions from `first` on. `embedding`: the prompt's vector (float32),
+    with the step that computed the last of it.
+    """
+
+    first: int
+    logprobs: tuple[TokenLogprobs, ...] = ()
+    embedding: "array[float] | None" = None
+
+
 class Verification(NamedTuple):
     """Outcome of a draft: the accepted nodes in order of depth, and their tokens plus the one after them."""
 
@@ -138,7 +151,8 @@ class StepResult(NamedTuple):
     `tokens[row]` is the token that the row emitted; other rows' values mean nothing. `finished`: rows whose
     (last) token is one that ends the sequence; the engine knows the length limits itself. `verified`: per row
     that had a draft. `candidates`: per row that asked. `logprobs`: of the emitted tokens in order, per row
-    whose request asked and that emitted.
+    whose request asked and that emitted. `prompts`: per row that computed some of a prompt about which its
+    request asked. `failed`: why rows that emitted cannot go on; their requests fail, nobody else's.
     """
 
     number: int
@@ -147,3 +161,5 @@ class StepResult(NamedTuple):
     verified: Mapping[int, Verification] = {}
     candidates: Mapping[int, tuple[Candidate, ...]] = {}
     logprobs: Mapping[int, tuple[TokenLogprobs, ...]] = {}
+    prompts: Mapping[int, PromptPart] = {}
+    failed: Mapping[int, str] = {}

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.steps import Candidate, Step, StepEntry, StepResult
+from weft.contracts.steps import Candidate, PromptPart, Step, StepEntry, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.executor.rows import Row, RowTable
-from weft.executor.sampling import Sampler
+from weft.executor.sampling import NOT_FINITE, Sampled, Sampler
 from weft.executor.state_pools import StatePools
 from weft.models.decoder import Decoder
 from weft.ops.backend import GroupTables, Ops, PagedBatch, Span
@@ -46,15 +46,16 @@ class ModelRunner:
         self._windows = [group.window_tokens for group in model.spec.layer_groups]
         self._rows = RowTable(max_rows, len(self._windows), max_blocks)
         self._device = pools.layers[0].keys_SGE.device
-        self._sampler = Sampler(model.spec.vocab_size, max_rows, self._device)
+        self.sampler = Sampler(model.spec.vocab_size, max_rows, self._device)
 
     def bind_thread(self) -> None:
         """To be called once in the thread that executes."""
         self.ops.bind_thread()
 
     def close(self) -> None:
-        """End the threads of the backend."""
+        """End the threads of the backend and of the sampler."""
         self.ops.close()
+        self.sampler.close()
 
     def replace_model(self, model: Decoder) -> None:
         """Go on with other weights; raises `ConfigurationError` where the model is of another shape."""
@@ -76,31 +77,39 @@ class ModelRunner:
         pieces = self._pieces(step)
         hidden_TD = self._compute(pieces) if pieces else None
         result = self._emit(step, pieces, hidden_TD)
+        if hidden_TD is not None and step.entries:
+            result = result._replace(prompts=self._read_prompts(step, pieces, hidden_TD))
         for piece in pieces:
             if piece.entry is not None and piece.entry.stands:
                 self._rows.stand(piece.row)
         return result
 
+    def forget_rows(self) -> None:
+        """Give up all rows, as at the beginning."""
+        for number in self._rows.held:
+            self.sampler.remove(number)
+        self._rows.forget()
+
     def lose(self, step: Step) -> None:
         """A step failed or was not executed."""
         for admission in step.added:
             if admission.row in self._rows.held:
-                self._sampler.remove(admission.row)
+                self.sampler.remove(admission.row)
         for number in step.removed:
             if number in self._rows.held:
-                self._sampler.remove(number)
+                self.sampler.remove(number)
         self._rows.lose(step)
 
     def _apply(self, step: Step) -> None:
         for number in step.removed:
             if number in self._rows.held:
-                self._sampler.remove(number)
+                self.sampler.remove(number)
             self._rows.remove(number)
         for number in step.paused:
             del self._rows.standing[number]
         for admission in step.added:
             row = self._rows.admit(admission)
-            self._sampler.admit(row.number, row.request, row.sample_index, row.outputs)
+            self.sampler.admit(row.number, row.request, row.sample_index, row.outputs)
         for change in step.tables:
             self._rows.change(change)
 
@@ -115,7 +124,7 @@ class ModelRunner:
                 )
             if entry.chosen:
                 index = row.choose(entry.start, entry.chosen)
-                self._sampler.choose(row.number, index, entry.chosen)
+                self.sampler.choose(row.number, index, entry.chosen)
             pieces.append(Piece(row, entry.start, entry.num_units, entry))
         return pieces
 
@@ -153,29 +162,40 @@ class ModelRunner:
         wanted = torch.tensor([last_units[index] for index in emitting + asking], device=self._device)
         logits_RV = self.model.logits(hidden_TD.index_select(0, wanted))
         rows = [pieces[index].row for index in emitting]
-        sampled = self._sampler.sample(
+        sampled = self.sampler.sample(
             logits_RV[: len(rows)], [row.number for row in rows], [row.position for row in rows]
         )
-        finished = self._record(rows, sampled.tokens, tokens)
+        finished = self._record(rows, sampled, tokens)
         candidates = {
             pieces[index].row.number: self._candidates(pieces[index], logits_RV[number])
             for number, index in enumerate(asking, len(rows))
         }
         logprobs = {row: (reported,) for row, reported in sampled.logprobs.items()}
-        return StepResult(step.number, tokens, finished, {}, candidates, logprobs)
+        impossible = {row: NOT_FINITE for row, found in candidates.items() if not found}
+        failed = {**sampled.failed, **impossible}
+        return StepResult(step.number, tokens, finished, {}, candidates, logprobs, failed=failed)
 
-    def _record(self, rows: Sequence[Row], sampled: Sequence[int], tokens: list[int]) -> tuple[int, ...]:
+    def _read_prompts(self, step: Step, pieces: Sequence[Piece], hidden_TD: Tensor) -> dict[int, PromptPart]:
+        """What the entries tell of their prompts. Rows that stand, which come first, are beyond theirs."""
+        end, parts = len(hidden_TD), {}
+        for row, start, num_units, _ in reversed(pieces[len(pieces) - len(step.entries) :]):
+            if row.reader is not None and start < len(row.prompt):
+                parts[row.number] = row.reader.read(self.model, start, hidden_TD[end - num_units : end])
+            end -= num_units
+        return parts
+
+    def _record(self, rows: Sequence[Row], sampled: Sampled, tokens: list[int]) -> tuple[int, ...]:
         finished = []
-        for row, token in zip(rows, sampled, strict=True):
+        for row, token in zip(rows, sampled.tokens, strict=True):
             row.outputs.append(token)
             tokens[row.number] = token
-            if row.ends_with(token):
+            if row.ends_with(token) or row.number in sampled.complete:
                 finished.append(row.number)
         return tuple(finished)
 
     def _candidates(self, piece: Piece, logits_V: Tensor) -> tuple[Candidate, ...]:
         row = piece.row
-        return self._sampler.likeliest(logits_V, row.number, row.position, piece.num_candidates)
+        return self.sampler.likeliest(logits_V, row.number, row.position, piece.num_candidates)
 
 
 def _last_units(pieces: Sequence[Piece]) -> list[int]:

@@ -8,12 +8,25 @@ from torch import Tensor
 from weft.contracts.errors import InvalidRequest, InvariantViolation
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.steps import HOLE, Admission, Step, StepEntry, TableChange
+from weft.executor.prompt_reading import prompt_reader
 
 
 class Row:
-    """A sequence that holds a row: its tokens and how many units of it are computed."""
+    """A sequence that holds a row: its tokens and how many units of it are computed.
 
-    __slots__ = ("computed", "number", "outputs", "prompt", "request", "sample_index", "stop_token_ids")
+    `reader`: of what its request wants to know of the prompt, or None.
+    """
+
+    __slots__ = (
+        "computed",
+        "number",
+        "outputs",
+        "prompt",
+        "reader",
+        "request",
+        "sample_index",
+        "stop_token_ids",
+    )
 
     def __init__(self, admission: Admission) -> None:
         prompt = admission.request.prompt
@@ -30,6 +43,7 @@ class Row:
         self.request = admission.request
         self.sample_index = admission.sample_index
         self.prompt = prompt.tokens
+        self.reader = prompt_reader(admission, prompt.tokens)
         self.outputs = list(admission.output_tokens)
         self.computed = admission.num_computed
         self.stop_token_ids = frozenset(admission.request.sampling.stop_token_ids)
@@ -127,6 +141,12 @@ class RowTable:
             detail = f"row {entry.row}: an entry from {entry.start}, {row.computed} units are computed"
             raise InvariantViolation("position_gap", detail)
         return row
+
+    def forget(self) -> None:
+        """Give up all."""
+        self.held.clear()
+        self.standing.clear()
+        self._lost.clear()
 
     def lose(self, step: Step) -> None:
         """A step was not executed: its removals hold; its additions do not, and may be removed later."""

@@ -55,6 +55,10 @@ class TorchExecutor:
         del version  # the engine's steps name it, and come in order
         return asyncio.get_running_loop().run_in_executor(self._steps, self._replace_weights, source)
 
+    def forget_rows(self) -> "asyncio.Future[None]":
+        """Give up every row, in the thread of the steps."""
+        return asyncio.get_running_loop().run_in_executor(self._steps, self.runner.forget_rows)
+
     def transfer(self, transfer: Transfer) -> "asyncio.Future[TransferResult]":
         """Move state beside the steps."""
         return asyncio.get_running_loop().run_in_executor(self._transfers, self._move, transfer)
