@@ -1,5 +1,8 @@
 """The tokenizer: learned alike each time, lossless for any text; documents as tokens with what is learnt."""
 
+import json
+import random
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -12,8 +15,11 @@ from weft.text.template_loading import load_chat_template
 from weft.training.batches import recipe_tokenizer
 from weft.training.chat_format import write_text_files
 from weft.training.packing import pack
+from weft.training.tasks.documents import exercise_document
+from weft.training.tasks.tool_calls import draw_tool_calls
 from weft.training.text.chats import Chat
 from weft.training.text.documents import SPECIAL_TOKENS, chat_document, plain_text, story_document
+from weft.training.text.teller import Teller
 from weft.training.tokenizer import encode_documents
 
 CHAT = Chat("Be kind.", (("Hello!", "Hi!"), ("What is two plus two?", "Two plus two is four.")))
@@ -53,6 +59,32 @@ def test_the_chat_template_writes_what_training_reads(folder: Path) -> None:
         messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": answer}]
     assert template.render(messages, add_generation_prompt=False) == plain_text(chat_document(CHAT))
     assert template.render(messages[:2]).endswith("<|user|>Hello!<|end|><|assistant|>")
+
+
+def test_the_chat_template_shows_tools_as_the_exercises_do(folder: Path) -> None:
+    teller = Teller(random.Random(3), held_out=False)
+    exercise = draw_tool_calls(teller, 2)
+    lines = [re.fullmatch(r"(\w+): (.*) \((.*)\)", line) for line in exercise.given.splitlines()]
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": line[1],
+                "description": line[2],
+                "parameters": {"type": "object", "properties": {key: {} for key in line[3].split(", ")}},
+            },
+        }
+        for line in lines
+        if line is not None
+    ]
+    messages: list[dict[str, object]] = []
+    for question, answer in exercise.turns:
+        called = json.loads(answer)
+        call = {"function": {"name": called["tool"], "arguments": called["arguments"]}}
+        messages += [{"role": "user", "content": question}, {"role": "assistant", "tool_calls": [call]}]
+    template = load_chat_template(folder, special_tokens=load_tokenizer(folder).special_tokens)
+    shown = template.render(messages, tools=tools, add_generation_prompt=False)
+    assert shown == plain_text(exercise_document(exercise))
 
 
 def test_answers_and_their_ends_are_learnt_and_nothing_else(folder: Path) -> None:

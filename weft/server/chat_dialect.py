@@ -1,19 +1,26 @@
 """/v1/chat/completions: conversations."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
-from weft.contracts.errors import InvalidRequest
 from weft.contracts.steps import TokenLogprobs
-from weft.llm.results import CompletionChunk, CompletionOutput
+from weft.llm.async_llm import AsyncLLM
+from weft.llm.results import CompletionChunk, CompletionOutput, FinishReason
+from weft.server.chat_answer import delta, message
+from weft.server.chat_ask import conversation_ask
 from weft.server.chat_schema import ChatBody
-from weft.server.dialect import Dialect, Json
+from weft.server.choices_dialect import ChoicesDialect, Words
+from weft.server.conversation import Conversation
+from weft.server.dialect import Json
 from weft.server.errors import ApiError
-from weft.server.generating import Asked
+from weft.server.generating import Asked, Usage
 from weft.server.sampling import room_tokens, sampling_params
-from weft.server.token_logprobs import chat_logprobs
+from weft.server.token_logprobs import chat_logprobs, prompt_logprobs
+from weft.text.answer_parts import AnswerPart, Content
+from weft.text.answer_reader import AnswerReader
 
 
-class ChatDialect(Dialect[ChatBody]):
+class ChatDialect(ChoicesDialect[ChatBody]):
     """Messages in, a message out."""
 
     schema = ChatBody
@@ -21,37 +28,26 @@ class ChatDialect(Dialect[ChatBody]):
     object_name = "chat.completion"
     chunk_name = "chat.completion.chunk"
 
+    def __init__(self, llm: AsyncLLM, body: ChatBody) -> None:
+        super().__init__(llm, body)
+        self._conversation = Conversation(llm, conversation_ask(body, llm))
+        self._readers = defaultdict[int, AnswerReader](self._conversation.reader)
+
     async def asked(self) -> list[Asked]:
         """One prompt. Where no limit is given, the model's own, within the room there is."""
         self._check()
         prompting = self.llm.prompting
-        tokens = await self._encode()
+        tokens = await self._conversation.encode()
         room = room_tokens(prompting, len(tokens))
         limit = self.body.max_completion_tokens or self.body.max_tokens
         if limit is None:
             limit = min(room, prompting.defaults.max_new_tokens or room)
         logprobs = (self.body.top_logprobs or 0) if self.body.logprobs else None
-        return [Asked(tokens, sampling_params(self.body, prompting, max_tokens=limit, logprobs=logprobs))]
-
-    async def _encode(self) -> tuple[int, ...]:
-        """Complaints of a template name its file, which is nobody's business outside."""
-        template = self.llm.prompting.chat_template
-        try:
-            return await self.llm.encode_chat(self.body.messages)
-        except InvalidRequest as error:
-            assert template is not None
-            raise InvalidRequest(str(error).replace(template.where, "the chat template")) from None
+        sampling = sampling_params(self.body, prompting, max_tokens=limit, logprobs=logprobs)
+        return [Asked(tokens, self._conversation.sampling(sampling))]
 
     def _check(self) -> None:
-        body, prompting = self.body, self.llm.prompting
-        if prompting.tokenizer is None or prompting.chat_template is None:
-            what = "tokenizer" if prompting.tokenizer is None else "chat template"
-            raise ApiError(
-                400,
-                f"this model has no {what}, so it cannot chat; use /v1/completions, or start the server with "
-                f"--{what.replace(' ', '-')}",
-                code="no_chat",
-            )
+        body = self.body
         if body.top_logprobs is not None and not body.logprobs:
             raise ApiError(
                 400, "top_logprobs is given without logprobs; set logprobs to true", param="top_logprobs"
@@ -64,49 +60,66 @@ class ChatDialect(Dialect[ChatBody]):
                 param="max_tokens",
             )
 
+    def whole(self, outputs: Sequence[CompletionOutput], usage: Usage) -> Json:
+        """Log-probabilities of the prompt stand beside the choices, which share it."""
+        answer = super().whole(outputs, usage)
+        count, of_prompt = self.body.prompt_logprobs, outputs[0].prompt_logprobs
+        if count is None or of_prompt is None:
+            return answer
+        return {**answer, "prompt_logprobs": prompt_logprobs(self.names, of_prompt, count)}
+
     def choice(self, output: CompletionOutput) -> Json:
         """A message with the reason for its end."""
+        reader = self._readers[output.index]
         return {
             "index": output.index,
-            "message": {"role": "assistant", "content": output.text, "refusal": None},
+            "message": message([*reader.feed(output.text), *reader.end()]),
             "logprobs": self._logprobs(output.logprobs),
-            "finish_reason": output.finish_reason,
+            "finish_reason": _reason(output.finish_reason, reader),
             "stop_reason": output.stop_reason,
         }
 
     def opening(self, num_choices: int) -> list[Json]:
         """Who speaks."""
-        delta = {"role": "assistant", "content": "", "refusal": None}
-        return [
-            {"index": index, "delta": delta, "logprobs": None, "finish_reason": None}
-            for index in range(num_choices)
-        ]
+        first: Json = {"role": "assistant", "content": "", "refusal": None}
+        return [_news(index, first) for index in range(num_choices)]
 
-    def part(self, chunk: CompletionChunk) -> list[Json]:
-        """What is new; the reason for the end comes in a piece of its own, without text."""
-        parts: list[Json] = []
-        if chunk.text or chunk.logprobs:
-            parts.append(
-                {
-                    "index": chunk.index,
-                    "delta": {"content": chunk.text},
-                    "logprobs": self._logprobs(chunk.logprobs),
-                    "finish_reason": None,
-                }
-            )
+    def words(self, index: int, text: str) -> Json:
+        """Something said."""
+        return _news(index, {"content": text})
+
+    def part(self, chunk: CompletionChunk) -> Sequence[Json | Words]:
+        """What is new; the reason for the end comes in a piece of its own, without text. Logprobs come with the first
+        news of their chunk, and where these are held back, with no text."""
+        reader = self._readers[chunk.index]
+        parts = reader.feed(chunk.text)
         if chunk.finish_reason is not None:
-            parts.append(
-                {
-                    "index": chunk.index,
-                    "delta": {},
-                    "logprobs": None,
-                    "finish_reason": chunk.finish_reason,
-                    "stop_reason": chunk.stop_reason,
-                }
-            )
-        return parts
+            parts += reader.end()
+        elif not chunk.logprobs:
+            return [self._unended(chunk.index, part) for part in parts]
+        deltas = [delta(part) for part in parts]
+        if chunk.logprobs and not deltas:
+            deltas = [{"content": ""}]
+        news = [_news(chunk.index, each) for each in deltas]
+        if news:
+            news[0]["logprobs"] = self._logprobs(chunk.logprobs)
+        if chunk.finish_reason is not None:
+            reason = _reason(chunk.finish_reason, reader)
+            news.append({**_news(chunk.index, {}, reason), "stop_reason": chunk.stop_reason})
+        return news
+
+    def _unended(self, index: int, part: AnswerPart) -> Json | Words:
+        return Words(index, part.text) if isinstance(part, Content) else _news(index, delta(part))
 
     def _logprobs(self, logprobs: Sequence[TokenLogprobs]) -> Json | None:
         if not self.body.logprobs:
             return None
         return chat_logprobs(self.names, logprobs, self.body.top_logprobs or 0)
+
+
+def _news(index: int, change: Json, finish_reason: str | None = None) -> Json:
+    return {"index": index, "delta": change, "logprobs": None, "finish_reason": finish_reason}
+
+
+def _reason(reason: FinishReason, reader: AnswerReader) -> str:
+    return "tool_calls" if reason == "stop" and reader.has_calls else reason

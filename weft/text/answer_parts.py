@@ -1,21 +1,24 @@
 """What the text of an answer consists of, in the order in which it comes. All protocols of conversations tell these."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Content(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Content:
     """More of what is said to the user."""
 
     text: str
 
 
-class Reasoning(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reasoning:
     """More of what the model thinks before it answers."""
 
     text: str
 
 
-class CallStart(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CallStart:
     """Tool call number `index` of this answer begins; its arguments follow."""
 
     index: int
@@ -23,7 +26,8 @@ class CallStart(NamedTuple):
     name: str
 
 
-class CallArguments(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CallArguments:
     """More of the arguments of tool call number `index`: a piece of the JSON text of an object."""
 
     index: int

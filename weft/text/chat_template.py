@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from jinja2.exceptions import SecurityError, TemplateSyntaxError
+from jinja2.meta import find_undeclared_variables
 
 from weft.contracts.errors import ConfigurationError, InvalidRequest, WeftError
 from weft.text.messages import Message, plain, plain_messages, plain_tools
@@ -16,7 +17,8 @@ class ChatTemplate:
 
     `special_tokens`: variables such as "bos_token" (`Tokenizer.special_tokens`). `now`: the clock behind
     `strftime_now`; without one that name is undefined, and templates that ask for it write a date of their own.
-    `where`: names the template in complaints. Raises ConfigurationError where the source is no template.
+    `where`: names the template in complaints; `source`: its text. Raises ConfigurationError where the source is no
+    template.
     """
 
     def __init__(
@@ -27,10 +29,13 @@ class ChatTemplate:
         now: Callable[[], datetime] | None = None,
         where: str = "the chat template",
     ) -> None:
-        self._special_tokens, self.where = dict(special_tokens or {}), where
+        self._special_tokens, self.where, self.source = dict(special_tokens or {}), where, source
+        environment = TemplateEnvironment(now)
         try:
             with one_rendering():  # constants are computed while compiling
-                self._template = TemplateEnvironment(now).from_string(source)
+                self._template = environment.from_string(source)
+                self.variables = frozenset(find_undeclared_variables(environment.parse(source)))
+                """What it reads of what it is given."""
         except TemplateSyntaxError as error:
             raise ConfigurationError(
                 f"{where}, line {error.lineno}: {error.message}; correct it or name another with "

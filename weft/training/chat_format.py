@@ -9,16 +9,23 @@ import tokenizers
 from weft.training.text.documents import ASSISTANT, BEGIN, END, SYSTEM, USER
 
 CHAT_TEMPLATE = (
-    "{{ bos_token }}{% for message in messages %}"
+    "{{ bos_token }}{% set told = namespace(tools=tools) %}{% for message in messages %}"
     "{% if message.role == 'system' or message.role == 'developer' %}<|system|>"
-    "{% elif message.role == 'user' %}<|user|>"
+    "{% elif message.role == 'user' or message.role == 'tool' %}<|user|>"
     "{% elif message.role == 'assistant' %}<|assistant|>"
-    "{% else %}{{ raise_exception('the role ' ~ message.role ~ ' is unknown; use system, user or assistant') }}"
-    "{% endif %}{% if message.content is string %}{{ message.content | trim }}"
-    "{% else %}{% for part in message.content %}{{ part.text | trim }}{% endfor %}{% endif %}<|end|>"
-    "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    "{% else %}{{ raise_exception('the role ' ~ message.role ~ ' is unknown; use system, user, assistant or tool') }}"
+    "{% endif %}{% if message.role == 'user' and told.tools %}{% for tool in told.tools %}"
+    "{{ tool.function.name }}: {{ tool.function.description }} "
+    "({{ (tool.function.parameters | default({})).properties | default({}) | join(', ') }}){{ '\\n' }}"
+    "{% endfor %}{% set told.tools = none %}{% endif %}"
+    "{% if message.content is string %}{{ message.content | trim }}"
+    "{% elif message.content %}{% for part in message.content %}{{ part.text | trim }}{% endfor %}{% endif %}"
+    "{% if message.role == 'assistant' and message.tool_calls %}{% for call in message.tool_calls %}"
+    "{{ '\\n' if message.content or not loop.first }}"
+    '{"tool": {{ call.function.name | tojson }}, "arguments": {{ call.function.arguments | tojson }}}'
+    "{% endfor %}{% endif %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
-"""Says the same as `documents.chat_document`; a test compares them."""
+"""Says the same as `documents.chat_document`, and of tools what `tasks.tool_calls` says; a test compares them."""
 
 TEMPERATURE, TOP_P, MAX_NEW_TOKENS = 0.7, 0.95, 512
 """Defaults of requests that name none; 512 tokens hold the longest story of one chapter twice."""
