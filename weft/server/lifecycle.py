@@ -2,10 +2,8 @@
 
 import asyncio
 import logging
-import os
-import signal
+import resource
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,11 @@ from starlette.types import ASGIApp
 from weft.contracts.errors import ConfigurationError
 from weft.llm.async_llm import AsyncLLM
 from weft.server.app import make_app
-from weft.server.state import Phase, ServerState
+from weft.server.http_protocol import protocol_with
+from weft.server.patience import Patience
+from weft.server.signals import stop_on_signals
+from weft.server.state import ServerState
+from weft.server.watchdog import Watchdog
 
 log = logging.getLogger("weft.server")
 
@@ -49,10 +51,10 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-KEEP_ALIVE_S = 75
-"""For idle connections, as nginx: clients that reuse theirs seldom find them closed under a request."""
 LINGER_S = 5
 """For connections to close once nothing is in progress any more: a client may be slow to read its last answer."""
+MOST_FILES = 1 << 16
+"""Wanted of the system: each connection takes one, and its usual limit is 1,024."""
 
 
 class _Server(uvicorn.Server):
@@ -68,38 +70,59 @@ async def serve(
     state: ServerState,
     load: Callable[[], AsyncLLM],
     on_ready: Callable[[AsyncLLM], None] = lambda llm: None,
+    patience: Patience | None = None,
 ) -> None:
     """Serve on this socket until drained. `load` runs in a thread meanwhile; `on_ready` is told of its end.
 
     SIGTERM and SIGINT drain where this runs in the main thread, a second one ends the process at once. Raises
     what `load` raises.
     """
-    server = _http_server(make_app(state))
+    waits = patience or Patience()
+    _raise_file_limit()
+    server, watchdog = _http_server(make_app(state), waits), Watchdog(listener)
     if threading.current_thread() is threading.main_thread():
-        _drain_on_signals(state)
+        stop_on_signals(state, waits.shutdown_s + 2 * LINGER_S)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
+    watchdog.start()
     llm: AsyncLLM | None = None
     try:
         llm = await _in_thread(load)
         state.model_is_ready(llm)
         on_ready(llm)
-        await asyncio.wait(
-            (serving, drained := asyncio.ensure_future(state.drained.wait())),
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        drained.cancel()
+        draining = asyncio.ensure_future(_drain(state, llm, waits.shutdown_s))
+        await asyncio.wait((serving, draining), return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
     finally:
+        watchdog.stop()
         server.should_exit = True
         await serving
         if llm is not None:
             await llm.close()
 
 
-def _http_server(app: ASGIApp) -> _Server:
+async def _drain(state: ServerState, llm: AsyncLLM, most_s: float) -> None:
+    """From when that is asked for until nothing is in progress any more, or time is up and clients are told so."""
+    await state.draining.wait()
+    log.info("draining: %d in progress; a second signal stops at once", state.num_in_progress)
+    try:
+        await asyncio.wait_for(state.drained.wait(), most_s)
+    except TimeoutError:
+        log.warning("after %.0f s, %d are still in progress: they end now", most_s, state.num_in_progress)
+        llm.abandon()
+
+
+def _raise_file_limit() -> None:
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
+    if limit != resource.RLIM_INFINITY and limit < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+
+
+def _http_server(app: ASGIApp, patience: Patience) -> _Server:
     return _Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http=protocol_with(patience),
             ws="none",
             loop="none",
             lifespan="off",
@@ -108,7 +131,7 @@ def _http_server(app: ASGIApp) -> _Server:
             proxy_headers=False,
             server_header=False,
             backlog=BACKLOG,
-            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_keep_alive=round(patience.idle_s),
             timeout_graceful_shutdown=LINGER_S,
         )
     )
@@ -129,25 +152,3 @@ async def _in_thread(load: Callable[[], AsyncLLM]) -> AsyncLLM:
 
     threading.Thread(target=run, name="weft-load", daemon=True).start()
     return await loaded
-
-
-def _drain_on_signals(state: ServerState) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _on_signal, state, number)
-
-
-def _on_signal(state: ServerState, number: int) -> None:
-    if state.phase is Phase.DRAINING:
-        _leave(128 + number)
-    if state.phase is Phase.LOADING:
-        _leave(0)  # nothing is under way, and a checkpoint that is half read cannot be interrupted otherwise
-    log.info("draining: %d in progress; a second signal stops at once", state.num_in_progress)
-    state.drain()
-
-
-def _leave(code: int) -> None:
-    """End the process without waiting for threads."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
