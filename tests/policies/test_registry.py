@@ -38,8 +38,9 @@ def test_every_kind_has_a_maker() -> None:
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in POLICIES for name in POLICIES[kind]])
 def test_every_name_makes_the_policy_of_that_name(kind: str, name: str) -> None:
     policy = MAKERS[kind](name)
-    assert type(policy).__module__ == f"weft.policies.{name}"
-    assert type(policy).__name__.lower() == name.replace("_", "")
+    full_name = {"vtc": "virtual_token_counter"}.get(name, name)
+    assert type(policy).__module__ == f"weft.policies.{full_name}"
+    assert type(policy).__name__.lower() == full_name.replace("_", "")
     assert MAKERS[kind](name) is not policy
 
 
@@ -66,7 +67,7 @@ def test_a_policy_with_parameters_is_given_as_a_callable() -> None:
         (
             "order",
             "lru",
-            "no order policy is named 'lru'; known are fcfs, priority (or give module:Class)",
+            "no order policy is named 'lru'; known are fcfs, priority, vtc (or give module:Class)",
         ),
         ("preempt", "latest", "no preempt policy is named 'latest'; did you mean 'latest_first'?"),
     ],

@@ -13,10 +13,12 @@ import click
 from weft.cli.asking import chat_template_option, tokenizer_option
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import model_options
-from weft.contracts.errors import ConfigurationError
+from weft.cli.serve_options import caller_options, checked_keys, objective
 from weft.contracts.options import serving_options
 from weft.llm.model_path import resolve_model
 from weft.model_specs.builtin import DEFAULT, NAMES
+from weft.policies.registry import make_order_policy
+from weft.text.tool_formats.families import TOOL_FORMATS
 
 if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
@@ -36,13 +38,7 @@ log = logging.getLogger("weft.server")
     show_default=True,
     help="To listen on; 0: any that is free.",
 )
-@click.option(
-    "--api-key",
-    "api_keys",
-    multiple=True,
-    envvar="WEFT_API_KEY",
-    help="One that clients must send; may be repeated. Also from WEFT_API_KEY, separated by spaces.",
-)
+@caller_options
 @click.option(
     "--served-model-name",
     "names",
@@ -52,12 +48,35 @@ log = logging.getLogger("weft.server")
 @tokenizer_option
 @chat_template_option
 @click.option(
+    "--tool-format",
+    type=NearChoice(TOOL_FORMATS),
+    default="auto",
+    show_default=True,
+    help="How the model writes calls of tools; auto: as its chat template does.",
+)
+@click.option(
     "--stalled-after",
     "stalled_after_s",
     type=click.FloatRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
     help="Seconds without the end of a step after which /health reports a busy engine as stuck.",
+)
+@click.option(
+    "--shutdown-timeout",
+    "shutdown_s",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    help="Seconds for requests under way once the server is to stop; then they end with an error.",
+)
+@click.option(
+    "--send-timeout",
+    "send_s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds for a client to read some of what waits for it; then its connection ends.",
 )
 @click.option(
     "--log-level", type=NearChoice(LEVELS), default="info", show_default=True, help="Of what to log."
@@ -86,11 +105,11 @@ def command(
     if dry_run:
         _tell_plan(directory, given, arguments["tokenizer"], arguments["chat_template"])
         return
-    _serve(directory, names or (_default_name(model, directory),), given, arguments)
+    _serve(directory, names or (default_name(model, directory),), given, arguments)
 
 
-def _default_name(model: str | None, directory: Path) -> str:
-    """ORG/NAME stays; of a path, the last part: where a model lies is nobody's business."""
+def default_name(model: str | None, directory: Path) -> str:
+    """What clients call a model: ORG/NAME stays; of a path, the last part: where a model lies is nobody's business."""
     if model is None or model in NAMES:
         return model or DEFAULT
     return directory.resolve().name or "model" if Path(model).is_dir() else model.partition("@")[0]
@@ -123,36 +142,28 @@ def _serve(
 ) -> None:
     begun_s = time.perf_counter()
     from weft.server.lifecycle import listen, serve
+    from weft.server.patience import Patience
     from weft.server.state import ServerSettings, ServerState
 
     log.debug("import of the HTTP part: %.2f s", time.perf_counter() - begun_s)
-    host, api_keys = arguments["host"], arguments["api_keys"]
-    _check_exposure(host, api_keys)
-    serving_options(given)  # its complaints come before the port is taken
-    settings = ServerSettings(names, api_keys, arguments["stalled_after_s"])
+    host, is_open = arguments["host"], arguments["allow_unauthenticated"]
+    api_keys = checked_keys(
+        host, arguments["api_keys"], arguments["api_key_file"], allow_unauthenticated=is_open
+    )
+    chosen = _llm_options(given, arguments)
+    settings = ServerSettings(names, api_keys, arguments["stalled_after_s"], allow_unauthenticated=is_open)
     state = ServerState(settings)
     listener = listen(host, arguments["port"])
     port = listener.getsockname()[1]
 
     def load() -> "AsyncLLM":
-        return _load(directory, arguments["tokenizer"], arguments["chat_template"], given)
+        return _load(directory, chosen)
 
     def announce(llm: "AsyncLLM") -> None:
         _announce(llm, directory, state, _url(host, port), time.perf_counter() - begun_s)
 
-    asyncio.run(serve(listener, state, load, announce))
-
-
-def _check_exposure(host: str, api_keys: tuple[str, ...]) -> None:
-    from weft.server.gate import is_loopback
-
-    if not is_loopback(host) and not api_keys:
-        raise ConfigurationError(
-            f"host {host} can be reached from other machines, and there is no API key; add --api-key KEY (or set "
-            "WEFT_API_KEY), or listen on 127.0.0.1"
-        )
-    if any(not key.isascii() or not key.strip() for key in api_keys):
-        raise ConfigurationError("an API key is empty or not ASCII; headers carry nothing else")
+    patience = Patience(shutdown_s=arguments["shutdown_s"], send_s=arguments["send_s"])
+    asyncio.run(serve(listener, state, load, announce, patience))
 
 
 def _url(host: str, port: int) -> str:
@@ -160,9 +171,15 @@ def _url(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _load(
-    directory: Path, tokenizer: Path | None, chat_template: Path | None, options: dict[str, Any]
-) -> "AsyncLLM":
+def _llm_options(given: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """What `AsyncLLM` takes beside the model. Complaints about it come before the port is taken."""
+    serving_options(given)
+    make_order_policy(arguments["order"])
+    named = {name: arguments[name] for name in ("tokenizer", "chat_template", "tool_format", "order")}
+    return given | named | {"objective": objective(arguments["slo_ttft_ms"], arguments["slo_tpot_ms"])}
+
+
+def _load(directory: Path, options: dict[str, Any]) -> "AsyncLLM":
     from weft.llm.async_llm import AsyncLLM
 
     begun_s = time.perf_counter()
@@ -172,7 +189,7 @@ def _load(
     log.debug("import of torch and the engine: %.2f s", imported_s - begun_s)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default", UserWarning)
-        llm = AsyncLLM(directory, tokenizer=tokenizer, chat_template=chat_template, **options)
+        llm = AsyncLLM(directory, **options)
     for warning in caught:
         log.warning("%s", warning.message)
     log.debug("weights, cache and tokenizer: %.2f s", time.perf_counter() - imported_s)
@@ -184,7 +201,8 @@ def _announce(llm: "AsyncLLM", directory: Path, state: "ServerState", url: str, 
 
     settings = state.settings
     names = ", ".join(settings.model_names)
-    keys = "required" if settings.api_keys else "none; only this machine is answered"
+    answered = "anybody" if settings.allow_unauthenticated else "only this machine"
+    keys = "required" if settings.api_keys else f"none; {answered} is answered"
     click.echo("\n".join(describe_serving(llm, str(directory))))
     click.echo(f"server     model name {names}; API key {keys}")
     click.echo(f"\nready after {took_s:.1f} s: {url}\n\nTry:\n")

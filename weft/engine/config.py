@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from weft.contracts.errors import ConfigurationError
+from weft.contracts.requests import Slo
 from weft.contracts.state import EncoderGroup, StateLayout
 from weft.policies.registry import PolicyChoice
 
@@ -27,8 +28,11 @@ class EngineConfig:
     group in host memory for swapping; empty: no swapping. `max_step_tokens`: the token budget of a step.
     `max_running`: the most sequences that run at once (rows). `max_queued_tokens`: requests
     are refused while the work that waits (prompts and expected outputs) is estimated above this; None: four
-    times what the device holds. `prefix_caching`: reuse state of equal prefixes. `order`, `budget`,
-    `preempt`, `retain`, `draft`: policies, by name, as `module:Class`, or as a callable that makes one.
+    times what the device holds. `objective`: how fast requests are meant to be answered. Its time to the first token
+    is that of requests that name none; its time per output token bounds how many are let in at once, whatever they
+    name; see `engine/pace.py`. None: nobody is refused for that. `prefix_caching`: reuse state of equal prefixes.
+    `order`, `budget`, `preempt`, `retain`, `draft`: policies, by name, as `module:Class`, or as a callable that makes
+    one.
 
     How many steps may be in flight, and what names the bits of the state, is the executor's to say
     (`ExecutorTraits`).
@@ -40,6 +44,7 @@ class EngineConfig:
     max_step_tokens: int = 2048
     max_running: int = 256
     max_queued_tokens: int | None = None
+    objective: Slo | None = None
     prefix_caching: bool = True
     reservation: Reservation = Reservation.PAGED
     order: PolicyChoice = "fcfs"

@@ -1,11 +1,16 @@
 """Who is let in: requests that could never run, and requests beyond what the queue may hold, are refused."""
 
+from collections import Counter
 from collections.abc import Sequence as SequenceOf
+from math import inf
+from typing import NoReturn
 
 from weft.contracts.errors import RequestRejected
-from weft.contracts.events import RequestEnded, Status
-from weft.contracts.requests import Request
+from weft.contracts.events import RequestEnded, Status, Transition
+from weft.contracts.requests import Request, Slo
+from weft.engine.pace import Pace, within
 from weft.engine.replica import Replica
+from weft.engine.waiting_queue import Waiting
 from weft.observation.conditions import sometimes
 
 REFUSED_FULL = sometimes("door: a request was refused because too much work waits")
@@ -15,6 +20,11 @@ SMOOTHING = 0.05
 """Weight of the newest observation in the running means of output length and speed: twenty requests or steps
 make up most of the mean."""
 
+LENT = 4
+"""A tenant among several holds at most so many times the number of sequences that are still free, beyond its equal
+share: the dynamic threshold of shared buffers (Choudhury and Hahne, IEEE/ACM Transactions on Networking 1998). One that
+asks for everything gets four fifths of what the others leave."""
+
 
 class Door:
     """Bounds the work that waits by an estimate in tokens: prompts still to compute, and outputs of the mean
@@ -22,6 +32,8 @@ class Door:
 
     def __init__(self, replica: Replica) -> None:
         self._replica = replica
+        self._objective = replica.config.objective
+        self._pace: Pace | None = None
         self._mean_output_tokens: float | None = None
         self._tokens_per_s: float | None = None
         self._last_step_s = 0.0
@@ -30,7 +42,18 @@ class Door:
     def check(self, request: Request) -> None:
         """Raise `RequestRejected` where the request cannot be served, or not now."""
         self._check_size(request)
-        self._check_queue(request)
+        sampling = request.sampling
+        count = max(sampling.n, sampling.beam_width)
+        tokens = request.prompt.num_tokens, count, count * sampling.max_tokens
+        self.check_load(request.request_id, request.tenant, request.slo, *tokens)
+
+    def record(self, refusal: RequestRejected) -> None:
+        """A refusal is an end like any other."""
+        replica, request_id, reason = self._replica, refusal.request_id, refusal.reason
+        number, now_s = replica.next_sequence_number, replica.now_s
+        replica.next_sequence_number += 1
+        replica.log.record(Transition(now_s, request_id, number, None, Status.REJECTED, reason))
+        replica.log.record(RequestEnded(now_s, request_id, Status.REJECTED, reason, 0))
 
     def _check_size(self, request: Request) -> None:
         store, total = self._replica.store, request.max_total_tokens
@@ -58,22 +81,70 @@ class Door:
         REFUSED_SIZE.hit()
         raise RequestRejected(request.request_id, reason)
 
-    def _check_queue(self, request: Request) -> None:
-        queue, bound = self._replica.queue, self._replica.config.queue_bound_tokens
-        if not queue:
+    def check_load(
+        self,
+        request_id: str,
+        tenant: str,
+        slo: Slo | None,
+        prompt_tokens: int,
+        num_sequences: int = 1,
+        max_output_tokens: int = 1,
+    ) -> None:
+        """Raise `RequestRejected` where such a request cannot be served now: too much waits, or it could not be served
+        fast enough. A tenant whose own work stays within an equal share of what there is room for is never refused for
+        what others ask."""
+        if self._pace is None and (slo is not None or self._objective is not None):
+            self._pace = Pace(self._replica, None if self._objective is None else self._objective.tpot_s)
+        if self._pace is not None and self._replica.requests:
+            self._check_number(self._pace, request_id, tenant, num_sequences)
+            self._check_first_token(self._pace, request_id, tenant, slo, prompt_tokens)
+        if self._replica.queue:
+            output_tokens = self._expected_output(1, max_output_tokens)
+            self._check_queue(request_id, tenant, prompt_tokens + output_tokens)
+
+    def _check_number(self, pace: Pace, request_id: str, tenant: str, num_sequences: int) -> None:
+        """Tenants that share the engine leave some of it free, so that there is room for those who ask little; see
+        `LENT`."""
+        replica, most = self._replica, pace.most_sequences
+        if most == inf:
             return
-        waiting = queue.num_tokens + self._expected_output(len(queue), queue.num_output_tokens)
-        count = max(request.sampling.n, request.sampling.beam_width)
-        own = request.prompt.num_tokens + self._expected_output(1, count * request.sampling.max_tokens)
-        excess = waiting + own - bound
-        if excess > 0:
-            REFUSED_FULL.hit()
-            retry_after_s = excess / self._tokens_per_s if self._tokens_per_s else None
-            raise RequestRejected(
-                request.request_id,
-                f"about {waiting:.0f} tokens of work wait already, and {bound} may; try again later",
-                retry_after_s,
+        free = most - len(replica.running) - len(replica.queue) - num_sequences
+        live = Counter[str]({tenant: num_sequences})
+        for record in replica.requests.values():
+            live[record.request.tenant] += record.num_live
+        is_within_share = live[tenant] * len(live) <= most
+        if free < 0 if len(live) == 1 else live[tenant] > LENT * free and not is_within_share:
+            reason = f"{live.total() - num_sequences} outputs are being made, and more would slow them down too much"
+            self._refuse(request_id, f"{reason}; try again later", pace.room_s(1 - free))
+
+    def _check_first_token(
+        self, pace: Pace, request_id: str, tenant: str, slo: Slo | None, prompt_tokens: int
+    ) -> None:
+        most_s = within(slo, self._objective)
+        waits_s = 0.0 if most_s == inf else pace.first_token_s(tenant, prompt_tokens)
+        if waits_s > most_s:
+            reason = (
+                f"its first token would come after about {waits_s:.3f} s, and is to come within {most_s:g} s"
             )
+            self._refuse(request_id, f"{reason}; try again later", waits_s - most_s)
+
+    def _check_queue(self, request_id: str, tenant: str, own_tokens: float) -> None:
+        queue, bound = self._replica.queue, self._replica.config.queue_bound_tokens
+        waiting = queue.num_tokens + self._expected_output(len(queue), queue.num_output_tokens)
+        excess = waiting + own_tokens - bound
+        if excess <= 0:
+            return
+        mine, num_tenants = queue.by_tenant.get(tenant), len(queue.by_tenant)
+        if mine is None:
+            mine, num_tenants = Waiting(), num_tenants + 1
+        share = mine.num_tokens + self._expected_output(mine.num_sequences, mine.num_output_tokens)
+        if num_tenants == 1 or (share + own_tokens) * num_tenants > bound:
+            reason = f"about {waiting:.0f} tokens of work wait already, and {bound} may; try again later"
+            self._refuse(request_id, reason, excess / self._tokens_per_s if self._tokens_per_s else None)
+
+    def _refuse(self, request_id: str, reason: str, retry_after_s: float | None) -> NoReturn:
+        REFUSED_FULL.hit()
+        raise RequestRejected(request_id, reason, retry_after_s)
 
     def _expected_output(self, count: int, limit_tokens: int) -> float:
         """Output tokens to expect of `count` sequences that may emit `limit_tokens` together."""
@@ -81,7 +152,7 @@ class Door:
         return limit_tokens if mean is None else min(limit_tokens, count * mean)
 
     def _note_end(self, event: RequestEnded) -> None:
-        if event.status is Status.FINISHED:
+        if event.status is Status.FINISHED and event.output_tokens:
             tokens, before = event.output_tokens, self._mean_output_tokens
             self._mean_output_tokens = tokens if before is None else before + SMOOTHING * (tokens - before)
 

@@ -13,16 +13,33 @@ RANK = declare_fault_point("policy.order", "asking the order policy for a rank")
 RERANKED = sometimes("queue: ranks were asked anew")
 
 
+class Waiting:
+    """What waits of a tenant, counted as in `WaitingQueue`."""
+
+    __slots__ = ("num_output_tokens", "num_sequences", "num_tokens")
+
+    def __init__(self) -> None:
+        self.num_sequences = self.num_tokens = self.num_output_tokens = 0
+
+    def count(self, sequence: Sequence, sign: int) -> None:
+        """One more (1) or one less (-1)."""
+        self.num_sequences += sign
+        self.num_tokens += sign * sequence.num_missing
+        self.num_output_tokens += sign * sequence.num_remaining_tokens
+
+
 class WaitingQueue:
     """A heap by (rank, number). Ranks are asked on entry, and again when the policy says they may change.
 
-    `num_tokens`: known units that those who wait have still to compute; `num_output_tokens`: the most they may emit.
+    `num_tokens`: known units that those who wait have still to compute; `num_output_tokens`: the most they may emit;
+    `by_tenant`: the same of each tenant of which anything waits.
     """
 
     def __init__(self, order: OrderPolicy) -> None:
         self.order = order
         self.num_tokens = 0
         self.num_output_tokens = 0
+        self.by_tenant: dict[str, Waiting] = {}
         self._heap: list[tuple[Rank, int, Sequence]] = []
         self._by_arrival: list[tuple[int, Sequence]] = []
         self._length = 0
@@ -40,6 +57,10 @@ class WaitingQueue:
         self._length += 1
         self.num_tokens += sequence.num_missing
         self.num_output_tokens += sequence.num_remaining_tokens
+        tenant = sequence.request.tenant
+        if (waiting := self.by_tenant.get(tenant)) is None:
+            waiting = self.by_tenant[tenant] = Waiting()
+        waiting.count(sequence, 1)
 
     def _rank(self, sequence: Sequence, now_s: float) -> Rank:
         name = type(self.order).__name__
@@ -61,6 +82,10 @@ class WaitingQueue:
             self._length -= 1
             self.num_tokens -= sequence.num_missing
             self.num_output_tokens -= sequence.num_remaining_tokens
+            waiting = self.by_tenant[sequence.request.tenant]
+            waiting.count(sequence, -1)
+            if not waiting.num_sequences:
+                del self.by_tenant[sequence.request.tenant]
             if self._heap[0][2] is sequence:
                 heappop(self._heap)
 

@@ -16,6 +16,7 @@ POLICIES: dict[str, dict[str, str]] = {
     "order": {
         "fcfs": "weft.policies.fcfs:Fcfs",
         "priority": "weft.policies.priority:Priority",
+        "vtc": "weft.policies.virtual_token_counter:VirtualTokenCounter",
     },
     "budget": {
         "decode_first": "weft.policies.decode_first:DecodeFirst",

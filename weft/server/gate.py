@@ -1,6 +1,5 @@
 """What every request passes before its route: host and key; and what catches whatever went wrong behind."""
 
-import hmac
 import logging
 import time
 from collections.abc import Sequence
@@ -9,13 +8,16 @@ from ipaddress import ip_address
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from weft.server.callers import KEY_TENANT
 from weft.server.connection import ClientGone
-from weft.server.errors import AUTHENTICATION, ApiError, api_error
+from weft.server.error_formats import error_response
+from weft.server.errors import ApiError, api_error
+from weft.server.keys import ApiKeys
 
 log = logging.getLogger("weft.server")
 
-OPEN_PATHS = ("/health", "/ready")
-"""Probes have no keys."""
+OPEN_PATHS = (b"/health", b"/ready")
+"""Probes have no keys. Compared with the path as it was sent, so that no way of writing another can look like them."""
 
 
 def is_loopback(host: str) -> bool:
@@ -29,14 +31,14 @@ def is_loopback(host: str) -> bool:
 
 
 class Gate:
-    """Around the application. With `api_keys` one is required, but for the paths of probes. Without, only
-    requests to a loopback name pass: a foreign web page can make a browser send requests here under its
-    own name ("DNS rebinding"), but under no other. `paths`: the routes that there are, for advice."""
+    """Around the application. With keys one is required, but for the paths of probes, and its tenant goes into the
+    scope. Without, only requests to a loopback name pass: a foreign web page can make a browser send requests here
+    under its own name ("DNS rebinding"), but under no other. `any_host`: all pass without a key. `paths`: the routes
+    that there are, for advice."""
 
-    def __init__(self, app: ASGIApp, api_keys: tuple[str, ...], paths: Sequence[str]) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, keys: ApiKeys, paths: Sequence[str], *, any_host: bool = False) -> None:
+        self._app, self._keys, self._any_host = app, keys, any_host
         self._paths = [path.replace("{name:path}", "NAME") for path in paths]
-        self._keys = tuple(key.encode() for key in api_keys)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -50,16 +52,16 @@ class Gate:
             await send(message)
 
         try:
-            self._check(scope)
+            tenant = self._check(scope)
             # Starlette answers missing routes itself unless it finds an application to raise to.
-            await self._app({**scope, "app": self}, receive, send_noting)
+            await self._app({**scope, "app": self, KEY_TENANT: tenant}, receive, send_noting)
         except ClientGone:
             status = 499  # as nginx has it
         except Exception as error:
             if status != 0:
                 raise
             known = self._route_error(scope, error) if isinstance(error, HTTPException) else api_error(error)
-            await known.response()(scope, receive, send_noting)
+            await error_response(known, scope)(scope, receive, send_noting)
         finally:
             took_ms = 1000 * (time.perf_counter() - begun_s)
             log.info("%s %s %d %.0f ms", scope["method"], ascii(scope["path"])[1:-1], status, took_ms)
@@ -73,12 +75,14 @@ class Gate:
         message = f"there is no route {path}; there are {', '.join(self._paths)}"
         return ApiError(error.status_code, message, code="not_found")
 
-    def _check(self, scope: Scope) -> None:
+    def _check(self, scope: Scope) -> str | None:
+        """Raises where a request may not pass; else the tenant that its key names."""
         headers = {name.lower(): value for name, value in scope["headers"]}
-        if not self._keys:
+        if self._keys:
+            return None if scope["raw_path"] in OPEN_PATHS else self._keys.tenant(headers)
+        if not self._any_host:
             self._check_host(headers.get(b"host", b"localhost").decode("latin-1"))
-        elif scope["path"] not in OPEN_PATHS:
-            self._check_key(headers.get(b"authorization", b""))
+        return None
 
     def _check_host(self, host: str) -> None:
         name = host if host.endswith("]") else host.rpartition(":")[0] or host
@@ -87,18 +91,4 @@ class Gate:
                 403,
                 "without API keys the server answers to localhost only; start it with --api-key",
                 code="foreign_host",
-            )
-
-    def _check_key(self, header: bytes) -> None:
-        scheme, _, given = header.partition(b" ")
-        # Every key is compared, each in a time that does not depend on where it differs.
-        matches = [hmac.compare_digest(given.strip(), key) for key in self._keys]
-        if scheme.lower() != b"bearer" or not any(matches):
-            problem = "is not valid" if header else "is missing"
-            raise ApiError(
-                401,
-                f"the API key {problem}; send the header 'Authorization: Bearer KEY'",
-                kind=AUTHENTICATION,
-                code="invalid_api_key",
-                headers={"www-authenticate": "Bearer"},
             )

@@ -1,0 +1,137 @@
+"""How fast an engine is, as its steps and its requests show: what a newcomer can expect, and how many may be in it.
+
+The time of a step is taken as a part that every step has, one per sequence that decodes, and one per token of a prompt.
+The first is the shortest step seen; the others follow as running means from what steps take beyond that. So the time
+per output token can be told for any number of sequences: each step brings every one of them a token, and in the long
+run each token of an output comes with as many tokens of prompts as requests have for each.
+"""
+
+from math import ceil, inf
+
+from weft.contracts.events import FirstToken, RequestEnded, Status, StepRecord, StepRun
+from weft.contracts.requests import Slo
+from weft.engine.replica import Replica
+
+SMOOTHING = 0.02
+"""Weight of the newest step in running means: fifty steps, about half a second of a GPU's, make up most of them."""
+MISSED = 0.05
+"""The share of requests that may miss the objective per output token: the bound moves until it is so."""
+CORRECTION = 0.02
+"""By how much a miss lowers the bound; a request in time raises it by as much less as it is to be more frequent."""
+LEAST_CORRECTION, MOST_CORRECTION = 0.25, 4.0
+
+
+class Mean:
+    """A running mean of a share: of sums, so that large observations count for more."""
+
+    __slots__ = ("_above", "_below")
+
+    def __init__(self) -> None:
+        self._above = self._below = 0.0
+
+    def add(self, above: float, below: float) -> None:
+        """One more observation."""
+        self._above += SMOOTHING * (above - self._above)
+        self._below += SMOOTHING * (below - self._below)
+
+    @property
+    def value(self) -> float:
+        """0 before any observation."""
+        return self._above / self._below if self._below else 0.0
+
+
+class Pace:
+    """Measures an engine from its event log. `objective_s`: the time per output token that is to be kept, or None."""
+
+    def __init__(self, replica: Replica, objective_s: float | None) -> None:
+        self._replica, self._objective_s = replica, objective_s
+        self._step_s = inf
+        self._per_sequence_s, self._per_prompt_token_s = Mean(), Mean()
+        self._prompt_per_output = Mean()
+        self._seconds_per_end = Mean()
+        self._correction = 1.0
+        self._last_step_s = self._last_end_s = replica.now_s
+        self._first_token_s: dict[str, float] = {}
+        replica.log.subscribe_steps(self._on_step, self._on_run)
+        replica.log.subscribe(self._on_first_token, FirstToken)
+        replica.log.subscribe(self._on_end, RequestEnded)
+
+    @property
+    def most_sequences(self) -> float:
+        """So many can decode at once within the objective; without bound where there is none, or nothing is known."""
+        per_sequence_s = self._per_sequence_s.value
+        per_sequence_s += self._per_prompt_token_s.value * self._prompt_per_output.value
+        if self._objective_s is None or not per_sequence_s:
+            return inf
+        return max(1.0, self._correction * (self._objective_s - self._step_s) / per_sequence_s)
+
+    def room_s(self, excess: float) -> float:
+        """In how many seconds so many sequences will have ended."""
+        return max(0.0, excess) * self._seconds_per_end.value
+
+    def first_token_s(self, tenant: str, prompt_tokens: int) -> float:
+        """When a prompt that comes now will have its first token: after the steps under way and the prompts that wait,
+        of other tenants' as much as would be served if tenants took turns; 0 before any step was seen."""
+        if self._step_s == inf:
+            return 0.0
+        replica = self._replica
+        mine = replica.queue.by_tenant.get(tenant)
+        own = prompt_tokens + (0 if mine is None else mine.num_tokens)
+        num_tenants = len(replica.queue.by_tenant) + (mine is None)
+        tokens = min(prompt_tokens + replica.queue.num_tokens, num_tenants * own)
+        tokens += sum(sequence.num_missing for sequence in replica.active.values())
+        num_steps = len(replica.in_flight) + ceil(tokens / replica.config.max_step_tokens)
+        tokens += sum(flight.step.num_tokens - flight.num_standing for flight in replica.in_flight)
+        decode_s = self._step_s + self._per_sequence_s.value * replica.standing.count
+        begun_s = replica.now_s - self._last_step_s if replica.in_flight else 0.0
+        wait_s = num_steps * decode_s + tokens * self._per_prompt_token_s.value - min(begun_s, decode_s)
+        return wait_s + self.room_s(len(replica.queue) + 1 - len(replica.free_rows))
+
+    def _on_step(self, record: StepRecord) -> None:
+        if not record.failed:
+            begun_s = max(record.planned_s, self._last_step_s)
+            self._note(record.time_s - begun_s, record.num_standing, record.num_tokens - record.num_standing)
+        self._last_step_s = record.time_s
+
+    def _on_run(self, run: StepRun) -> None:
+        """The last stands for all: they are alike."""
+        begun_s = max(run.planned_s[-1], run.times_s[-2] if len(run.times_s) > 1 else self._last_step_s)
+        self._note(run.times_s[-1] - begun_s, run.num_standing, 0)
+        self._last_step_s = run.times_s[-1]
+
+    def _note(self, step_s: float, num_standing: int, prompt_tokens: int) -> None:
+        if step_s <= 0.0:
+            return
+        self._step_s = min(self._step_s, step_s)
+        decode_s = self._step_s + self._per_sequence_s.value * num_standing
+        if prompt_tokens == 0:
+            self._per_sequence_s.add(step_s - self._step_s, num_standing)
+        else:
+            self._per_prompt_token_s.add(max(0.0, step_s - decode_s), prompt_tokens)
+        self._prompt_per_output.add(prompt_tokens, num_standing)
+
+    def _on_first_token(self, event: FirstToken) -> None:
+        self._first_token_s[event.request_id] = event.time_s
+
+    def _on_end(self, event: RequestEnded) -> None:
+        first_s = self._first_token_s.pop(event.request_id, None)
+        if event.status is not Status.FINISHED:
+            return
+        self._seconds_per_end.add(event.time_s - self._last_end_s, 1.0)
+        self._last_end_s = event.time_s
+        if first_s is not None and event.output_tokens > 1 and self._objective_s is not None:
+            self._correct(is_kept=event.time_s - first_s <= self._objective_s * (event.output_tokens - 1))
+
+    def _correct(self, *, is_kept: bool) -> None:
+        """The quantile of a stream, followed by steps up and down whose sizes are as the shares on its two sides."""
+        step = CORRECTION * (MISSED if is_kept else MISSED - 1.0)
+        corrected = self._correction * (1.0 + step)
+        self._correction = min(MOST_CORRECTION, max(LEAST_CORRECTION, corrected))
+
+
+def within(slo: Slo | None, objective: Slo | None) -> float:
+    """The time to the first token that a request is to have, in seconds: its own objective, else the engine's."""
+    for each in (slo, objective):
+        if each is not None and each.ttft_s is not None:
+            return each.ttft_s
+    return inf
