@@ -8,12 +8,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from weft.contracts.requests import Pooling as Pooling
     from weft.contracts.requests import SamplingParams as SamplingParams
     from weft.contracts.version import __version__ as __version__
     from weft.llm.async_llm import AsyncLLM as AsyncLLM
     from weft.llm.llm import LLM as LLM
     from weft.llm.results import CompletionChunk as CompletionChunk
     from weft.llm.results import CompletionOutput as CompletionOutput
+    from weft.llm.results import EmbeddingOutput as EmbeddingOutput
     from weft.llm.results import RequestFailed as RequestFailed
     from weft.llm.results import RequestOutput as RequestOutput
     from weft.measurement.simulation import simulate as simulate
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "SamplingParams": "weft.contracts.requests",
+    "Pooling": "weft.contracts.requests",
     "LLM": "weft.llm.llm",
     "AsyncLLM": "weft.llm.async_llm",
     "CompletionChunk": "weft.llm.results",
     "CompletionOutput": "weft.llm.results",
     "RequestOutput": "weft.llm.results",
+    "EmbeddingOutput": "weft.llm.results",
     "RequestFailed": "weft.llm.results",
     "simulate": "weft.measurement.simulation",
     "sweep": "weft.measurement.sweep",

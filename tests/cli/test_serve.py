@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from tests.llm.tiny_model import make_model
 from tests.server.live_server import LiveServer, eventually
-from weft.cli.serve import _default_name, _url, command
+from weft.cli.serve import default_name, _url, command
 from weft.contracts.errors import ConfigurationError
 from weft.model_specs.builtin import builtin_model
 from weft.server.state import ServerSettings, ServerState
@@ -195,10 +195,10 @@ def test_what_does_not_fit_is_explained(model: Path, arguments: tuple[str, ...],
 
 
 def test_names_and_addresses(model: Path) -> None:
-    assert _default_name(None, model) == _default_name("builtin", model) == "builtin"
-    assert _default_name(str(model), model) == "tiny"
-    assert _default_name("weft-nano", model) == "weft-nano"
-    assert _default_name("org/name@main", model) == "org/name"
+    assert default_name(None, model) == default_name("builtin", model) == "builtin"
+    assert default_name(str(model), model) == "tiny"
+    assert default_name("weft-nano", model) == "weft-nano"
+    assert default_name("org/name@main", model) == "org/name"
     assert _url("127.0.0.1", 8000) == _url("0.0.0.0", 8000) == "http://127.0.0.1:8000"
     assert _url("::", 1) == _url("::1", 1) == "http://[::1]:1"
 

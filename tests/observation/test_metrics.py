@@ -82,6 +82,12 @@ def test_times_of_a_request() -> None:
     assert metrics.num_preemptions.by_label == {"reason": 1}
 
 
+def test_a_prompt_without_output_counts_at_its_end() -> None:
+    silent = RequestEnded(5.0, "a", Status.FINISHED, "length", 0)
+    assert fold(arrive(), silent).prompt_tokens.value == arrive().prompt_tokens
+    assert fold(arrive(), end(Status.FINISHED, "stop")).prompt_tokens.value == 0
+
+
 def test_several_samples_queue_once() -> None:
     second = Transition(3.0, "a", 2, WAITING, RUNNING, "admitted")
     metrics = fold(arrive(), move(2.0, WAITING, RUNNING), second)

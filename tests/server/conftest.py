@@ -7,6 +7,7 @@ import pytest
 
 from tests.llm.tiny_model import make_model
 from tests.server.live_server import LiveServer, live_server
+from weft.llm.model_path import resolve_model
 
 
 @pytest.fixture(scope="session")
@@ -21,11 +22,18 @@ def server(model: Path) -> Iterator[LiveServer]:
         yield up
 
 
+@pytest.fixture(scope="session")
+def builtin_server() -> Iterator[LiveServer]:
+    """Serves the model that comes with Weft: its chat template knows tools."""
+    with live_server(resolve_model("weft-tiny")) as up:
+        yield up
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever a test did to the shared server, no request is left in its engine."""
     yield
-    if "server" in request.fixturenames:
-        up: LiveServer = request.getfixturevalue("server")
+    for name in {"server", "builtin_server"}.intersection(request.fixturenames):
+        up: LiveServer = request.getfixturevalue(name)
         assert up.live_requests() == []
         up.check_integrity()

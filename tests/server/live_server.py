@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from weft.llm.async_llm import AsyncLLM
 from weft.server.lifecycle import listen, serve
+from weft.server.patience import Patience
 from weft.server.state import ServerSettings, ServerState
 
 Answer = TypeVar("Answer")
@@ -103,6 +104,7 @@ def live_server(
     load: Callable[[], AsyncLLM] | None = None,
     *,
     waits: bool = True,
+    patience: Patience | None = None,
     **options: Any,
 ) -> Iterator[LiveServer]:
     """Up while the context lasts, drained at its end. `waits`: until the model is loaded."""
@@ -119,7 +121,7 @@ def live_server(
     async def main() -> None:
         server.loops.append(asyncio.get_running_loop())
         make = load or (lambda: AsyncLLM(model, **{**OPTIONS, **options}))
-        await serve(listener, state, make, ready)
+        await serve(listener, state, make, ready, patience)
 
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()

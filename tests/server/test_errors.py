@@ -20,6 +20,7 @@ from weft.server.completion_schema import CompletionBody
 from weft.server.state import ServerSettings
 
 CHAT: dict[str, Any] = {"model": NAME, "messages": [{"role": "user", "content": "tea?"}], "max_tokens": 2}
+TOOL = {"type": "function", "function": {"name": "brew", "parameters": {"type": "object", "properties": {}}}}
 COMPLETION: dict[str, Any] = {"model": NAME, "prompt": "tea", "max_tokens": 2}
 PATHS = {"/v1/chat/completions": CHAT, "/v1/completions": COMPLETION}
 
@@ -45,7 +46,7 @@ PATHS = {"/v1/chat/completions": CHAT, "/v1/completions": COMPLETION}
         ({"n": True}, "n", "n is True; it must be a valid integer"),
         ({"n": 129}, "n", "n is 129; it must be less than or equal to 128"),
         ({"prompt": ["a"] * 20, "n": 100}, "n", "make more than 1024 choices"),
-        ({"max_tokens": 0}, "max_tokens", "greater than or equal to 1"),
+        ({"max_tokens": -1}, "max_tokens", "greater than or equal to 0"),
         ({"max_tokens": 5000}, "max_tokens", "set max_tokens to at most 20"),
         ({"min_tokens": 9}, "min_tokens", "min_tokens is 9; it must be between 0 and max_tokens (2)"),
         ({"stop": ["a"] * 17}, "stop", "at most 16 items"),
@@ -57,8 +58,6 @@ PATHS = {"/v1/chat/completions": CHAT, "/v1/completions": COMPLETION}
         ({"seed": 2**63}, "seed", "seed is 9223372036854775808"),
         ({"stream_options": {"include_usage": True}}, "stream_options", "set stream to true"),
         ({"stream": True, "stream_options": {"usage": True}}, "stream_options.usage", "'include_usage'"),
-        ({"best_of": 3}, "best_of", "best_of is 3; only the value of n (1) is supported; leave it out"),
-        ({"echo": True}, "echo", "echo is True; only False is supported; leave it out"),
         ({"suffix": "x"}, "suffix", "suffix is 'x'; it is not supported; leave it out"),
         ({"messages": []}, "messages", "unknown"),
         ({"model": None}, "model", "model is None"),
@@ -84,22 +83,31 @@ def test_a_field_that_is_wrong_is_named(
     [
         ({"messages": []}, "messages", "at least 1 item"),
         ({"messages": "hi"}, "messages", "messages is 'hi'; it must be a valid array"),
-        ({"messages": [{"content": "hi"}]}, None, "messages[0].role is None; name who speaks"),
+        ({"messages": [{"content": "hi"}]}, None, "messages[0].role is None; it must be one of system"),
         ({"messages": [{"role": "user", "content": 7}]}, None, "messages[0].content is"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
             None,
             "messages[0].content[0] is",
         ),
-        ({"tools": [{"type": "function"}]}, "tools", "tools is a list; only [] is supported"),
+        ({"tools": [{"type": "function"}]}, "tools", "tools.0.function is missing; it is required"),
+        ({"tools": [TOOL]}, "tools", "chat template has no place for tools; leave them out"),
+        ({"tool_choice": "required"}, "tool_choice", "there are no tools; give some"),
+        ({"functions": []}, "functions", "it is deprecated and not supported; use tools"),
         (
-            {"response_format": {"type": "json_object"}},
+            {"response_format": {"type": "xml"}},
             "response_format",
-            "response_format is a object; only",
+            "response_format.type is 'xml'; supported are",
         ),
+        (
+            {"chat_template_kwargs": {"tools": 1}},
+            "chat_template_kwargs",
+            "'tools' is no switch of this model",
+        ),
+        ({"reasoning_effort": "high"}, "reasoning_effort", "only 'none' is supported"),
         ({"top_logprobs": 2}, "top_logprobs", "set logprobs to true"),
         ({"max_completion_tokens": 3}, "max_tokens", "max_tokens is 2 and max_completion_tokens is 3"),
-        ({"user": "somebody"}, "user", "user is 'somebody'; it is not supported; leave it out"),
+        ({"user": "x" * 1000}, "user", "it must have at most"),
         ({"service_tier": "flex"}, "service_tier", "only 'auto' or 'default' is supported"),
         ({"prompt": "tea"}, "prompt", "field 'prompt' is unknown"),
     ],
@@ -123,7 +131,11 @@ def test_documented_defaults_are_accepted(server: LiveServer) -> None:
         "response_format": {"type": "text"},
         "service_tier": "auto",
         "tool_choice": "none",
-        "user": None,
+        "reasoning_effort": "none",
+        "metadata": {"team": "tea"},
+        "safety_identifier": "x",
+        "prompt_cache_key": "x",
+        "user": "somebody",
         "temperature": None,
         "stop": None,
         "logit_bias": None,

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.server.live_server import NAME, OPTIONS, LiveServer, eventually, live_server
 from weft import AsyncLLM
+from weft.engine.engine import Engine
 from weft.observation.instruments import Histogram
 from weft.server.prometheus_text import PrometheusText
 from weft.server.state import ServerSettings
@@ -107,18 +108,46 @@ def test_an_engine_that_makes_no_step_is_not_healthy(model: Path) -> None:
         assert up.ask("/health").status == 200
 
 
-def test_a_defect_of_the_engine_is_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_defect_of_the_engine_fails_who_was_in_it_and_the_server_goes_on(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with live_server(model) as up:
+        up.loops[0].call_soon_threadsafe(up.loops[0].set_exception_handler, lambda *_: None)
         assert up.ask("/v1/completions", BODY).status == 200
         engine = up.llm.engine
         assert engine is not None
-
         monkeypatch.setattr(engine, "schedule", Mock(side_effect=AssertionError("a defect")))
+        failed = up.ask("/v1/completions", BODY)
+        assert (failed.status, failed.error["code"]) == (500, "internal_error")
+        assert "defect" not in failed.error["message"]
+        eventually(lambda: up.llm.engine is not engine)
+        assert up.ask("/v1/completions", BODY).status == 200
+        assert (up.ask("/health").status, up.ask("/ready").status) == (200, 200)
+
+
+def test_defects_without_end_are_told(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with live_server(model) as up:
         up.loops[0].call_soon_threadsafe(up.loops[0].set_exception_handler, lambda *_: None)
+        monkeypatch.setattr(Engine, "schedule", Mock(side_effect=AssertionError("a defect")))
         assert up.ask("/v1/completions", BODY).status == 500
+        eventually(lambda: up.llm.defect is not None)
         reply = up.ask("/v1/completions", BODY)
         assert (reply.status, reply.error["code"]) == (503, "engine_stopped")
-        assert up.ask("/health").status == 503
+        assert (up.ask("/health").status, up.ask("/ready").status) == (503, 503)
+
+
+def test_steps_that_all_fail_are_told_until_one_succeeds(model: Path) -> None:
+    with live_server(model) as up:
+        runner = up.llm.serving.executor.runner
+        execute, runner.execute = runner.execute, Mock(side_effect=RuntimeError("no device"))  # type: ignore[method-assign]
+        for _ in range(8):
+            assert up.ask("/v1/completions", BODY).status == 500
+        health = up.ask("/health")
+        assert (health.status, up.ask("/ready").status) == (503, 503)
+        assert "steps failed" in health.json["status"]
+        runner.execute = execute  # type: ignore[method-assign]
+        assert up.ask("/v1/completions", BODY).status == 200
+        assert (up.ask("/health").status, up.ask("/ready").status) == (200, 200)
 
 
 def test_a_draining_server_ends_what_runs_and_takes_nothing_new(model: Path) -> None:

@@ -27,6 +27,10 @@ class RequestRejected(WeftError):
         self.retry_after_s = retry_after_s
 
 
+class EngineStopped(WeftError):
+    """An engine had defects that it could not get over, and serves no more. The message names the last."""
+
+
 class PolicyError(WeftError):
     """A policy raised, or decided something impossible. Names the policy and, where one is hit, the request."""
 

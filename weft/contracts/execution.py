@@ -49,6 +49,9 @@ class ServingExecutor(Executor[Step, StepResult], StateMover, Protocol):
     def update_weights(self, version: int, source: str) -> Awaitable[None]:
         """Replace the weights between steps, after those already submitted."""
 
+    def forget_rows(self) -> Awaitable[None]:
+        """Give up every row: another engine begins. Nothing is in flight. Raises where the executor cannot go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExecutorTraits:

@@ -47,7 +47,7 @@ class BlockPool:
         """`count` blocks with one reference each, or None where there is no room."""
         return self.allocate_each([owner] * count)
 
-    def allocate_each(self, owners: Sequence[Owner]) -> list[int] | None:
+    def allocate_each(self, owners: list[Owner]) -> list[int] | None:
         """A block with one reference for each owner, or None where there is no room for all."""
         fault(ALLOCATE)
         if self._retain_failure is not None:
@@ -82,12 +82,12 @@ class BlockPool:
             before, longest = block, max(longest, length)
         return longest
 
-    def _take(self, blocks: list[int], owners: Sequence[Owner]) -> list[int]:
+    def _take(self, blocks: list[int], owners: list[Owner]) -> list[int]:
         self.num_available -= len(blocks)
         references, owner_of = self.references, self.owners
-        for block, owner in zip(blocks, owners, strict=True):
+        for position, block in enumerate(blocks):
             references[block] = 1
-            owner_of[block] = owner
+            owner_of[block] = owners[position]
         return blocks
 
     def _evict(self, count: int) -> None:

@@ -1,5 +1,6 @@
 """Asking a driven engine for output."""
 
+from array import array
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import NamedTuple
@@ -12,13 +13,16 @@ from weft.engine.replica import Output
 
 
 class Completion(NamedTuple):
-    """How a request ended, with the output tokens of each sample, and their log-probabilities where it asked."""
+    """How a request ended, with the output tokens of each sample, and their log-probabilities where it asked; what it
+    asked of its prompt as in `Output`."""
 
     request_id: str
     status: Status
     reason: str
     outputs: tuple[tuple[int, ...], ...]
     logprobs: tuple[tuple[TokenLogprobs, ...], ...]
+    prompt_logprobs: tuple[TokenLogprobs, ...] | None = None
+    embedding: "array[float] | None" = None
 
 
 async def stream(
@@ -55,6 +59,8 @@ async def generate(driver: EngineDriver, request: Request) -> Completion:
                 ordered = [told[sample] for sample in sorted(told)]
                 outputs = tuple(output.tokens for output in ordered)
                 logprobs = tuple(output.logprobs for output in ordered)
-                return Completion(request.request_id, news.status, news.reason, outputs, logprobs)
+                end, first = (request.request_id, news.status, news.reason), told.get(0)
+                of_prompt = () if first is None else (first.prompt_logprobs, first.embedding)
+                return Completion(*end, outputs, logprobs, *of_prompt)
             told[news.sample_index] = news
     raise AssertionError("a request's news end with its end")

@@ -1,7 +1,7 @@
 """What must wait until steps under way have returned: releases of blocks they may still touch."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from weft.engine.block_pool import BlockPool
 from weft.engine.sequence import Sequence
@@ -15,12 +15,12 @@ class Deferred:
         self._releases: deque[tuple[int, BlockPool, list[int]]] = deque()
         self._settlements: deque[tuple[int, Callable[[Sequence], None], Sequence]] = deque()
 
-    def release(self, step: int, pool: BlockPool, blocks: Iterable[int]) -> None:
-        """Drop references after `step`."""
+    def release(self, step: int, pool: BlockPool, blocks: list[int]) -> None:
+        """Drop references after `step`; the list is ours from now on."""
         if step <= self.resolved_step:
             pool.release(blocks)
         else:
-            self._releases.append((step, pool, list(blocks)))
+            self._releases.append((step, pool, blocks))
 
     def settle(self, sequence: Sequence, settle: Callable[[Sequence], None]) -> None:
         """Call `settle(sequence)` after the last step that touches it; at once where that has returned."""

@@ -126,7 +126,7 @@ class EncoderState(GroupState):
         table = sequence.tables[self.index]
         for _, item, first, last in self._spans(sequence) if table else ():
             if item.start + item.num_tokens <= start and table[first] != HOLE:
-                self.deferred.release(sequence.last_step, self.pool, reversed(table[first:last]))
+                self.deferred.release(sequence.last_step, self.pool, table[first:last][::-1])
                 table[first:last] = [HOLE] * (last - first)
 
     def fork(self, parent: Sequence, child: Sequence, plan: StepPlan) -> bool:

@@ -8,10 +8,10 @@ is the loop that connects it with an executor; a test or a simulator may be anot
 from collections.abc import Sequence as SequenceOf
 
 from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected, WeftError
-from weft.contracts.events import RequestArrived, RequestEnded, Status, Transition, WeightsUpdated
+from weft.contracts.events import RequestArrived, Status, WeightsUpdated
 from weft.contracts.execution import ExecutorTraits
 from weft.contracts.prompts import Sharing
-from weft.contracts.requests import Request
+from weft.contracts.requests import Request, Slo
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.engine.coasting import Coasting
@@ -26,6 +26,7 @@ from weft.engine.results import Results
 from weft.engine.scheduler import Scheduler
 from weft.engine.search import search_client
 from weft.engine.sequence import Sequence
+from weft.engine.succession import abandon, succeed
 from weft.observation.event_log import EventLog
 
 
@@ -48,8 +49,9 @@ class Engine:
         self._door = Door(self._replica)
         self._coasting = Coasting(self._replica, self._door)
 
-    def submit(self, request: Request, now_s: float, *, stream: bool = False) -> None:
-        """Let a request wait for its turn. With `stream`, tokens are told as they come.
+    def submit(self, request: Request, now_s: float, *, stream: bool = False, tells: bool = True) -> None:
+        """Let a request wait for its turn. With `stream`, tokens are told as they come; unless it `tells`, nothing of
+        it is but what the log says.
 
         Raises `RequestRejected` where it could never fit or too much work waits, `InvalidRequest` where its
         id is in use, `PolicyError` where the order policy has no rank for it.
@@ -63,18 +65,24 @@ class Engine:
         try:
             self._door.check(request)
         except RequestRejected as refusal:
-            self._record_rejection(request, refusal.reason)
+            self._door.record(refusal)
             raise
-        record = RequestRecord(request, search_client(request), streams=stream)
+        record = RequestRecord(request, search_client(request), streams=stream, tells=tells)
         replica.requests[request.request_id] = record
         self._begin(record)
 
-    def _record_rejection(self, request: Request, reason: str) -> None:
-        replica = self._replica
-        number, now_s = replica.next_sequence_number, replica.now_s
-        replica.next_sequence_number += 1
-        self.log.record(Transition(now_s, request.request_id, number, None, Status.REJECTED, reason))
-        self.log.record(RequestEnded(now_s, request.request_id, Status.REJECTED, reason, 0))
+    def check_load(
+        self, request_id: str, tenant: str, slo: Slo | None, prompt_tokens: int, now_s: float
+    ) -> None:
+        """Raise `RequestRejected`, and record it, where such a request would not be let in now; one that is let in
+        is not here yet. For who knows about what a request will be before it is there."""
+        self._replica.now_s = now_s
+        try:
+            self._door.check_load(request_id, tenant, slo, prompt_tokens)
+        except RequestRejected as refusal:
+            self.log.record(RequestArrived(now_s, request_id, tenant, prompt_tokens, 0))
+            self._door.record(refusal)
+            raise
 
     def _begin(self, record: RequestRecord) -> None:
         replica, client = self._replica, record.client
@@ -218,6 +226,15 @@ class Engine:
                     sequence.keys.clear()
         self.log.record(WeightsUpdated(now_s, version))
 
+    def abandon(self, reason: str, now_s: float) -> None:
+        """This engine cannot go on: its requests have failed. It may be asked for nothing more."""
+        self._replica.now_s = now_s
+        abandon(self._replica, reason)
+
+    def succeed(self, former: "Engine") -> None:
+        """Take the place of one that was abandoned; this one is new. See `succession.py`."""
+        succeed(self._replica, former._replica)
+
     def live_requests(self) -> list[str]:
         """Ids of the requests that have not ended, by arrival."""
         return list(self._replica.requests)
@@ -228,9 +245,9 @@ class Engine:
         return len(self._replica.in_flight)
 
     @property
-    def oldest_in_flight(self) -> int:
-        """The number of the oldest of them; there must be one."""
-        return self._replica.in_flight[0].step.number
+    def step_under_way(self) -> Step | None:
+        """The oldest of them, or None."""
+        return self._replica.in_flight[0].step if self._replica.in_flight else None
 
     @property
     def num_transfers(self) -> int:

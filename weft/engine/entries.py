@@ -147,12 +147,12 @@ class Entries:
         store.take_snapshots(sequence, start, plan)
         if draft is not None:
             draft = draft._replace(state_blocks=store.reserve_draft(sequence, len(draft.tokens)))
-        emits = start + count == sequence.num_known >= sequence.prompt_tokens
+        completes = start + count == sequence.num_known >= sequence.prompt_tokens
+        remaining = sequence.num_remaining_tokens
+        emits = completes and remaining > 0
         record = self._replica.requests[sequence.request.request_id]
         candidates = record.client.num_candidates if record.client is not None and emits else 0
-        stands = (
-            emits and not candidates and not sequence.is_synchronous and sequence.num_remaining_tokens > 1
-        )
+        stands = emits and not candidates and not sequence.is_synchronous and remaining > 1
         chosen = sequence.unsent_tokens if sequence.is_announced else ()
         sequence.unsent_tokens = ()
         if not sequence.is_announced:
@@ -164,6 +164,8 @@ class Entries:
         sequence.is_awaited = emits and sequence.is_synchronous
         if draft is None:
             self._count_progress(sequence, count, emits=emits and not candidates, stands=stands)
+            if completes and remaining == 0:  # the request wants no output
+                self._replica.plan.ending.append(sequence)
 
     def _count_progress(self, sequence: Sequence, count: int, *, emits: bool, stands: bool) -> None:
         sequence.base_computed += count

@@ -74,15 +74,15 @@ class GroupState(ABC):
         """Give the child the parent's state; False, changing nothing, where there is no room."""
 
     def held(self, sequence: Sequence) -> list[int]:
-        """The blocks in a sequence's table, holes left out."""
+        """The blocks in a sequence's table, holes left out; to look at only."""
         table = sequence.tables[self.index] if sequence.tables else []
         return [block for block in table if block != HOLE]
 
     def release(self, sequence: Sequence) -> None:
         """Give up everything, the end of the sequence first, once no step under way touches it."""
         blocks = self.held(sequence)
+        if sequence.tables:
+            sequence.tables[self.index] = []
         if blocks:
             blocks.reverse()
             self.deferred.release(sequence.last_step, self.pool, blocks)
-        if sequence.tables:
-            sequence.tables[self.index] = []

@@ -153,16 +153,23 @@ class Lifecycle:
             self._close(record, status, reason)
 
     def tell(self, sequence: Sequence, status: Status | None, reason: str) -> None:
-        """Put news of a sequence where its client will find it."""
+        """Put news of a sequence where its client will find it, or only count its tokens where nobody looks."""
+        record = self._replica.requests[sequence.request.request_id]
+        if not record.tells:
+            record.num_output_tokens += len(sequence.output) - sequence.streamed
+            sequence.streamed = len(sequence.output)
+            return
         new = tuple(sequence.output[sequence.streamed :])
         if new or status is not None:
             logprobs = () if sequence.logprobs is None else _logprobs_of(sequence, new)
-            sequence.streamed += len(new)
             request_id = sequence.request.request_id
-            self._replica.requests[request_id].num_output_tokens += len(new)
-            self._replica.outputs.append(
-                Output(request_id, sequence.sample_index, new, status, reason, logprobs)
-            )
+            news = Output(request_id, sequence.sample_index, new, status, reason, logprobs)
+            if sequence.report is not None and not sequence.streamed:
+                known, embedding = tuple(sequence.report.logprobs), sequence.report.embedding
+                news = news._replace(prompt_logprobs=known, embedding=embedding)
+            sequence.streamed += len(new)
+            record.num_output_tokens += len(new)
+            self._replica.outputs.append(news)
 
     def _close(self, record: RequestRecord, status: Status, reason: str) -> None:
         replica = self._replica

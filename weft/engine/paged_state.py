@@ -83,6 +83,11 @@ class PagedState(GroupState):
         self.pool.share([block for block in table if block != HOLE])
         sequence.tables[self.index] = table
 
+    def held(self, sequence: Sequence) -> list[int]:
+        if self.window_tokens is None and sequence.tables:
+            return sequence.tables[self.index]
+        return super().held(sequence)
+
     def growth(self, length: int, end: int) -> int:
         return max(0, blocks_for(end, self.block_tokens) - length)
 
@@ -103,13 +108,14 @@ class PagedState(GroupState):
             table += blocks
             plan.change_table(sequence, self.index, length, blocks)
 
-    def extend_each(self, sequences: SequenceOf[Sequence], owners: SequenceOf[Owner], plan: StepPlan) -> None:
+    def extend_each(self, sequences: list[Sequence], owners: list[Owner], plan: StepPlan) -> None:
         """One more block for each; there is room for all."""
         blocks = self.pool.allocate_each(owners)
         if blocks is None:
             raise InvariantViolation("room_checked", f"{len(owners)} blocks were promised and are not there")
         index, changes = self.index, plan.tables
-        for sequence, block in zip(sequences, blocks, strict=True):
+        for position, block in enumerate(blocks):
+            sequence = sequences[position]
             table = sequence.tables[index]
             changes.append(TableChange(sequence.row, index, len(table), (block,)))
             table.append(block)
@@ -195,5 +201,5 @@ class ReservedState(PagedState):
         """Reservations cannot be shared: the child computes its own state."""
         return False
 
-    def extend_each(self, sequences: SequenceOf[Sequence], owners: SequenceOf[Owner], plan: StepPlan) -> None:
+    def extend_each(self, sequences: list[Sequence], owners: list[Owner], plan: StepPlan) -> None:
         """The reservation holds already what they need."""

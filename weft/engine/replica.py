@@ -1,5 +1,6 @@
 """Everything an engine knows, in one place; the parts that act on it share it."""
 
+from array import array
 from collections import deque
 from collections.abc import Sequence as SequenceOf
 from functools import partial
@@ -34,7 +35,8 @@ from weft.policies.registry import (
 class Output(NamedTuple):
     """News of one output of a request: `tokens` since the last news; `status` and `reason` at its end.
 
-    `logprobs`: one for each of `tokens` where the request asked for them, else empty.
+    `logprobs`: one for each of `tokens` where the request asked for them, else empty. `prompt_logprobs` (of the
+    prompt's tokens from the second on) and `embedding`: where it asked, with the first news of its first output.
     """
 
     request_id: str
@@ -43,6 +45,8 @@ class Output(NamedTuple):
     status: Status | None = None
     reason: str = ""
     logprobs: tuple[TokenLogprobs, ...] = ()
+    prompt_logprobs: tuple[TokenLogprobs, ...] | None = None
+    embedding: "array[float] | None" = None
 
 
 class RequestRecord:
@@ -57,10 +61,14 @@ class RequestRecord:
         "request",
         "sequences",
         "streams",
+        "tells",
     )
 
-    def __init__(self, request: Request, client: SearchClient | None, *, streams: bool) -> None:
+    def __init__(
+        self, request: Request, client: SearchClient | None, *, streams: bool, tells: bool = True
+    ) -> None:
         self.request = request
+        self.tells = tells
         self.client = client
         self.streams = streams and self.tells_each
         self.sequences: list[Sequence] = []
@@ -215,6 +223,8 @@ class PolicyView:
 
     def can_swap(self, sequence: object) -> bool:
         assert isinstance(sequence, Sequence)
+        if sequence.report is not None and not sequence.report.survives_swap:
+            return False
         return bool(self._replica.config.num_host_blocks) and self._replica.host.has_room(
             self._replica.store.count_swappable(sequence)
         )

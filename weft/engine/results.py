@@ -14,6 +14,7 @@ STOPPED = sometimes("result: a sequence ended by a stop token")
 STOPPED_IN_FLIGHT = sometimes("result: a sequence ended while its next step was under way")
 LIMITED = sometimes("result: a sequence ended at its length limit")
 FINISHED_PREEMPTED = sometimes("result: a preempted sequence finished by a step under way")
+ROW_FAILED = sometimes("result: a row could not go on, and its request failed")
 DRAFT_ACCEPTED = sometimes("draft: all guesses accepted")
 DRAFT_REJECTED = sometimes("draft: a guess was rejected")
 
@@ -36,8 +37,12 @@ class Results:
             )
         if result.logprobs:
             self._note_logprobs(flight, result)
+        if result.prompts:
+            self._note_prompts(flight, result)
         if flight.step.advances:
             replica.standing.resolve(result.tokens)
+        if result.failed:
+            self._fail_rows(flight, result)
         if flight.plan.entries:
             self._apply_explicit(flight, result)
         self._publish(flight)
@@ -81,6 +86,12 @@ class Results:
             if sequence.logprobs is not None:
                 sequence.logprobs += logprobs
 
+    def _note_prompts(self, flight: FlightRecord, result: StepResult) -> None:
+        for row, part in result.prompts.items():
+            report = self._holder(flight, row).report
+            if report is not None:
+                report.take(part)
+
     def _holder(self, flight: FlightRecord, row: int) -> Sequence:
         """Who held a row in a step under way."""
         sequence = flight.former.get(row) or self._replica.rows[row]
@@ -101,6 +112,8 @@ class Results:
         if entry.emits:
             sequence.is_awaited = False
         num_units = entry.start + entry.num_units
+        if sequence.report is not None and num_units >= sequence.prompt_tokens:
+            sequence.report.require_complete()
         if entry.draft is not None:
             num_units = self._verify(sequence, entry, result.verified[entry.row])
             if sequence.num_remaining_tokens == 0:
@@ -167,6 +180,20 @@ class Results:
             self._lifecycle.contain(sequence, self._end, sequence, "stop")
         for sequence in flight.ending:
             self._lifecycle.contain(sequence, self._end, sequence, "length")
+
+    def _fail_rows(self, flight: FlightRecord, result: StepResult) -> None:
+        """End the requests of the sequences that the executor cannot go on with, before their tokens of this step, which
+        mean nothing, count as output."""
+        for row, reason in result.failed.items():
+            sequence = self._holder(flight, row)
+            record = self._replica.requests.get(sequence.request.request_id)
+            if record is None:
+                continue
+            ROW_FAILED.hit()
+            if sequence.number not in flight.plan.explicit and not sequence.has_ended:
+                self._replica.standing.collect(sequence)
+                del sequence.output[-1:]
+            self._lifecycle.end_request(record, Status.FAILED, reason)
 
     def _end(self, sequence: Sequence, reason: str) -> None:
         if sequence.has_ended:

@@ -85,7 +85,8 @@ class Scheduler:
         if due and not self._lifecycle.contain(due[0], replica.store.extend_each, due, replica.plan):
             self._lifecycle.contain_each(due, self._cross)
         else:
-            replica.plan.crossed.update((sequence.number, sequence) for sequence in due)
+            for sequence in due:
+                replica.plan.crossed[sequence.number] = sequence
 
     def _cross(self, sequence: Sequence) -> None:
         """A standing sequence reaches a new block: give it one, or take it out of this step."""

@@ -7,6 +7,7 @@ from weft.contracts.policies import Rank
 from weft.contracts.requests import Request
 from weft.contracts.state import Owner, OwnerKind
 from weft.contracts.steps import TokenLogprobs
+from weft.engine.prompt_report import prompt_report
 
 NEVER = -1
 
@@ -20,10 +21,10 @@ class Sequence:
 
     `output` holds the output tokens collected so far; those of recent ticks may still lie in the standing
     rows' history. `logprobs`: of its output tokens, where the request asks; they are there before the tokens
-    are collected. `tables`: per state group the blocks held. `keys`: prefix keys of its full blocks, as far
-    as computed. `last_step`: the last step planned that touches its state. `is_held`: a search client
-    decides how it goes on. `is_private`: no other sequence can have the same content. `is_awaited`: the result
-    of its last step must be seen before the next.
+    are collected. `report`: what the request wants to know of the prompt, or None. `tables`: per state group the
+    blocks held. `keys`: prefix keys of its full blocks, as far as computed. `last_step`: the last step planned
+    that touches its state. `is_held`: a search client decides how it goes on. `is_private`: no other sequence can
+    have the same content. `is_awaited`: the result of its last step must be seen before the next.
     """
 
     __slots__ = (
@@ -54,6 +55,7 @@ class Sequence:
         "owner",
         "prompt_tokens",
         "rank",
+        "report",
         "request",
         "row",
         "sample_index",
@@ -82,6 +84,7 @@ class Sequence:
         self.status = Status.WAITING
         self.output = array("i")
         self.logprobs: list[TokenLogprobs] | None = None if request.sampling.logprobs is None else []
+        self.report = prompt_report(request, sample_index)
         self.base_known = self.prompt_tokens
         self.base_computed = 0
         self.stands = False
@@ -128,6 +131,12 @@ class Sequence:
     def num_missing(self) -> int:
         """Known units still to compute."""
         return self.num_known - self.num_computed
+
+    @property
+    def num_skippable(self) -> int:
+        """Known units that need not be computed where their state is at hand: the last must, to go on from it."""
+        before = self.num_known - 1
+        return before if self.report is None else self.report.num_skippable(before)
 
     @property
     def decodes(self) -> bool:

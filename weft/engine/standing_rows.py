@@ -6,6 +6,7 @@ output its limit, and the token arrays of recent steps are kept until everyone h
 happens at every few block boundaries.
 """
 
+from array import array
 from collections.abc import Iterable
 from collections.abc import Sequence as SequenceOf
 
@@ -33,7 +34,7 @@ class StandingRows:
         self._crossings: dict[int, list[Sequence]] = {}
         self._endings: dict[int, dict[int, Sequence]] = {}
         self._history: list[SequenceOf[int]] = []
-        self._history_start = 0
+        self._history_start = self._alike_since = 0
 
     def join(self, sequence: Sequence) -> None:
         """From the next tick on the sequence takes part; its known tokens are one ahead of the computed."""
@@ -105,17 +106,24 @@ class StandingRows:
 
     def resolve(self, tokens: SequenceOf[int]) -> None:
         """The oldest planned tick has returned these tokens, by row."""
+        self._note_alike(tokens)
         self._history.append(tokens)
         self.clock.resolved += 1
         self._forget()
 
     def resolve_alike(self, num_ticks: int, tokens: SequenceOf[int], sequences: Iterable[Sequence]) -> None:
         """As `resolve`, for so many ticks that all returned the same; those who stand collect."""
+        self._note_alike(tokens)
         self._history.extend([tokens] * num_ticks)
         self.clock.resolved += num_ticks
         for sequence in sequences:
             self.collect(sequence)
         self._forget()
+
+    def _note_alike(self, tokens: SequenceOf[int]) -> None:
+        """Since when each tick has returned the very same array, as simulated ones do."""
+        if not self._history or self._history[-1] is not tokens:
+            self._alike_since = self.clock.resolved
 
     def _forget(self) -> None:
         if len(self._history) > 2 * self._kept_ticks:
@@ -131,7 +139,10 @@ class StandingRows:
         if first < end:
             row, start = sequence.row, self._history_start
             assert first >= start
-            sequence.output.extend([tokens[row] for tokens in self._history[first - start : end - start]])
+            if first >= self._alike_since:
+                sequence.output += array("i", (self._history[-1][row],)) * (end - first)
+            else:
+                sequence.output.extend([tokens[row] for tokens in self._history[first - start : end - start]])
             sequence.collected_tick = end
 
     @property

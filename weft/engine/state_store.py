@@ -53,7 +53,7 @@ class StateStore:
         """How many whole blocks of a sequence's known tokens are cached, at least one token left over."""
         if not self.caches_prefixes or (sequence.is_private and not sequence.keys):
             return 0
-        limit = (sequence.num_known - 1) // self.block_tokens
+        limit = sequence.num_skippable // self.block_tokens
         keys = self.keys.extend(sequence, limit)[:limit]
         for group in self._unlimited:
             keys = keys[: group.longest_prefix(keys)]
@@ -116,7 +116,7 @@ class StateStore:
             group.grow(sequence, start, end, plan)
         return True
 
-    def extend_each(self, sequences: SequenceOf[Sequence], plan: StepPlan) -> bool:
+    def extend_each(self, sequences: list[Sequence], plan: StepPlan) -> bool:
         """Give each of these standing sequences, all about to begin a new block, that block.
 
         False, changing nothing, where that takes more than a block each or there is no room for all: then

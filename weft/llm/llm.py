@@ -10,10 +10,10 @@ from typing import Any, Self, TypeVar
 from tqdm.auto import tqdm
 
 from weft.contracts.errors import ConfigurationError, InvalidRequest
-from weft.contracts.requests import SamplingParams
+from weft.contracts.requests import Pooling, SamplingParams
 from weft.llm.async_llm import AsyncLLM
 from weft.llm.prompting import Message, Prompt
-from weft.llm.results import RequestOutput
+from weft.llm.results import EmbeddingOutput, RequestOutput
 
 Answer = TypeVar("Answer")
 
@@ -79,6 +79,22 @@ class LLM:
         answers = [self._llm.generate(prompt, each) for prompt, each in zip(listed, params, strict=True)]
         return self._run(_gather(answers, progress=progress))
 
+    def embed(
+        self,
+        prompts: Prompt | Sequence[Prompt],
+        pooling: Pooling | str | None = None,
+        *,
+        progress: bool = True,
+    ) -> list[EmbeddingOutput]:
+        """Vectors of prompts (as for `generate`), in their order, each of length 1.
+
+        `pooling`: "last" token or "mean" of all; None takes what the model was trained for, where its files say, else
+        "last". Raises as `generate` does.
+        """
+        self._require_open()
+        answers = [self._llm.embed(prompt, pooling) for prompt in _listed(prompts)]
+        return self._run(_gather(answers, progress=progress))
+
     def chat(
         self,
         conversations: Sequence[Message] | Sequence[Sequence[Message]],
@@ -121,18 +137,17 @@ class LLM:
             raise
 
 
-async def _gather(
-    answers: Sequence[Coroutine[Any, Any, RequestOutput]], *, progress: bool
-) -> list[RequestOutput]:
+async def _gather(answers: Sequence[Coroutine[Any, Any, Answer]], *, progress: bool) -> list[Answer]:
     """All answers, with a bar; where one fails, the others are cancelled."""
     with tqdm(total=len(answers), delay=PROGRESS_DELAY_S, unit="prompt", disable=not progress) as bar:
         num_tokens = 0
 
-        async def follow(answer: Coroutine[Any, Any, RequestOutput]) -> RequestOutput:
+        async def follow(answer: Coroutine[Any, Any, Answer]) -> Answer:
             nonlocal num_tokens
             output = await answer
-            num_tokens += sum(len(each.token_ids) for each in output.outputs)
-            bar.set_postfix_str(f"{num_tokens} output tokens", refresh=False)
+            if isinstance(output, RequestOutput):
+                num_tokens += sum(len(each.token_ids) for each in output.outputs)
+                bar.set_postfix_str(f"{num_tokens} output tokens", refresh=False)
             bar.update()
             return output
 

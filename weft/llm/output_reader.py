@@ -1,7 +1,9 @@
 """From an engine's news of one output to text."""
 
 from weft.contracts.events import Status
+from weft.contracts.requests import SamplingParams
 from weft.engine.replica import Output
+from weft.llm.prompting import Prompting
 from weft.llm.results import CompletionChunk, FinishReason
 from weft.text.output_text import OutputText
 
@@ -37,9 +39,9 @@ class OutputReader:
             stop_token = None
         text, kept = self._read_text(news.tokens, stop_token, is_over=is_over)
         logprobs = news.logprobs[: len(kept)]
-        if not is_over:
-            return CompletionChunk(self._index, text, kept, logprobs)
-        return CompletionChunk(self._index, text, kept, logprobs, *self._end(news.reason, stop_token))
+        finish_reason, stop_reason = self._end(news.reason, stop_token) if is_over else (None, None)
+        of_prompt = None if news.prompt_logprobs is None else (None, *news.prompt_logprobs)
+        return CompletionChunk(self._index, text, kept, logprobs, finish_reason, stop_reason, of_prompt)
 
     def _read_text(
         self, tokens: tuple[int, ...], stop_token: int | None, *, is_over: bool
@@ -65,3 +67,10 @@ class OutputReader:
 
 def _last(tokens: tuple[int, ...]) -> int | None:
     return tokens[-1] if tokens else None
+
+
+def output_reader(prompting: Prompting, sampling: SamplingParams, index: int) -> OutputReader:
+    """One for the output at `index` of a request."""
+    tokenizer, skip_special = prompting.tokenizer, sampling.skip_special_tokens
+    text = None if tokenizer is None else OutputText(tokenizer, sampling.stop, skip_special=skip_special)
+    return OutputReader(index, text, sampling.stop_token_ids, prompting.end_token_ids)

@@ -95,6 +95,13 @@ class EventLog:
         for event_type in event_types or EVENT_TYPES:
             self._handlers[event_type] += (handler,)
 
+    def handlers(self) -> list[Handler]:
+        """All that are subscribed, each once."""
+        found: list[Handler] = []
+        for handlers in self._handlers.values():
+            found += [handler for handler in handlers if handler not in found]
+        return found
+
     def unsubscribe(self, handler: Handler) -> None:
         """Pass nothing to a handler any more; one that was never subscribed is ignored."""
         self._run_handlers.pop(handler, None)

@@ -64,9 +64,9 @@ class EngineMetrics:
     Gauges tell of sequences as of the last step, and 0 once no request is unfinished;
     `kv_cache_blocks_used` is as of the last step.
 
-    `prompt_tokens` counts a prompt when its first output token is known. `generation_tokens` counts output
-    tokens as steps bring them; what was under way for a sequence that has ended is not counted, while in a
-    search each step of each hypothesis is.
+    `prompt_tokens` counts a prompt when its first output token is known, or at its end where it has none.
+    `generation_tokens` counts output tokens as steps bring them; what was under way for a sequence that has ended
+    is not counted, while in a search each step of each hypothesis is.
     `prefix_cache_queries` and `prefix_cache_hits` are tokens. Labels: `num_preemptions`,
     `requests_rejected`, `requests_failed`, `requests_cancelled` by reason, `request_success` by finish
     reason, `transfers` (ended ones) and `transfers_failed` by kind.
@@ -164,6 +164,8 @@ class EngineMetrics:
             self.request_success.inc(event.reason)
             if request is not None:
                 self.e2e_request_latency_seconds.observe(event.time_s - request.arrival_s)
+                if not event.output_tokens:
+                    self.prompt_tokens.inc(request.prompt_tokens)
         elif event.status is Status.REJECTED:
             self.requests_rejected.inc(event.reason)
         elif event.status is Status.FAILED:

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope
 
 from weft.server.connection import ClientGone
 from weft.server.errors import ApiError
-from weft.server.fields import StreamOptions
+from weft.server.schema_places import Place, find_place
 
 MOST_BODY_BYTES = 8 << 20
 """A prompt of a million tokens takes about half of this."""
@@ -89,28 +89,23 @@ def _refusal(schema: type[BaseModel], detail: ErrorDetails) -> ApiError:
         return ApiError(400, f"the body is not valid JSON: {problem}", code="invalid_json")
     if not location:
         return ApiError(400, "the body must be a JSON object", code="invalid_json")
-    top = str(location[0])
-    if kind == "missing" and len(location) == 1:
-        return ApiError(400, f"{top} is missing; it is required", param=top, code="missing")
+    place = find_place(schema, location)
+    if kind in ("missing", "union_tag_not_found"):
+        name = place.name if kind == "missing" else f"{place.name}.type"
+        return ApiError(400, f"{name} is missing; it is required", param=place.top, code="missing")
     if kind == "extra_forbidden":
-        return _unknown(_known(schema, location), location)
-    name = ".".join(str(part) for part in location if _is_shown(part))
-    message = f"{name} is {_shown(detail['input'])}; {_allowed(detail)}"
-    return ApiError(400, message, param=top, code="unsupported" if kind == "unsupported" else "invalid_value")
+        return _unknown(place)
+    message = f"{place.name} is {_shown(detail['input'])}; {_allowed(detail)}"
+    if kind == "union_tag_invalid":
+        tag, tags = detail["ctx"]["tag"], detail["ctx"]["expected_tags"]
+        message = f"{place.name}.type is {_shown(tag)}; supported are {tags}"
+    code = "unsupported" if kind in ("unsupported", "union_tag_invalid") else "invalid_value"
+    return ApiError(400, message, param=place.top, code=code)
 
 
-def _is_shown(part: int | str) -> bool:
-    return part != "[key]"
-
-
-def _known(schema: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    """The fields beside the last part of a location."""
-    return list((schema if len(location) == 1 else StreamOptions).model_fields)
-
-
-def _unknown(known: list[str], location: tuple[int | str, ...]) -> ApiError:
-    name = ".".join(str(part) for part in location)[:MOST_SHOWN]
-    nearest = difflib.get_close_matches(str(location[-1])[:MOST_SHOWN], known, n=1, cutoff=0.0)
+def _unknown(place: Place) -> ApiError:
+    name, last = place.name[:MOST_SHOWN], place.last[:MOST_SHOWN]
+    nearest = difflib.get_close_matches(last, place.known, n=1, cutoff=0.0)
     return ApiError(
         400,
         f"field {name!r} is unknown; the nearest that is known is {nearest[0]!r}",

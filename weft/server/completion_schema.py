@@ -5,13 +5,15 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from weft.server.fields import MOST_TOKENS, GenerationFields
+from weft.contracts.requests import MOST_SAMPLES
+from weft.server.fields import MOST_TOKENS
+from weft.server.structured_fields import StructuredFields
 from weft.server.unsupported import only
 
 MOST_PROMPTS = 1024
 
 
-def listed_prompts(value: Any) -> list[str | list[int]]:
+def listed_prompts(value: Any, *, most: int = MOST_PROMPTS) -> list[str | list[int]]:
     """One prompt or several, texts or token ids, as a list of prompts."""
     if isinstance(value, str) or _is_tokens(value):
         return [value]
@@ -19,10 +21,8 @@ def listed_prompts(value: Any) -> list[str | list[int]]:
         raise PydanticCustomError(
             "prompt", "it must be a string, a list of strings, a list of token ids or a list of such lists"
         )
-    if not 1 <= len(value) <= MOST_PROMPTS:
-        raise PydanticCustomError(
-            "prompts", "it must hold between 1 and {most} prompts", {"most": MOST_PROMPTS}
-        )
+    if not 1 <= len(value) <= most:
+        raise PydanticCustomError("prompts", "it must hold between 1 and {most} prompts", {"most": most})
     return value
 
 
@@ -35,14 +35,14 @@ def _is_tokens(value: Any) -> bool:
     )
 
 
-class CompletionBody(GenerationFields):
-    """`prompt`: as `listed_prompts` leaves it. What follows `logprobs` is documented by the protocol and not
-    supported here; `best_of` only where it changes nothing, as it equals `n`."""
+class CompletionBody(StructuredFields):
+    """`prompt`: as `listed_prompts` leaves it. `max_tokens` of 0: no output, only what is asked of the prompt. What
+    follows `echo` is documented by the protocol and not supported here."""
 
     prompt: Annotated[list[Any], BeforeValidator(listed_prompts)]
+    max_tokens: Annotated[int, Field(ge=0, lt=MOST_TOKENS)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
+    best_of: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] | None = None
+    echo: bool | None = None
 
-    best_of: Annotated[int, Field(ge=1, le=128)] | None = None
-    echo: Annotated[Any, only(False)] = None
     suffix: Annotated[Any, only()] = None
-    user: Annotated[Any, only()] = None

@@ -10,7 +10,7 @@ from math import ceil
 
 from weft.contracts.errors import InvalidRequest, RequestRejected
 from weft.llm.prompting import ContextLengthExceeded
-from weft.server.json_response import JsonResponse
+from weft.llm.results import RequestAbandoned
 
 log = logging.getLogger("weft.server")
 
@@ -43,18 +43,19 @@ class ApiError(Exception):
 
     @property
     def body(self) -> dict[str, object]:
-        """As the protocol has it."""
+        """As OpenAI's protocols have it; `error_formats` has others."""
         error = {"message": self.message, "type": self.kind, "param": self.param, "code": self.code}
         return {"error": error}
-
-    def response(self) -> JsonResponse:
-        """The whole answer."""
-        return JsonResponse(self.body, self.status, self.headers)
 
 
 def unavailable(message: str, code: str) -> ApiError:
     """503: not now, perhaps elsewhere or later."""
-    return ApiError(503, message, kind=SERVER, code=code)
+    return ApiError(503, message, kind=SERVER, code=code, headers={"retry-after": f"{RETRY_UNKNOWN_S:.0f}"})
+
+
+def stopping() -> ApiError:
+    """503: this one will not be finished here."""
+    return unavailable("the server has stopped before this request was finished; ask another", "stopping")
 
 
 def api_error(error: Exception) -> ApiError:
@@ -67,6 +68,8 @@ def api_error(error: Exception) -> ApiError:
         return ApiError(400, str(error), param=_blamed(error), code="invalid_value")
     if isinstance(error, RequestRejected):
         return _busy(error)
+    if isinstance(error, RequestAbandoned):
+        return stopping()
     log.error("a request failed", exc_info=error)
     return ApiError(
         500, "the request failed inside the server; its log says why", kind=SERVER, code="internal_error"
@@ -82,5 +85,6 @@ def _blamed(error: InvalidRequest) -> str | None:
 def _busy(error: RequestRejected) -> ApiError:
     """Only too much waiting work leads here: the cache has room for any request that the model can take."""
     wait_s = RETRY_UNKNOWN_S if error.retry_after_s is None else error.retry_after_s
-    headers = {"retry-after": str(max(1, ceil(wait_s)))}
+    milliseconds = max(1, ceil(1000 * wait_s))  # OpenAI's clients read both, and prefer the finer
+    headers = {"retry-after": str(max(1, ceil(wait_s))), "retry-after-ms": str(milliseconds)}
     return ApiError(429, error.reason, kind=RATE, code="overloaded", headers=headers)

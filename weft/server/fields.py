@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from weft.contracts.callers import MOST_NAME_CHARACTERS, MOST_PRIORITY
+from weft.contracts.requests import MOST_LOGPROBS
 from weft.server.unsupported import only
 
 MOST_STOPS = 16
@@ -34,6 +36,7 @@ TokenId = Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
 BiasKey = Annotated[str, AfterValidator(_token_key)]
 Bias = Annotated[float, Field(ge=-100, le=100)]
 Count = Annotated[int, Field(ge=1, lt=MOST_TOKENS)]
+ModelName = Annotated[str, Field(max_length=256)]
 
 
 class Strict(BaseModel):
@@ -50,13 +53,23 @@ class StreamOptions(Strict):
     include_obfuscation: Annotated[Any, only(False)] = None
 
 
-class GenerationFields(Strict):
+class RequestFields(Strict):
+    """What every request for output says: to which model, and whether the answer is to be a stream. Ours are `priority`
+    and `cache_salt`, which mean what they do in `Caller`."""
+
+    model: ModelName
+    stream: bool | None = None
+    priority: Annotated[int, Field(ge=-MOST_PRIORITY, le=MOST_PRIORITY)] | None = None
+    cache_salt: Annotated[str, Field(min_length=1, max_length=MOST_NAME_CHARACTERS)] | None = None
+
+
+class GenerationFields(RequestFields):
     """What can be said of any generation; None where the client says nothing.
 
-    From `top_k` on the fields are ours; they mean what they do in `SamplingParams`.
+    `user` changes nothing: it is the client's own note on whom the request is for. From `top_k` on the fields are ours;
+    they mean what they do in `SamplingParams`.
     """
 
-    model: Annotated[str, Field(max_length=256)]
     n: Annotated[int, Field(ge=1, le=128)] | None = None
     stop: Stop | None = None
     max_tokens: Count | None = None
@@ -66,12 +79,13 @@ class GenerationFields(Strict):
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     logit_bias: Annotated[dict[BiasKey, Bias], Field(max_length=MOST_BIASES)] | None = None
-    stream: bool | None = None
     stream_options: StreamOptions | None = None
 
+    user: Annotated[str, Field(max_length=MOST_NAME_CHARACTERS)] | None = None
     top_k: Annotated[int, Field(ge=0, lt=MOST_TOKENS)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
     repetition_penalty: Annotated[float, Field(gt=0, le=100)] | None = None
     min_tokens: Annotated[int, Field(ge=0, lt=MOST_TOKENS)] | None = None
     stop_token_ids: Annotated[list[TokenId], Field(max_length=MOST_STOP_TOKENS)] | None = None
     ignore_eos: bool | None = None
+    prompt_logprobs: Annotated[int, Field(ge=0, le=MOST_LOGPROBS)] | None = None

@@ -5,21 +5,28 @@ each in order.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from weft.contracts.callers import ANYONE, Caller
 from weft.contracts.requests import SamplingParams
 from weft.llm.async_llm import AsyncLLM
 from weft.llm.results import CompletionChunk, CompletionOutput
 
+Answer = TypeVar("Answer")
+
+MOST_AHEAD = 64
+"""Chunks made before the client has taken those before them; what it leaves waits in the engine, which bounds it."""
+
 
 class Asked(NamedTuple):
-    """One prompt, and what to do with it."""
+    """One prompt, what to do with it, and for whom."""
 
     tokens: tuple[int, ...]
     sampling: SamplingParams
+    caller: Caller = ANYONE
 
 
 class Usage:
@@ -39,22 +46,31 @@ class Usage:
         }
 
 
-async def whole_outputs(llm: AsyncLLM, asked: Sequence[Asked]) -> list[CompletionOutput]:
-    """All choices, in order. Where one prompt fails, or the caller is cancelled, the others are cancelled."""
-    tasks = [asyncio.ensure_future(llm.generate(each.tokens, each.sampling)) for each in asked]
+async def all_of(work: Iterable[Coroutine[Any, Any, Answer]]) -> list[Answer]:
+    """What each of these gives, in order. Where one fails, or the caller is cancelled, the others are cancelled."""
+    tasks = [asyncio.ensure_future(each) for each in work]
     try:
-        answers = await asyncio.gather(*tasks)
+        return await asyncio.gather(*tasks)
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def whole_outputs(llm: AsyncLLM, asked: Sequence[Asked]) -> list[CompletionOutput]:
+    """All choices, in order. Where one prompt fails, or the caller is cancelled, the others are cancelled."""
+    answers = await all_of(llm.generate(*each) for each in asked)
     outputs = [output for answer in answers for output in answer.outputs]
     return [replace(output, index=index) for index, output in enumerate(outputs)]
 
 
-async def chunks(llm: AsyncLLM, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:
+def chunks(llm: AsyncLLM, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:
     """News of all choices as they come. Leaving early cancels all; so does the failure of one."""
-    queue: asyncio.Queue[CompletionChunk | Exception | None] = asyncio.Queue()
+    return llm.stream(*asked[0]) if len(asked) == 1 else _merged(llm, asked)
+
+
+async def _merged(llm: AsyncLLM, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:
+    queue: asyncio.Queue[CompletionChunk | Exception | None] = asyncio.Queue(MOST_AHEAD)
     first_index, tasks = 0, []
     for each in asked:
         tasks.append(asyncio.ensure_future(_pump(llm, each, first_index, queue)))
@@ -82,9 +98,9 @@ async def _pump(
     queue: "asyncio.Queue[CompletionChunk | Exception | None]",
 ) -> None:
     try:
-        async with aclosing(llm.stream(asked.tokens, asked.sampling)) as news:
+        async with aclosing(llm.stream(*asked)) as news:
             async for chunk in news:
-                queue.put_nowait(replace(chunk, index=first_index + chunk.index))
-        queue.put_nowait(None)
+                await queue.put(replace(chunk, index=first_index + chunk.index))
+        await queue.put(None)
     except Exception as error:
-        queue.put_nowait(error)
+        await queue.put(error)

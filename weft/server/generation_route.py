@@ -6,14 +6,17 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from weft.contracts.errors import RequestRejected
+from weft.llm.async_llm import AsyncLLM
 from weft.server.bodies import parse_body, read_body
+from weft.server.callers import read_caller
 from weft.server.connection import while_connected
 from weft.server.dialect import Dialect
 from weft.server.errors import api_error
 from weft.server.events import EventStream
+from weft.server.fields import RequestFields
 from weft.server.generating import Asked, Usage, chunks, whole_outputs
+from weft.server.intake import declared_bytes
 from weft.server.json_response import JsonResponse
-from weft.server.sampling import check_streaming
 from weft.server.state import Loaded, ServerState
 
 
@@ -26,17 +29,29 @@ class GenerationRoute:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         loaded = self._state.admit()
         try:
-            body = await read_body(scope, receive, self._state.settings.most_body_bytes)
+            body = await self._read(loaded.llm, scope, receive)
             await while_connected(receive, self._answer(loaded, body, scope, receive, send))
         finally:
             self._state.leave()
 
+    async def _read(self, llm: AsyncLLM, scope: Scope, receive: Receive) -> bytes:
+        """The body, unless its length says that its request would be refused."""
+        caller, num_bytes = read_caller(scope, None), declared_bytes(scope)
+        most_bytes = self._state.settings.most_body_bytes
+        if num_bytes is not None and num_bytes <= most_bytes:
+            self._state.intake.check(llm, caller, num_bytes)
+        body = await read_body(scope, receive, most_bytes)
+        if num_bytes is None:
+            self._state.intake.check(llm, caller, len(body))
+        return body
+
     async def _answer(self, loaded: Loaded, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         body = await parse_body(self._dialect.schema, raw)
         self._state.check_model(body.model)
-        check_streaming(body)
-        dialect = self._dialect(loaded.llm, body, body.model)
-        asked = await dialect.asked()
+        dialect = self._make_dialect(loaded.llm, body, scope)
+        caller = read_caller(scope, body)
+        asked = [each._replace(caller=caller) for each in await dialect.asked()]
+        self._state.intake.note(len(raw), sum(len(each.tokens) for each in asked))
         try:
             await self._generate(dialect, asked, scope, receive, send)
         except RequestRejected as refusal:
@@ -44,6 +59,9 @@ class GenerationRoute:
                 raise
             reason = f"{refusal.reason}; or send fewer prompts in one request"
             raise RequestRejected(refusal.request_id, reason, refusal.retry_after_s) from None
+
+    def _make_dialect(self, llm: AsyncLLM, body: RequestFields, scope: Scope) -> Dialect[Any]:
+        return self._dialect(llm, body)
 
     async def _generate(
         self,
@@ -54,7 +72,7 @@ class GenerationRoute:
         send: Send,
     ) -> None:
         if dialect.body.stream:
-            await _stream(dialect, asked, EventStream(send))
+            await _stream(dialect, asked, EventStream(send, names_events=dialect.names_events))
             return
         usage = Usage(asked)
         outputs = await whole_outputs(dialect.llm, asked)
@@ -70,13 +88,11 @@ async def _stream(dialect: Dialect[Any], asked: list[Asked], stream: EventStream
             async for chunk in news:
                 usage.completion_tokens += len(chunk.token_ids)
                 if not stream.has_begun:
-                    num_choices = sum(each.sampling.n for each in asked)
-                    await stream.event(*dialect.pieces(dialect.opening(num_choices)))
-                await stream.event(*dialect.pieces(dialect.part(chunk)))
-        if dialect.includes_usage:
-            await stream.event(dialect.usage_piece(usage))
+                    await stream.event(*dialect.begin(asked, usage))
+                await stream.event(*dialect.news(chunk))
+        await stream.event(*dialect.end(usage))
         await stream.end()
     except Exception as error:
         if not stream.has_begun:
             raise
-        await stream.fail(api_error(error))
+        await stream.fail(dialect.failure(api_error(error)))

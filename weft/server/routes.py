@@ -5,6 +5,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from weft.contracts.version import __version__
 from weft.server.json_response import JsonResponse
 from weft.server.metrics_page import metrics_page
 from weft.server.prometheus_text import MEDIA_TYPE
@@ -41,18 +42,30 @@ class InfoRoutes:
 
     async def health(self, request: Request) -> Response:
         """200 while the engine is idle or gets on with its work, 503 otherwise."""
-        loaded, settings = self._state.loaded, self._state.settings
-        standstill_s = loaded.progress.standstill_s(asyncio.get_running_loop().time())
+        loaded = self._state.loaded
         if loaded.llm.defect is not None:
             return JsonResponse({"status": "stopped by a defect"}, 503)
-        if standstill_s > settings.stalled_after_s:
-            return JsonResponse({"status": f"no step has ended for {standstill_s:.0f} s"}, 503)
-        return JsonResponse({"status": "ok"})
+        problem = loaded.progress.problem(asyncio.get_running_loop().time())
+        return JsonResponse({"status": problem or "ok"}, 503 if problem else 200)
 
     async def ready(self, request: Request) -> Response:
-        """200 while requests are taken."""
+        """200 while requests are taken, and are getting on."""
         phase = self._state.phase
-        return JsonResponse({"status": phase.value}, 200 if phase is Phase.READY else 503)
+        if phase is not Phase.READY:
+            return JsonResponse({"status": phase.value}, 503)
+        loaded = self._state.loaded
+        now_s = asyncio.get_running_loop().time()
+        if loaded.llm.defect is not None or loaded.progress.problem(now_s) or loaded.progress.is_slow(now_s):
+            return JsonResponse({"status": "stalled"}, 503)
+        return JsonResponse({"status": phase.value})
+
+    async def load(self, request: Request) -> Response:
+        """Requests that have not been answered, under vLLM's name."""
+        return JsonResponse({"server_load": self._state.num_in_progress})
+
+    async def version(self, request: Request) -> Response:
+        """Which server this is."""
+        return JsonResponse({"version": __version__})
 
     async def metrics(self, request: Request) -> Response:
         """For Prometheus."""

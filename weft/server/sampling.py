@@ -11,7 +11,7 @@ from weft.server.fields import GenerationFields
 
 SAME_NAMES = (
     *("n", "temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"),
-    *("top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos"),
+    *("top_k", "min_p", "repetition_penalty", "min_tokens", "ignore_eos", "prompt_logprobs"),
 )
 SEED_BITS = 63
 
@@ -52,7 +52,11 @@ def room_tokens(prompting: Prompting, prompt_tokens: int) -> int:
 
 
 def check_streaming(body: GenerationFields) -> None:
-    """Raises `ApiError` 400 where options of a stream are given without one."""
+    """Raises `ApiError` 400 where options of a stream are given without one, or of a whole answer with one."""
+    if body.prompt_logprobs is not None and body.stream:
+        raise ApiError(
+            400, "prompt_logprobs has no place in a stream; leave stream out", param="prompt_logprobs"
+        )
     if body.stream_options is not None and not body.stream:
         raise ApiError(
             400, "stream_options is given without stream; set stream to true", param="stream_options"

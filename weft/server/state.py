@@ -4,27 +4,26 @@ import asyncio
 from dataclasses import dataclass
 from enum import Enum
 
-from weft.contracts.events import RequestArrived, RequestEnded, StepRecord
 from weft.llm.async_llm import AsyncLLM
 from weft.observation.metrics import EngineMetrics
 from weft.server.bodies import MOST_BODY_BYTES
 from weft.server.errors import ApiError, unavailable
-
-STALLED_AFTER_S = 60.0
-"""A step of 2,048 prompt tokens takes two cores about 10 s with a model of 0.35 G parameters; whoever serves a
-larger one on a CPU allows more (--stalled-after). A GPU is far below."""
+from weft.server.intake import Intake
+from weft.server.progress import STALLED_AFTER_S, Progress
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """How the server behaves. `model_names`: what clients may call the model, the first in answers and metrics.
-    `api_keys`: of which one is required where there are any. `stalled_after_s`: an engine with work that has
-    ended no step for so long is not healthy. `most_body_bytes`: of a request."""
+    `api_keys`: of which one is required where there are any, each as `ApiKey.read` takes it. `allow_unauthenticated`:
+    without keys whoever can connect is answered, by whatever name it calls this machine. `stalled_after_s`: an
+    engine with work that has ended no step for so long is not healthy. `most_body_bytes`: of a request."""
 
     model_names: tuple[str, ...]
     api_keys: tuple[str, ...] = ()
     stalled_after_s: float = STALLED_AFTER_S
     most_body_bytes: int = MOST_BODY_BYTES
+    allow_unauthenticated: bool = False
 
 
 class Phase(Enum):
@@ -35,39 +34,13 @@ class Phase(Enum):
     DRAINING = "draining"
 
 
-class Progress:
-    """Whether the engine gets on: since when it has had work, and when its last step ended."""
-
-    def __init__(self, llm: AsyncLLM) -> None:
-        self.num_unfinished = 0
-        self._since_s = 0.0
-        llm.log.subscribe(self._on_arrival, RequestArrived)
-        llm.log.subscribe(self._on_end, RequestEnded)
-        llm.log.subscribe(self._on_step, StepRecord)
-
-    def standstill_s(self, now_s: float) -> float:
-        """For how long there has been work and no step has ended; 0 when idle."""
-        return now_s - self._since_s if self.num_unfinished else 0.0
-
-    def _on_arrival(self, event: RequestArrived) -> None:
-        if not self.num_unfinished:
-            self._since_s = event.time_s
-        self.num_unfinished += 1
-
-    def _on_end(self, event: RequestEnded) -> None:
-        self.num_unfinished -= 1
-
-    def _on_step(self, record: StepRecord) -> None:
-        self._since_s = record.time_s
-
-
 class Loaded:
     """A model that is ready, and what watches it."""
 
-    def __init__(self, llm: AsyncLLM) -> None:
+    def __init__(self, llm: AsyncLLM, stalled_after_s: float) -> None:
         self.llm = llm
         self.metrics = EngineMetrics(llm.log)
-        self.progress = Progress(llm)
+        self.progress = Progress(llm, stalled_after_s)
 
 
 class ServerState:
@@ -78,13 +51,15 @@ class ServerState:
         self.phase = Phase.LOADING
         self.num_in_progress = 0
         """Requests for output that have not been answered."""
+        self.draining = asyncio.Event()
         self.drained = asyncio.Event()
         """Set once the server drains and none is in progress."""
+        self.intake = Intake()
         self._loaded: Loaded | None = None
 
     def model_is_ready(self, llm: AsyncLLM) -> None:
         """From now on requests are answered."""
-        self._loaded = Loaded(llm)
+        self._loaded = Loaded(llm, self.settings.stalled_after_s)
         if self.phase is Phase.LOADING:
             self.phase = Phase.READY
 
@@ -98,6 +73,7 @@ class ServerState:
     def drain(self) -> None:
         """Take no more requests for output; those in progress go on."""
         self.phase = Phase.DRAINING
+        self.draining.set()
         self._note_drained()
 
     def admit(self) -> Loaded:

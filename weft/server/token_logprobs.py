@@ -2,9 +2,14 @@
 
 import codecs
 from collections.abc import Sequence
+from typing import Any
 
 from weft.contracts.steps import TokenLogprobs
+from weft.llm.results import PromptLogprobs
 from weft.text.tokenizer import Tokenizer
+
+Lists = dict[str, list[Any]]
+"""The `logprobs` of a completion: lists with an item for each token."""
 
 
 class TokenNames:
@@ -58,7 +63,16 @@ class CompletionLogprobs:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._num_characters = 0
 
-    def read(self, tokens: Sequence[TokenLogprobs]) -> dict[str, object]:
+    def read_prompt(self, text: str, first: TokenLogprobs, rest: Sequence[TokenLogprobs]) -> Lists:
+        """Of a prompt before its output; of the first token there is no log-probability. Where its tokens say more
+        than its `text`, as special ones do, that stands at the begin."""
+        told = self.read([first, *rest])
+        more, self._num_characters = self._num_characters - len(text), len(text)
+        told["text_offset"] = [max(0, offset - more) for offset in told["text_offset"]]
+        told["token_logprobs"][0] = told["top_logprobs"][0] = None
+        return told
+
+    def read(self, tokens: Sequence[TokenLogprobs]) -> Lists:
         """Of the next tokens. `text_offset`: characters of the output's text before each."""
         offsets = []
         for each in tokens:
@@ -78,6 +92,25 @@ class CompletionLogprobs:
         for each, logprob in all_tokens:
             found.setdefault(self._names.text(each), finite(logprob))
         return found
+
+
+def prompt_logprobs(
+    names: TokenNames, prompt: PromptLogprobs, num_likeliest: int
+) -> list[dict[str, object] | None]:
+    """As vLLM tells them: for each token of a prompt, by token id, itself and the likeliest there."""
+    return [None if each is None else _ranked(names, each, num_likeliest) for each in prompt]
+
+
+def _ranked(names: TokenNames, token: TokenLogprobs, num_likeliest: int) -> dict[str, object]:
+    """The rank of the token itself is known where it is among the likeliest."""
+    found: dict[str, object] = {str(token.token): _entry_by_rank(names, token.token, token.logprob, None)}
+    for rank, likely in enumerate(token.likeliest[:num_likeliest], 1):
+        found[str(likely.token)] = _entry_by_rank(names, likely.token, likely.logprob, rank)
+    return found
+
+
+def _entry_by_rank(names: TokenNames, token: int, logprob: float, rank: int | None) -> dict[str, object]:
+    return {"logprob": finite(logprob), "rank": rank, "decoded_token": names.text(token)}
 
 
 LEAST_LOGPROB = -9999.0

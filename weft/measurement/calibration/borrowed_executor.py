@@ -33,6 +33,11 @@ class BorrowedExecutor:
         """See `ServingExecutor`."""
         await self._executor.update_weights(version, source)
 
+    async def forget_rows(self) -> None:
+        """See `ServingExecutor`."""
+        self._held.clear()
+        await self._executor.forget_rows()
+
     async def transfer(self, transfer: Transfer) -> TransferResult:
         """See `StateMover`."""
         return await self._executor.transfer(transfer)
