@@ -1,72 +1,43 @@
 """Constants of servers from recorded runs: python -m tools.fit_servers DIRECTORY [--server NAME].
 
 DIRECTORY has recorded runs (docs/validation.md). A third of the configurations of steps and points, by a digest of what
-they are, is fitted, and from another third comes the interval; the errors on both others are what the constants are
-worth, and what the interval covers is counted on the last. A prediction is
-`slack * devices + step_s + sequence_s * sequences`, of a step, or of the time per output token of a point, whose steps
-have as many sequences as there are clients of one copy. What the devices take is predicted with no constants at all.
+they are, is fitted; the errors on both others are what the constants are worth. The interval comes from these two, and
+what it is worth from each of them with the interval of the other. A prediction is that of `ServerConstants.seconds`,
+of a step, or of the time per output token of a point, whose steps have as many sequences as there are clients of one
+copy. What the kernels take is predicted with no constants at all.
 """
 
 import argparse
-import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import log
 from pathlib import Path
-from statistics import median
-from typing import NamedTuple
 
-from weft.measurement.validation.experiment import INTERVAL_OF, run_experiment
-from weft.measurement.validation.figures import Errors, Pair, covered_share, quantile
+from tools.server_fits import (
+    FIRST_MOVES,
+    MOVES,
+    PARTS,
+    Constants,
+    Observation,
+    calibrating,
+    first_tokens,
+    fit,
+    interval,
+)
+from weft.costs.servers import TAKING_TURNS, find_server
+from weft.measurement.validation.experiment import INTERVAL_OF, TTFT, run_experiment
+from weft.measurement.validation.figures import Errors, Pair, covered_share
 from weft.measurement.validation.reading import read_runs
 from weft.measurement.validation.recorded_run import RecordedRun
-
-PARTS = ("fitted", "interval", "tested")
-"""What the configurations in each third are for."""
-
-STATED_SHARE = 0.8
-FIRST_MOVES = (0.1, 1e-3, 2e-5)
-LEAST_MOVE = 1e-3
-"""Of the first: a search that moves by less is over."""
 
 MOST_PER_CONFIGURATION = 100
 """Steps of one run that are looked at, evenly spread."""
 
 
-class Constants(NamedTuple):
-    """As in `ServerConstants`."""
-
-    slack: float
-    step_s: float
-    sequence_s: float
-
-
-class Observation(NamedTuple):
-    """One measured time: `device_s` of it on the devices by prediction, in steps of so many sequences."""
-
-    configuration: str
-    data_set: str
-    device_s: float
-    num_sequences: float
-    measured_s: float
-    is_step: bool = False
-
-    @property
-    def part(self) -> str:
-        """Which of `PARTS` its configuration belongs to."""
-        return PARTS[hashlib.sha256(self.configuration.encode()).digest()[0] % len(PARTS)]
-
-    def pair(self, constants: Constants) -> Pair:
-        """With the prediction."""
-        host_s = constants.step_s + constants.sequence_s * self.num_sequences
-        return Pair(self.measured_s, constants.slack * self.device_s + host_s)
-
-
 def observe(directory: Path, server: str) -> Iterator[Observation]:
     """All steps and points of a kind of server that can be predicted."""
     for run in read_runs(directory):
-        if run.facts.server == server and run.kind != "requests":
+        if run.facts.server.removesuffix(TAKING_TURNS) == server and run.kind != "requests":
             yield from _observe_run(run)
 
 
@@ -76,10 +47,19 @@ def _observe_run(run: RecordedRun) -> Iterator[Observation]:
         run = replace(run, steps=run.steps[::stride])
     experiment = run_experiment(run, server="none")
     pairs = experiment.pairs.get(INTERVAL_OF[run.kind], ())
+    overlapped = find_server(run.facts.server).overlapped
     for index, pair in enumerate(pairs):
         configuration, num_sequences = _configuration(run, index)
         yield Observation(
-            configuration, _data_set(run), pair.predicted, num_sequences, pair.measured, bool(run.steps)
+            configuration,
+            _data_set(run),
+            pair.predicted,
+            num_sequences,
+            pair.measured,
+            bool(run.steps),
+            overlapped,
+            experiment.pairs[TTFT][index] if run.points else None,
+            run.points[index].input_tokens * (1.0 + run.facts.least_length_share) / 2 if run.points else 0.0,
         )
 
 
@@ -100,83 +80,48 @@ def _data_set(run: RecordedRun) -> str:
     return run.facts.source.partition(",")[0]
 
 
-def fit(observations: Sequence[Observation], moves: tuple[float, float, float] = FIRST_MOVES) -> Constants:
-    """The constants with the least mean error of the logarithm; none below 0. `moves`: 0 for what is not fitted."""
-    weights = _weights(observations)
-
-    def loss(constants: Constants) -> float:
-        pairs = (each.pair(constants) for each in observations)
-        return sum(
-            weight * abs(log(pair.predicted / pair.measured))
-            for pair, weight in zip(pairs, weights, strict=True)
-        )
-
-    return _search(loss, Constants(1.0, 0.0, 0.0), moves)
-
-
-def _search(
-    loss: Callable[[Constants], float], start: Constants, moves: tuple[float, float, float]
-) -> Constants:
-    """Along each axis and each pair of axes, with moves that shrink where none helps (a pattern search)."""
-    best, least, scale = start, loss(start), 1.0
-    signs = [(a, b, c) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]
-    while scale > LEAST_MOVE:
-        tried = [_moved(best, each, tuple(move * scale for move in moves)) for each in signs]
-        found = min(tried, key=loss)
-        if loss(found) < least:
-            best, least = found, loss(found)
-        else:
-            scale /= 2
-    return best
-
-
-def _moved(constants: Constants, signs: tuple[int, int, int], moves: tuple[float, ...]) -> Constants:
-    slack, *host = (value + sign * move for value, sign, move in zip(constants, signs, moves, strict=True))
-    return Constants(max(slack, 0.1), *(max(0.0, each) for each in host))
-
-
-def _weights(observations: Sequence[Observation]) -> list[float]:
-    """Each data set counts once, in it each configuration, in it each observation."""
-    sets: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for each in observations:
-        sets[each.data_set][each.configuration] += 1
-    return [
-        1.0 / len(sets) / len(sets[each.data_set]) / sets[each.data_set][each.configuration]
-        for each in observations
-    ]
-
-
-def interval(observations: Sequence[Observation], constants: Constants) -> float:
-    """So far from the prediction, as a share of it, lie four fifths of what is measured, each configuration counting
-    once: it is about configurations that nobody has seen."""
-    by_configuration: dict[str, list[float]] = defaultdict(list)
-    for each in observations:
-        pair = each.pair(constants)
-        by_configuration[each.configuration].append(abs(pair.measured / pair.predicted - 1.0))
-    return quantile(sorted(median(errors) for errors in by_configuration.values()), STATED_SHARE)
-
-
-def report(observations: Sequence[Observation]) -> list[str]:
+def report(observations: Sequence[Observation], server: str = "") -> list[str]:
     """The constants of a server, and their errors by data set and part."""
-    parts = {part: [each for each in observations if each.part == part] for part in PARTS}
-    if not parts["fitted"] or not parts["interval"]:
+    fitted = [each for each in observations if each.part == PARTS[0]]
+    if not fitted or all(each.part != PARTS[1] for each in observations):
         return [f"  {len(observations)} times of it are too few for {len(PARTS)} parts"]
-    constants = fit(parts["fitted"])
-    error = interval(parts["interval"], constants)
-    lines = [
+    constants = fit(fitted, MOVES.get(server, FIRST_MOVES))
+    ahead = Constants(constants.slack, 0.0, 0.0)
+    to_first = fit(first_tokens(fitted), (0.0, 0.0, FIRST_MOVES[2]), ahead) if server in MOVES else ahead
+    return [
         f"  step_s={constants.step_s:.3g}, sequence_s={constants.sequence_s:.3g}, slack={constants.slack:.3g}, "
-        f"relative_error={error:.2g}",
+        f"prompt_token_s={to_first.sequence_s:.3g}{_widths(observations, constants)}",
         "  | data set | part | n | median error | 90th percentile | with sign | inside the interval |",
         "  |---|---|---|---|---|---|---|",
+        *_error_lines(observations, constants),
+        *_first_token_lines(observations, to_first),
     ]
-    groups: dict[tuple[str, str], list[Pair]] = defaultdict(list)
+
+
+def _widths(observations: Sequence[Observation], constants: Constants) -> str:
+    names = {"relative_error": False, "step_error": True}
+    used = {name: calibrating(observations, is_step) for name, is_step in names.items()}
+    return "".join(f", {name}={interval(some, constants):.2g}" for name, some in used.items() if some)
+
+
+def _error_lines(observations: Sequence[Observation], constants: Constants) -> Iterator[str]:
+    groups: dict[tuple[str, str, bool], list[Pair]] = defaultdict(list)
     for each in observations:
-        groups[each.data_set, each.part].append(each.pair(constants))
-    for (data_set, part), pairs in sorted(groups.items()):
+        groups[each.data_set, each.part, each.is_step].append(each.pair(constants))
+    for (data_set, part, is_step), pairs in sorted(groups.items()):
         errors = Errors.of(data_set, pairs)
+        width = interval(calibrating(observations, is_step, but=part), constants)
         cells = (data_set, part, f"{errors.number}", f"{errors.median:.1%}", f"{errors.p90:.1%}")
-        lines.append(f"  | {' | '.join(cells)} | {errors.bias:+.1%} | {covered_share(pairs, error):.0%} |")
-    return lines
+        yield f"  | {' | '.join(cells)} | {errors.bias:+.1%} | {covered_share(pairs, width):.0%} of ±{width:.0%} |"
+
+
+def _first_token_lines(observations: Sequence[Observation], constants: Constants) -> Iterator[str]:
+    for part in PARTS:
+        pairs = [each.pair(constants) for each in first_tokens(observations) if each.part == part]
+        if pairs:
+            errors = Errors.of("TTFT", pairs)
+            cells = ("TTFT", part, f"{errors.number}", f"{errors.median:.1%}", f"{errors.p90:.1%}")
+            yield f"  | {' | '.join(cells)} | {errors.bias:+.1%} | – |"
 
 
 def report_steps(observations: Sequence[Observation]) -> list[str]:
@@ -209,7 +154,7 @@ def main() -> None:
     given = parser.parse_args()
     for server in given.server or ("vllm", "sglang", "trtllm"):
         observations = list(observe(given.directory, server))
-        print(server, *report(observations), *report_steps(observations), sep="\n", flush=True)
+        print(server, *report(observations, server), *report_steps(observations), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

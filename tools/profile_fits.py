@@ -43,6 +43,12 @@ KNOTS: dict[Family, dict[str, tuple[float, ...]]] = {
         "experts": (1, 8, 64, 256),
         "rows_per_expert": (1, 8, 32, 128, 512, 4096),
     },
+    Family.WIDENED_EXPERTS: {
+        "hidden": (2880, 3584, 7168),
+        "inner": (128, 512, 3072),
+        "experts": (4, 16, 64, 128, 512),
+        "rows_per_expert": (1, 4, 16, 64, 256, 1024, 4096),
+    },
     Family.SINGLE_ATTENTION: {
         "group": (1, 5, 8),
         "sequences_x_kv_heads": (1, 4, 16, 32, 64, 96, 128, 256, 512, 1024, 4096),
@@ -101,7 +107,7 @@ def fit(family: Family, measured: Sequence[Measured]) -> dict[str, Any]:
     points = [compact_point(family, each.point) for each in measured]
     weights = _weights(list(knots.values()), torch.tensor(points, dtype=torch.float64))
     wanted = torch.tensor([ratio_of(each, start_s) for each in measured], dtype=torch.float64).log()
-    across = 1.0 if family is Family.EXPERTS else ACROSS
+    across = 1.0 if family in (Family.EXPERTS, Family.WIDENED_EXPERTS) else ACROSS
     logs = _regression(weights, wanted, _differences([len(places) for places in knots.values()], across))
     inside = logs.clamp(wanted.min(), wanted.max())
     ratios = [float(f"{ratio:.3g}") for ratio in inside.exp().tolist()]

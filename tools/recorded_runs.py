@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 
 from tools.recorded_lmbenchmark import lmbenchmark_runs
+from weft.costs.servers import TAKING_TURNS
 
 Values = Mapping[str, Any]
 
@@ -144,6 +145,10 @@ DRAWN_ROUNDS = 10
 """It sends ten times as many requests as there are clients, and all count; of other rows nothing is stated."""
 
 
+FIRST_AHEAD = 14
+"""vLLM 0.14 is the first that schedules steps ahead of the devices by default (its release notes, January 2026)."""
+
+
 def convert_points(sources: Path, output: Path) -> int:
     """Closed loops of many models and devices: those that are graded, and the rest by backend."""
     runs: dict[tuple[str, ...], tuple[Values, list[Values]]] = {}
@@ -178,7 +183,7 @@ def _point_facts(row: Values) -> dict[str, Any]:
     )
     precision = "int4" if "gpt-oss" in row["model_path"] else row["precision"]
     return {
-        "server": row["backend"],
+        "server": _server(row, is_drawn),
         "version": row["backend_version"] or "unknown",
         "model": POINT_MODELS.get(row["model_path"], row["model_path"]),
         "hardware": row["system"].removesuffix("_sxm"),
@@ -194,6 +199,13 @@ def _point_facts(row: Values) -> dict[str, Any]:
         "rounds": DRAWN_ROUNDS if is_drawn else None,
         "least_length_share": LEAST_LENGTH_SHARE if is_drawn else 1.0,
     }
+
+
+def _server(row: Values, is_drawn: bool) -> str:
+    """InferenceMAX has vLLM schedule steps ahead, which later versions do unless told otherwise."""
+    version = re.match(r"0\.(\d+)", row["backend_version"] or "")
+    is_earlier = version is not None and int(version[1]) < FIRST_AHEAD and not is_drawn
+    return f"{row['backend']}{TAKING_TURNS}" if row["backend"] == "vllm" and is_earlier else row["backend"]
 
 
 def _cut(row: Values) -> tuple[int, int, int]:

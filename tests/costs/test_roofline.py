@@ -133,7 +133,9 @@ def test_constants_are_by_server() -> None:
     assert (find_server("none").host_s(100), find_server("none").slack) == (0.0, 1.0)
     assert 0.0 < find_server("vllm").host_s(1) < 0.01
     assert all(server.source for server in SERVERS.values())
-    with pytest.raises(ConfigurationError, match="server 'vlm' is unknown; choose from none, vllm, sglang"):
+    with pytest.raises(
+        ConfigurationError, match="server 'vlm' is unknown; choose from none, vllm, vllm-sync"
+    ):
         find_server("vlm")
     with pytest.raises(ConfigurationError, match=r"step_s is -1.0; it must be at least 0"):
         ServerConstants(step_s=-1.0)
@@ -147,6 +149,21 @@ def test_a_server_adds_to_a_pass_by_its_sequences_and_to_the_time_of_its_kernels
     cost = Roofline(find_cluster("h100"), server=server).predict(listed)
     assert cost.stage_seconds == pytest.approx((1.5 * kernels_s,))
     assert cost.seconds == pytest.approx(0.5 + 3 * 0.25 + 1.5 * kernels_s)
+
+
+@given(kernels_s=st.lists(st.floats(0.0, 10.0)), sequences=st.integers(1, 100))
+def test_of_a_host_that_works_beside_the_devices_the_longer_counts(
+    kernels_s: list[float], sequences: int
+) -> None:
+    ahead = ServerConstants(0.5, 0.25, slack=1.5, overlapped=True)
+    in_turns = replace(ahead, overlapped=False)
+    host_s = 0.5 + 0.25 * sequences
+    for each in kernels_s:
+        assert ahead.seconds(each, sequences) == max(host_s, 1.5 * each)
+        assert in_turns.seconds(each, sequences) == host_s + 1.5 * each
+    for server in (ahead, in_turns):
+        together = [server.seconds(each, sequences) for each in kernels_s]
+        assert server.seconds_of_each(kernels_s, sequences) == pytest.approx(together)
 
 
 def test_a_measured_kernel_takes_its_roofline_and_its_start_times_its_ratio() -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.measurement.validation.recorded import POINT, STEP, write_run
-from tools.fit_servers import PARTS, Constants, Observation, fit, interval, observe, report, report_steps
+from tools.fit_servers import observe, report, report_steps
+from tools.server_fits import PARTS, Constants, Observation, calibrating, first_tokens, fit, interval
+from weft.measurement.validation.figures import Pair
 from weft.measurement.validation.reading import read_runs
 
 TRUE = Constants(1.2, 0.0004, 0.00002)
@@ -39,7 +41,39 @@ def test_four_fifths_lie_in_the_interval() -> None:
         each._replace(measured_s=each.measured_s * (1 + 0.01 * index))
         for index, each in enumerate(observations(number=10))
     ]
-    assert interval(made, TRUE) == pytest.approx(0.07)
+    assert interval(made, TRUE) == pytest.approx(0.08)
+    assert interval(made[:2], TRUE) == pytest.approx(0.01)
+
+
+def test_an_interval_comes_from_what_was_held_out_and_is_tested_on_what_it_does_not_come_from() -> None:
+    points = observations()
+    first, second = ([each for each in points if each.part == part] for part in ("held out", "held out too"))
+    assert calibrating(points, False) == [each for each in points if each in first or each in second]
+    assert calibrating(points, False, but="held out") == second
+    assert calibrating(points, True) == []
+    (run,) = [first[0]._replace(is_step=True)]
+    fitted = next(each for each in points if each.part == "fitted")._replace(is_step=True)
+    assert calibrating([*points, run, fitted], True) == [run]
+    assert calibrating([*points, run, fitted], True, but="held out") == [fitted]
+
+
+def test_a_host_that_works_beside_the_devices_is_waited_for_only_where_it_takes_longer() -> None:
+    observed = Observation("", "", 0.01, 10, 1.0, overlapped=True)
+    assert observed.pair(Constants(1.5, 0.001, 0.0001)).predicted == pytest.approx(0.015)
+    assert observed.pair(Constants(1.5, 0.001, 0.01)).predicted == pytest.approx(0.101)
+
+
+def test_what_a_prompt_takes_before_the_queue_is_found_from_times_to_the_first_token() -> None:
+    made = [
+        each._replace(
+            first_token=Pair(1.2 * each.device_s + 2e-5 * tokens, each.device_s), prompt_tokens=tokens
+        )
+        for each, tokens in zip(observations(), [1000.0, 2000.0, 8000.0] * 20, strict=True)
+    ]
+    found = fit(first_tokens(made), (0.0, 0.0, 1e-5), Constants(1.2, 0.0, 0.0))
+    assert found == pytest.approx((1.2, 0.0, 2e-5), rel=0.01)
+    assert any(line.startswith("  | TTFT | held out") for line in report(made, "vllm"))
+    assert first_tokens(observations()) == []
 
 
 def test_the_report_has_all_parts() -> None:

@@ -143,6 +143,7 @@ def test_points_are_cut_as_their_ids_say(runs: dict[str, RecordedRun]) -> None:
     assert llama.points[0] == (1024, 512, 16, 0.1, 0.01)
     assert (llama.facts.least_length_share, kimi.facts.least_length_share) == (0.8, 1.0)
     assert kimi.points[0].concurrency == 8
+    assert (llama.facts.server, kimi.facts.server) == ("vllm", "vllm-sync")
     assert [name.split("/")[1] for name in (llama.name, mini.name, kimi.name)] == [
         "graded",
         "graded",

@@ -59,6 +59,11 @@ class LocalProfile:
         """For a simulated executor."""
         return CalibratedCosts(self.curve, self.host_step_s, self.host_sequence_s)
 
+    @property
+    def step_error(self) -> float:
+        """`relative_error`, which is of steps."""
+        return self.relative_error
+
     def host_link(self, block_bytes: int) -> Link:
         """To host memory and back, for blocks of so many bytes in all."""
         source = f"{self.profile}: transfers of a few sizes"

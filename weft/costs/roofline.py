@@ -111,6 +111,12 @@ class Roofline:
             return MEASURED_ERROR
         return self.ratios.relative_error if self.server == FREE else self.server.relative_error
 
+    @property
+    def step_error(self) -> float | None:
+        """As `relative_error`, of single steps, where more is known of these."""
+        known = None if self.ratios is None else self.server.step_error
+        return self.relative_error if known is None else known
+
     def machine(self, device_state: DeviceState = FULL_SPEED) -> Machine:
         """Raises `ConfigurationError` for a state of which a roofline cannot tell."""
         topology = Topology(self.cluster, self.plan)
@@ -122,17 +128,18 @@ class Roofline:
         stages, links = [0.0] * self.plan.pp, defaultdict[str, float](float)
         kernels = fused(operations)
         for operation in kernels:
-            stages[operation.stage] += self.server.slack * machine.seconds(operation)
+            stages[operation.stage] += machine.seconds(operation)
             for link, sent in machine.topology.link_bytes(operation).items():
                 links[link] += sent
         num_sequences = _num_sequences(kernels)
-        seconds = sum(stages) + self.server.host_s(num_sequences) if kernels else 0.0
+        seconds = self.server.seconds(sum(stages), num_sequences) if kernels else 0.0
         joules = self.joules(seconds, num_sequences=num_sequences)
-        return Cost(seconds, tuple(stages), joules, dict(links), self.relative_error, self.profile)
+        stage_seconds = tuple(self.server.slack * each for each in stages)
+        return Cost(seconds, stage_seconds, joules, dict(links), self.relative_error, self.profile)
 
     def joules(self, seconds: float, num_passes: int = 1, num_sequences: int = 0) -> float | None:
         """At most what the devices of a copy draw in passes of that length together, over so many sequences in all:
-        each its board's power, while its stage computes and while the host keeps all of them waiting."""
+        each its board's power, while its stage computes and while the host is at work."""
         watts = self.cluster.device.power_peak_watts
         if watts is None or seconds == 0.0:
             return None if watts is None else 0.0

@@ -7,7 +7,8 @@ while another one runs: 32 sequences of 8K (8,192) tokens from a model of 8 B pa
 which the GPU was idle for 0.6 %. Idle time is divided by 8,192 steps.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from math import inf
 
 from weft.contracts.errors import ConfigurationError
@@ -15,43 +16,69 @@ from weft.contracts.errors import ConfigurationError
 
 @dataclass(frozen=True, slots=True)
 class ServerConstants:
-    """A step of n sequences takes `step_s + n * sequence_s` in which all devices wait for the host, and `slack` times
-    what its kernels take one after the other.
+    """A step of n sequences takes the host `step_s + n * sequence_s`, and the devices `slack` times what its kernels
+    take one after the other.
 
-    `source`: where the numbers are from. `relative_error`: with them and profiled kernels, how far from predicted
-    latencies four fifths of what was measured lay at most, as a share; None where that was not looked at.
+    `overlapped`: whether the host prepares a step while the devices compute another; a step then takes what the longer
+    of both takes, else what both take together. `prompt_token_s`: per token of a prompt, from when a client sends it
+    until the server has it in its queue (HTTP, tokenizer); a simulation begins there. `source`: where the numbers are
+    from. `relative_error`: with them and profiled kernels, how far from predicted latencies four fifths of what was
+    measured lay at most, as a share; `step_error`: the same of single steps; None where that was not looked at.
     """
 
     step_s: float = 0.0
     sequence_s: float = 0.0
     slack: float = 1.0
+    overlapped: bool = False
+    prompt_token_s: float = 0.0
     source: str = ""
     relative_error: float | None = None
+    step_error: float | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("step_s", 0.0), ("sequence_s", 0.0), ("slack", 0.0)):
+        for name in ("step_s", "sequence_s", "slack", "prompt_token_s"):
             value = getattr(self, name)
-            if not least <= value < inf:
-                raise ConfigurationError(f"{name} is {value}; it must be at least {least:g}")
+            if not 0.0 <= value < inf:
+                raise ConfigurationError(f"{name} is {value}; it must be at least 0")
 
     def host_s(self, num_sequences: int) -> float:
-        """How long the devices wait in a step."""
+        """What a step takes the host."""
         return self.step_s + self.sequence_s * num_sequences
+
+    def seconds(self, kernels_s: float, num_sequences: int) -> float:
+        """Of a step whose kernels take so long."""
+        devices_s, host_s = self.slack * kernels_s, self.host_s(num_sequences)
+        return max(devices_s, host_s) if self.overlapped else devices_s + host_s
+
+    def seconds_of_each(self, kernels_s: Iterable[float], num_sequences: int) -> list[float]:
+        """As `seconds`, of steps of as many sequences."""
+        slack, host_s = self.slack, self.host_s(num_sequences)
+        if self.overlapped:
+            return [max(slack * each, host_s) for each in kernels_s]
+        return [slack * each + host_s for each in kernels_s]
 
 
 FREE = ServerConstants(source="nothing but the devices")
 _STEPS = "inference-sim/inference-sim (steps on H100)"
 _POINTS = "ai-dynamo/aiconfigurator (silicon data)"
 
+TAKING_TURNS = "-sync"
+"""Ends the name of a server whose host begins a step when the devices have ended the one before."""
+
+_VLLM = ServerConstants(
+    step_s=1.58e-3,
+    slack=1.08,
+    overlapped=True,
+    prompt_token_s=17.0e-6,
+    source=f"fitted to a third of {_STEPS} and {_POINTS}",
+    relative_error=0.21,
+    step_error=0.075,
+)
+
 SERVERS: dict[str, ServerConstants] = {
     "none": FREE,
-    "vllm": ServerConstants(
-        step_s=0.645e-3,
-        sequence_s=10.9e-6,
-        slack=1.03,
-        source=f"fitted to a third of {_STEPS} and {_POINTS}",
-        relative_error=0.33,
-    ),
+    "vllm": _VLLM,
+    f"vllm{TAKING_TURNS}": replace(_VLLM, overlapped=False),
     "sglang": ServerConstants(
         step_s=0.617e-3, sequence_s=27.2e-6, slack=0.977, source=f"fitted to 24 of {_POINTS}"
     ),
@@ -63,7 +90,8 @@ SERVERS: dict[str, ServerConstants] = {
         source="Hugging Face, Unlocking asynchronicity in continuous batching (14 May 2026), overlapped",
     ),
 }
-"""By name, as `--server` takes it; `none` is free."""
+"""By name, as `--server` takes it; `none` is free. `vllm` schedules steps ahead, by default from 0.14 on, `vllm-sync`
+does not."""
 
 
 def find_server(name: str) -> ServerConstants:

@@ -50,7 +50,7 @@ class StepCosts:
         self._machine, server = roofline.machine(device_state), roofline.server
         for number in formats.arithmetic:
             self._machine.ceilings.peak_flops(number)
-        self._step_s, self._sequence_s, self._slack = server.step_s, server.sequence_s, server.slack
+        self._server, self._slack = server, server.slack
         self._stages = roofline.plan.stage_layers(spec.num_layers)
         self._kinds = tuple(self._kinds_of(stage) for stage in self._stages)
         self._of_stages = tuple(self._token_costs(stage) for stage in range(len(self._stages)))
@@ -78,7 +78,7 @@ class StepCosts:
         else:
             for group, visible in zip(self._groups, visible_tokens, strict=True):
                 total += group.num_layers * group.spans.single_s(num_decodes, visible)
-        return self._step_s + self._sequence_s * (num_decodes + len(chunks)) + self._slack * total
+        return self._server.seconds(total, num_decodes + len(chunks))
 
     def stage_seconds(
         self,
@@ -109,8 +109,7 @@ class StepCosts:
         for group, first, growth in zip(self._groups, visible_tokens, per_step, strict=True):
             count, layer_s = group.num_layers, group.spans.singles_s(num_decodes, first, growth, num_steps)
             found = [so_far + count * seconds for so_far, seconds in zip(found, layer_s, strict=True)]
-        host_s, slack = self._step_s + self._sequence_s * num_decodes, self._slack
-        return [host_s + slack * seconds for seconds in found]
+        return self._server.seconds_of_each(found, num_decodes)
 
     def joules(self, seconds: float, num_passes: int = 1, num_sequences: int = 0) -> float | None:
         """As `Roofline.joules`."""

@@ -75,6 +75,15 @@ def test_both_products_of_experts_are_one_measurement() -> None:
             assert found.of_operation(listed[name]) == PART_OF_ANOTHER
 
 
+def test_experts_whose_weights_are_widened_have_kernels_of_their_own_where_these_were_measured() -> None:
+    wide, widened = flat(Family.EXPERTS, 2.0), flat(Family.WIDENED_EXPERTS, 3.0, 4e-6)
+    both = profile({"experts bfloat16": wide, "widened_experts float4": widened})
+    for name, ratio in (("w4a16", 3.0), ("w8a16", 2.0), ("nvfp4", 2.0), (None, 2.0)):
+        formats = PLAIN_FORMATS._replace(quantization=None if name is None else QUANTIZATIONS[name])
+        listed = operations("Qwen/Qwen3-30B-A3B", Plan(), formats=formats)
+        assert both.of_operation(listed["expert_down_product"]).ratio == pytest.approx(ratio)
+
+
 def test_a_norm_and_the_addition_before_it_take_what_was_measured_of_both() -> None:
     found, listed = profile({"norm": flat(Family.NORM, 2.0, 1e-6)}), operations()
     norm, addition = listed["feed_forward_norm"], listed["attention_residual_add"]

@@ -95,6 +95,21 @@ def test_rows_of_experts_are_shared_out(tmp_path: Path) -> None:
     assert points == [(2048, 768, 126, 512), (2048, 384, 126, 512), (2048, 768, 31, 128)]
 
 
+def test_experts_with_wide_inputs_are_apart(tmp_path: Path) -> None:
+    path = tmp_path / "h100_sxm/moe/vllm/0.24.0/moe_perf.parquet"
+    sizes = (64, 2880, 2880, 128, 4, 1, 1)
+    dtypes = {"w4a16_mxfp4": 0.5, "int4_wo": 0.25, "fp8": 0.125}
+    rows = ((dtype, "power_law_1.01", *sizes, ms) for dtype, ms in dtypes.items())
+    hand_made.write(path, hand_made.MOE, *rows)
+    tables = Tables(tmp_path, H100)
+    widened, narrow = (
+        [each.seconds for each in tables.measured(name)]
+        for name in ("widened_experts float4", "experts float8")
+    )
+    assert (widened, narrow) == ([0.0005, 0.00025], [0.000125])
+    assert not list(tables.measured("widened_experts bfloat16"))
+
+
 def test_collectives_count_numbers_of_two_bytes(tmp_path: Path) -> None:
     hand_made.write(
         tmp_path / "h100_sxm/comm/vllm/0.24.0/custom_allreduce_perf.parquet",

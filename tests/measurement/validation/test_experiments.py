@@ -107,12 +107,24 @@ def test_clients_in_full_swing_do_not_move_in_step() -> None:
     assert firsts == list(range(10, 101, 10))
 
 
+@pytest.mark.parametrize("rounds", [None, 10])
+def test_clients_that_have_no_more_to_ask_do_not_count_for_the_rest(rounds: int | None) -> None:
+    """While some run out of requests, prompts disturb the others less; a whole run has little of that."""
+    run = recorded(points=(RecordedPoint(4000, 60, 8, 0.1, 0.1),), rounds=rounds, least_length_share=0.8)
+    (predicted,) = predict_points(run, plan_run(run))
+    costs = plan_run(run).costs
+    decode_s = costs.seconds(8, 8, 8, [8 * 3600])
+    prompt_s = costs.seconds(3607, 8, 7, [7 * 3600], [(3600, 0)]) - decode_s
+    assert predicted.tpot_s == pytest.approx(decode_s + 7 / 53 * prompt_s, rel=0.25)
+
+
 def test_a_loop_that_begins_counts_every_round() -> None:
     loop = PointLoop(RecordedPoint(1000, 100, 3, 0.1, 0.1), 10, 0.8)
     sessions = list(loop.sessions())
     assert [sum(loop.weight(turn) for turn, _ in enumerate(session.turns)) for session in sessions] == [
         10
     ] * 3
+    assert [loop.weight(turn) for turn in range(4)] == [1, 1, 7, 1]
     lengths = [turn.prompt.num_tokens for session in sessions for turn in session.turns]
     assert 800 <= min(lengths) < max(lengths) <= 1000
 
@@ -133,7 +145,17 @@ def test_the_server_says_what_the_host_costs_and_choices_go_first() -> None:
     with_host, without = (
         predict_steps(run, plan_run(run, **choice))[0] for choice in ({}, {"server": "none"})
     )
-    assert with_host == pytest.approx(find_server("vllm").slack * without + find_server("vllm").host_s(8))
+    assert with_host == pytest.approx(find_server("vllm").seconds(without, 8))
+
+
+def test_a_host_that_takes_turns_with_the_devices_adds_to_each_step() -> None:
+    ahead, in_turns = (
+        recorded(points=(RecordedPoint(**POINT),), server=server)  # type: ignore[arg-type]
+        for server in ("vllm", "vllm-sync")
+    )
+    assert (plan_run(ahead).depth, plan_run(in_turns).depth) == (2, 1)
+    (sooner,), (later,) = (predict_points(run, plan_run(run)) for run in (ahead, in_turns))
+    assert later.tpot_s > sooner.tpot_s
 
 
 def test_blocks_of_the_server_count() -> None:

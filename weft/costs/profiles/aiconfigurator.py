@@ -2,15 +2,15 @@
 
 A folder per system with gemm/, attention/, moe/ and comm/, below these one per framework and version. Messages are
 counted in numbers, and `step` of single attention is how many tokens a sequence had before. Tables of MLA,
-products with scales per block and 4-bit weights with wide inputs are not read. Rows of attention with a window are not
-either: how much a token sees tells of windows.
+products with scales per block and with 4-bit weights and wide inputs are not read. Rows of attention with a window
+are not either: how much a token sees tells of windows.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from weft.costs.profiles.bench import Bench, ExpertLayer, Heads, Measured
+from weft.costs.profiles.bench import WIDENED, Bench, ExpertLayer, Heads, Measured
 from weft.costs.profiles.points import GRAPH_BYTES, Family
 from weft.costs.profiles.table_files import Conditions, newest, rows
 from weft.hardware.cluster import Cluster
@@ -38,6 +38,9 @@ MOST_EXPERT_RANKS = 16
 _DTYPES = {"bfloat16": "bfloat16", "float8": "fp8", "float4": "nvfp4"}
 _EXPERT_DTYPES = {"float8": ("fp8_block", "fp8")}
 """Published mixtures in FP8 have scales by block, whose kernels differ up to threefold; what comes first is taken."""
+
+_WIDENED_DTYPES = ("w4a16_mxfp4", "int4_wo")
+"""Of different models, so that both can be had."""
 
 
 @dataclass(frozen=True)
@@ -86,16 +89,23 @@ class AiconfiguratorTables:
             yield bench.product(m, n, k, ms / 1e3)
 
     def _experts(self, bench: Bench) -> Iterator[Measured]:
-        sizes = ("hidden_size", "inter_size", "num_experts", "topk", "moe_tp_size", "moe_ep_size")
-        columns = ("num_tokens", *sizes)
         for dtype in _EXPERT_DTYPES.get(bench.number, (_DTYPES[bench.number],)):
-            where: Conditions = {"moe_dtype": dtype, "distribution": ROUTING}
-            found = list(self._rows("moe/{}/*/moe_perf.parquet", columns, where))
-            for tokens, *layer, ms in found:
-                if layer[-1] <= MOST_EXPERT_RANKS:
-                    yield bench.experts(ExpertLayer(*layer), tokens, ms / 1e3)
+            found = list(self._experts_in(bench, dtype))
+            yield from found
             if found:
                 return
+
+    def _widened_experts(self, bench: Bench) -> Iterator[Measured]:
+        if bench.number == "float4":
+            for dtype in _WIDENED_DTYPES:
+                yield from self._experts_in(Bench(bench.cluster, WIDENED), dtype)
+
+    def _experts_in(self, bench: Bench, dtype: str) -> Iterator[Measured]:
+        sizes = ("hidden_size", "inter_size", "num_experts", "topk", "moe_tp_size", "moe_ep_size")
+        where: Conditions = {"moe_dtype": dtype, "distribution": ROUTING}
+        for tokens, *layer, ms in self._rows("moe/{}/*/moe_perf.parquet", ("num_tokens", *sizes), where):
+            if layer[-1] <= MOST_EXPERT_RANKS:
+                yield bench.experts(ExpertLayer(*layer), tokens, ms / 1e3)
 
     def _single_attention(self, bench: Bench) -> Iterator[Measured]:
         for heads, sequences, _, before, ms in self._attention("generation", bench.number):
@@ -143,6 +153,7 @@ def _by_nccl(kind: OperationKind) -> Callable[[AiconfiguratorTables, Bench], Ite
 _READERS: dict[Family, Callable[[AiconfiguratorTables, Bench], Iterator[Measured]]] = {
     Family.PRODUCT: AiconfiguratorTables._products,
     Family.EXPERTS: AiconfiguratorTables._experts,
+    Family.WIDENED_EXPERTS: AiconfiguratorTables._widened_experts,
     Family.SINGLE_ATTENTION: AiconfiguratorTables._single_attention,
     Family.CHUNK_ATTENTION: AiconfiguratorTables._chunk_attention,
     Family.ALL_REDUCE: AiconfiguratorTables._graph_all_reduce,

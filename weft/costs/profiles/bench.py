@@ -22,7 +22,15 @@ from weft.model_specs.plan import Plan
 from weft.model_specs.quantization import QUANTIZATIONS
 
 _BFLOAT16 = NumberFormat.BFLOAT16
-_QUANTIZATIONS = {"bfloat16": None, "float8": QUANTIZATIONS["fp8"], "float4": QUANTIZATIONS["nvfp4"]}
+WIDENED = "widened float4"
+"""Weights of 4 bits that a kernel widens as it reads them."""
+
+_QUANTIZATIONS = {
+    "bfloat16": None,
+    "float8": QUANTIZATIONS["fp8"],
+    "float4": QUANTIZATIONS["nvfp4"],
+    WIDENED: QUANTIZATIONS["w4a16"],
+}
 _STATES: dict[str, AnyFormat] = {"bfloat16": _BFLOAT16, "float8": NarrowFormat.FLOAT8}
 
 
@@ -61,7 +69,7 @@ class ExpertLayer(NamedTuple):
 
 @dataclass(frozen=True)
 class Bench:
-    """Kernels on devices of a cluster, in one format (a name of `format_class`)."""
+    """Kernels on devices of a cluster, in one format (a name of `format_class`, or `WIDENED`)."""
 
     cluster: Cluster
     number: str = "bfloat16"

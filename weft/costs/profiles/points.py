@@ -15,12 +15,14 @@ class Family(Enum):
     """Kinds of kernels, with the coordinates of their surfaces in tables.
 
     `context` of attention on single tokens: what a sequence sees on average. `keys`: what a new token of a chunk
-    sees on average. `experts`: those that get a row; `inner`: the inner size on the device. Attention beside chunks is
-    what single tokens add to the time of chunks in the same step.
+    sees on average. `experts`: those that get a row; `inner`: the inner size on the device. Widened experts have
+    weights in the format of the surface and all else in 16 bits. Attention beside chunks is what single tokens add to
+    the time of chunks in the same step.
     """
 
     PRODUCT = "product", ("outputs", "inputs", "rows")
     EXPERTS = "experts", ("hidden", "inner", "experts", "rows")
+    WIDENED_EXPERTS = "widened_experts", ("hidden", "inner", "experts", "rows")
     SINGLE_ATTENTION = "single_attention", ("head_dim", "group", "kv_heads", "sequences", "context")
     ATTENTION_BESIDE = (
         "attention_beside_chunks",
@@ -76,6 +78,7 @@ def experts_point(operation: Operation) -> Point:
 
 _COMPACT: dict[Family, Callable[[Point], Point]] = {
     Family.EXPERTS: lambda at: (at[0], at[1], at[2], at[3] / at[2]),
+    Family.WIDENED_EXPERTS: lambda at: (at[0], at[1], at[2], at[3] / at[2]),
     Family.SINGLE_ATTENTION: lambda at: (at[1], at[2] * at[3], at[4]),
     Family.ATTENTION_BESIDE: lambda at: (at[1], at[2] * at[3], at[4]),
     Family.CHUNK_ATTENTION: lambda at: (at[1], at[1] * at[2] * at[3], at[4]),

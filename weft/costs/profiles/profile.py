@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from weft.contracts.formats import AnyFormat, NumberFormat
+from weft.contracts.formats import AnyFormat, NarrowFormat, NumberFormat
 from weft.costs.kernel_ratios import AttentionCorrections, Correction
 from weft.costs.profiles.interpolation import Plane, Point, Surface
 from weft.costs.profiles.points import (
@@ -115,7 +115,11 @@ class Profile:
         return self._at(Family.PRODUCT, surface, product_point(operation))
 
     def _experts(self, operation: Operation) -> Correction:
-        surface = self._surface(Family.EXPERTS, dict(operation.formats)["input"])
+        """Weights that are narrower than their inputs are widened as they are read, by other kernels."""
+        formats = dict(operation.formats)
+        surface = self._surface(Family.EXPERTS, formats["input"])
+        if not isinstance(formats["input"], NarrowFormat):
+            surface = self.surfaces.get(Family.WIDENED_EXPERTS.surface(formats["weight"])) or surface
         return self._at(Family.EXPERTS, surface, experts_point(operation))
 
     def _norm(self, operation: Operation) -> Correction:

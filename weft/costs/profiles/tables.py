@@ -33,6 +33,7 @@ its own, which nobody measured together."""
 _BY_FORMAT = (
     Family.PRODUCT,
     Family.EXPERTS,
+    Family.WIDENED_EXPERTS,
     Family.SINGLE_ATTENTION,
     Family.ATTENTION_BESIDE,
     Family.CHUNK_ATTENTION,

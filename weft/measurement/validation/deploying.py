@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from weft.contracts.options import ServingOptions
+from weft.costs.servers import TAKING_TURNS
 from weft.measurement.validation.recorded_run import RecordedRun
 from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
 
@@ -22,6 +23,7 @@ def plan_run(run: RecordedRun, **choices: Any) -> Deployment:
         max_num_batched_tokens=facts.max_num_batched_tokens,
         block_tokens=facts.block_tokens,
         enable_prefix_caching=facts.prefix_caching,
+        depth=1 if facts.server.endswith(TAKING_TURNS) else 2,
     )
     options = DeploymentOptions(
         hardware=facts.hardware,

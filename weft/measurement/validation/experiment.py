@@ -1,7 +1,7 @@
 """One recorded run beside its prediction."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from weft.contracts.errors import ConfigurationError
@@ -91,7 +91,8 @@ def _throughput(requests: Sequence[RecordedRequest]) -> float:
 def _of_steps(run: RecordedRun, deployment: Deployment) -> Experiment:
     found = predict_steps(run, deployment)
     pairs = [Pair(step.duration_s, seconds) for step, seconds in zip(run.steps, found, strict=True)]
-    return _experiment(run, deployment, {STEP: pairs}, errors=(Errors.of(STEP, pairs, True),))
+    found_of_run = _experiment(run, deployment, {STEP: pairs}, errors=(Errors.of(STEP, pairs, True),))
+    return replace(found_of_run, relative_error=deployment.roofline.step_error)
 
 
 def _of_points(run: RecordedRun, deployment: Deployment) -> Experiment:

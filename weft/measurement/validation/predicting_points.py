@@ -7,6 +7,7 @@ from random import Random
 from statistics import fmean
 
 from weft.contracts.prompts import LengthPrompt
+from weft.costs.servers import find_server
 from weft.measurement.request_table import RequestTable
 from weft.measurement.simulation import simulate_deployment
 from weft.measurement.validation.recorded_run import RecordedPoint, RecordedRun
@@ -15,10 +16,12 @@ from weft.workloads.sessions import Session, Turn
 from weft.workloads.streams import named_stream
 
 STEADY_ROUNDS = 3
-"""Requests of each client of a loop that never began: the first stands for one under way and does not count."""
+"""Requests of each client of a loop in full swing. The first stands for one under way; in the last, clients that have
+done leave the others alone. Only what lies between counts."""
 
 MOST_ROUNDS = 4
-"""Of a loop that begins: later rounds are taken to be like the last of these."""
+"""Of a loop that begins and ends: all rounds between its second and its last are taken to be like the last but one of
+these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,8 @@ class PointLoop:
     def weight(self, turn: int) -> int:
         """How many of a client's requests one at this place stands for."""
         if self.rounds is None:
-            return int(turn > 0)
-        return self.rounds - turn if turn == self.simulated_rounds - 1 else 1
+            return int(turn == 1)
+        return 1 + self.rounds - self.simulated_rounds if turn == self.simulated_rounds - 2 else 1
 
 
 def predict_points(run: RecordedRun, deployment: Deployment) -> list[RecordedPoint]:
@@ -83,11 +86,15 @@ def predict_points(run: RecordedRun, deployment: Deployment) -> list[RecordedPoi
 
 
 def predict_point(deployment: Deployment, loop: PointLoop) -> RecordedPoint:
-    """Means over all requests that count."""
+    """Means over all requests that count, as their clients see them."""
+    prompt_token_s = find_server(deployment.options.server).prompt_token_s
     table = simulate_deployment("", deployment, loop).requests
     rows = list(table.answered())
     weights = [loop.weight(table.turn[row]) for row in rows]
-    ttft_s = fmean((table.first_token_s[row] - table.arrival_s[row] for row in rows), weights)
+    waits_s = (table.first_token_s[row] - table.arrival_s[row] for row in rows)
+    ttft_s = fmean(waits_s, weights) + prompt_token_s * fmean(
+        (table.prompt_tokens[row] for row in rows), weights
+    )
     tpot_s = fmean((_tpot_s(table, row) for row in rows), weights)
     return loop.point._replace(ttft_s=ttft_s, tpot_s=tpot_s)
 

@@ -1,0 +1,144 @@
+"""Constants of servers from measured times: which parts these belong to, the fit, and the interval around it."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from math import ceil, log
+from typing import NamedTuple
+
+from weft.measurement.validation.figures import Pair, quantile
+
+PARTS = ("fitted", "held out", "held out too")
+"""What the configurations in each third are: the interval around one of the others is tested on the other."""
+
+STATED_SHARE = 0.8
+FIRST_MOVES = (0.1, 1e-3, 2e-5)
+MOVES = {"vllm": (0.1, 1e-3, 0.0)}
+"""Of vLLM nothing is left for each sequence where its host works beside the devices; its third constant is what each
+token of a prompt takes before the queue."""
+
+LEAST_MOVE = 1e-3
+"""Of the first: a search that moves by less is over."""
+
+
+class Constants(NamedTuple):
+    """As in `ServerConstants`."""
+
+    slack: float
+    step_s: float
+    sequence_s: float
+
+
+class Observation(NamedTuple):
+    """One measured time: `device_s` of it on the devices by prediction, in steps of so many sequences. `overlapped`: as
+    of the server that took it. `first_token`: of a point, with the devices' part as the prediction; `prompt_tokens`:
+    about as many came before it."""
+
+    configuration: str
+    data_set: str
+    device_s: float
+    num_sequences: float
+    measured_s: float
+    is_step: bool = False
+    overlapped: bool = False
+    first_token: Pair | None = None
+    prompt_tokens: float = 0.0
+
+    @property
+    def part(self) -> str:
+        """Which of `PARTS` its configuration belongs to."""
+        return PARTS[hashlib.sha256(self.configuration.encode()).digest()[0] % len(PARTS)]
+
+    def pair(self, constants: Constants) -> Pair:
+        """With the prediction."""
+        devices_s = constants.slack * self.device_s
+        host_s = constants.step_s + constants.sequence_s * self.num_sequences
+        return Pair(self.measured_s, max(devices_s, host_s) if self.overlapped else devices_s + host_s)
+
+
+KERNELS_ALONE = Constants(1.0, 0.0, 0.0)
+
+
+def first_tokens(observations: Iterable[Observation]) -> list[Observation]:
+    """Their times to the first token, to which each token of the prompt adds in place of each sequence."""
+    return [
+        each._replace(
+            device_s=each.first_token.predicted,
+            num_sequences=each.prompt_tokens,
+            measured_s=each.first_token.measured,
+            overlapped=False,
+        )
+        for each in observations
+        if each.first_token is not None
+    ]
+
+
+def fit(
+    observations: Sequence[Observation],
+    moves: tuple[float, float, float] = FIRST_MOVES,
+    start: Constants = KERNELS_ALONE,
+) -> Constants:
+    """The constants with the least mean error of the logarithm; none below 0. `moves`: 0 for what is not fitted."""
+    weights = _weights(observations)
+
+    def loss(constants: Constants) -> float:
+        pairs = (each.pair(constants) for each in observations)
+        return sum(
+            weight * abs(log(pair.predicted / pair.measured))
+            for pair, weight in zip(pairs, weights, strict=True)
+        )
+
+    return _search(loss, start, moves)
+
+
+def _search(
+    loss: Callable[[Constants], float], start: Constants, moves: tuple[float, float, float]
+) -> Constants:
+    """Along each axis and each pair of axes, with moves that shrink where none helps (a pattern search)."""
+    best, least, scale = start, loss(start), 1.0
+    signs = [(a, b, c) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]
+    while scale > LEAST_MOVE:
+        tried = [_moved(best, each, tuple(move * scale for move in moves)) for each in signs]
+        found = min(tried, key=loss)
+        if loss(found) < least:
+            best, least = found, loss(found)
+        else:
+            scale /= 2
+    return best
+
+
+def _moved(constants: Constants, signs: tuple[int, int, int], moves: tuple[float, ...]) -> Constants:
+    slack, *host = (value + sign * move for value, sign, move in zip(constants, signs, moves, strict=True))
+    return Constants(max(slack, 0.1), *(max(0.0, each) for each in host))
+
+
+def _weights(observations: Sequence[Observation]) -> list[float]:
+    """Each data set counts once, in it each configuration, in it each observation."""
+    sets: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for each in observations:
+        sets[each.data_set][each.configuration] += 1
+    return [
+        1.0 / len(sets) / len(sets[each.data_set]) / sets[each.data_set][each.configuration]
+        for each in observations
+    ]
+
+
+def interval(observations: Sequence[Observation], constants: Constants) -> float:
+    """So far from the prediction, as a share of it, lie four fifths of what is measured of four fifths of the
+    configurations: it is about those that nobody has seen. Split conformal prediction (Lei et al., J. Am. Stat. Assoc.
+    113, 2018, section 2.2) with configurations in place of values; of fewer than four the widest."""
+    by_configuration: dict[str, list[float]] = defaultdict(list)
+    for each in observations:
+        pair = each.pair(constants)
+        by_configuration[each.configuration].append(abs(pair.measured / pair.predicted - 1.0))
+    widths = sorted(quantile(sorted(errors), STATED_SHARE) for errors in by_configuration.values())
+    return widths[min(len(widths), ceil(STATED_SHARE * (len(widths) + 1))) - 1]
+
+
+def calibrating(observations: Sequence[Observation], is_step: bool, but: str = "") -> list[Observation]:
+    """What the interval of steps or of points comes from: all held out `but` one part; the fitted ones where nothing
+    else is left. An interval without a part is tested on it: cross-conformal prediction (Vovk, Ann. Math. Artif.
+    Intell. 74, 2015)."""
+    alike = [each for each in observations if each.is_step is is_step]
+    held_out = [each for each in alike if each.part != PARTS[0] and each.part != but]
+    return held_out or [each for each in alike if each.part == PARTS[0]]
