@@ -9,7 +9,7 @@ from weft.contracts.errors import RequestRejected
 from weft.contracts.events import ComputedUnits, FirstToken, RequestEnded, Status, StepRecord, StepRun
 from weft.contracts.execution import ExecutorTraits
 from weft.contracts.requests import Request, Slo
-from weft.engine.pace import CORRECTION, MISSED, Pace, within
+from weft.engine.pace import CORRECTION, MISSED, TYPICAL_OUTPUT_TOKENS, Pace, within
 from weft.engine.replica import Replica
 from weft.observation.event_log import EventLog
 
@@ -115,6 +115,20 @@ def test_a_request_names_its_own_objective_or_has_that_of_the_engine() -> None:
     assert within(Slo(0.5), engine) == within(Slo(0.5), None) == 0.5
 
 
+def test_room_comes_as_outputs_of_the_mean_length_end() -> None:
+    """Ten decode at 19 ms a step, so one of outputs of 100 tokens ends every ten steps."""
+    measured = Measured()
+    measured.step(1)
+    for _ in range(200):
+        measured.step(10)
+    assert measured.pace.room_s(3.0) == 0.0, "nobody runs"
+    measured.replica.standing.count = 10
+    assert measured.pace.room_s(3.0) == pytest.approx(3 * TYPICAL_OUTPUT_TOKENS * 0.0019, rel=0.02)
+    measured.end("a", 100, tpot_s=0.019)
+    assert measured.pace.room_s(3.0) == pytest.approx(3 * 100 * 0.0019, rel=0.02)
+    assert measured.pace.room_s(-1.0) == 0.0
+
+
 def busy(**config: Any) -> SmallEngine:
     """One that decodes; a step takes a second."""
     engine = SmallEngine(**config)
@@ -143,6 +157,23 @@ def test_who_cannot_have_its_first_token_in_time_is_refused() -> None:
     engine.submit(patient)
     engine.run()
     engine.expect(patient)
+
+
+@pytest.mark.parametrize(("delay_s", "least", "most"), [(70.0, 10, 18), (0.001, 1, 4)], ids=["long", "short"])
+def test_the_queue_is_as_long_as_requests_may_wait_for_it(delay_s: float, least: int, most: int) -> None:
+    """Each makes four tokens in the only row, a step takes a second; and ten such seconds anybody may wait."""
+    engine = busy(max_running=1, max_queue_delay_s=delay_s)
+    waiting = [ask(f"waiting{number}", 8, 4) for number in range(99)]
+    with pytest.raises(
+        RequestRejected, match=r"it would wait for about \d+ s, and .* s are the most"
+    ) as caught:
+        engine.submit(*waiting)
+    num_let_in = len(engine.engine.live_requests()) - 1
+    assert least <= num_let_in <= most
+    assert caught.value.retry_after_s is not None
+    assert 0.0 < caught.value.retry_after_s < 15.0
+    engine.run()
+    engine.submit(ask("later", 8, 4))
 
 
 def test_an_empty_engine_takes_whatever_fits() -> None:

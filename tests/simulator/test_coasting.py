@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simulator.simulated_service import Listed, deployment
-from weft.contracts.events import Event, StepRun
+from weft.contracts.events import Event, RequestEnded, StepRun
 from weft.contracts.prompts import LengthPrompt
+from weft.contracts.requests import Request
 from weft.engine.driver import EngineDriver
 from weft.observation.event_log import EventLog
 from weft.simulator import service
@@ -40,9 +41,19 @@ class Record:
         return sum(isinstance(event, StepRun) for log in self._logs for event in log._ring)
 
 
+class PlainDriver(EngineDriver):
+    """Submits each step, and is told of each output."""
+
+    async def answer(self, request: Request) -> RequestEnded:
+        news = self.submit(request)
+        while not isinstance(item := await news.get(), RequestEnded):
+            assert not isinstance(item, Exception)
+        return item
+
+
 @contextmanager
 def one_by_one() -> Iterator[None]:
-    with patch.object(service, "CoastingDriver", EngineDriver):
+    with patch.object(service, "CoastingDriver", PlainDriver):
         yield
 
 

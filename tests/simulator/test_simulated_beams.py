@@ -89,6 +89,9 @@ class Executor:
     async def update_weights(self, version: int, source: str) -> None:
         raise AssertionError("nobody updates weights here")
 
+    async def forget_rows(self) -> None:
+        raise AssertionError("no engine gives way to another here")
+
 
 REQUESTS = st.lists(
     st.tuples(st.integers(0, 20), st.integers(1, 20), st.integers(1, 16), st.integers(1, 4)),

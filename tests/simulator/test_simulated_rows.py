@@ -86,6 +86,9 @@ class ComparingExecutor:
     async def update_weights(self, version: int, source: str) -> None:
         raise AssertionError("nobody updates weights here")
 
+    async def forget_rows(self) -> None:
+        raise AssertionError("no engine gives way to another here")
+
 
 def engine_config(num_blocks: int, preempt: str) -> EngineConfig:
     layout = StateLayout((PagedGroup("full", 1), PagedGroup("window", 1, WINDOWS[1])), block_tokens=4)
@@ -150,9 +153,21 @@ def test_each_output_has_a_token_of_its_own_and_keeps_it() -> None:
     before = rows.tokens
     assert len({before[row] for row in (0, 1, 3)}) == 3
     assert all(0 <= token < 2**31 for token in before)
-    rows.apply(admitted(admission(5, "a"), admission(3, "b")))
+    rows.apply(admitted(admission(5, "a"), admission(3, "b"))._replace(removed=(3,)))
     assert (rows.tokens[5], rows.tokens[3]) == (before[3], before[1])
     assert before[3] != before[1]  # what a step under way was given stays as it was
+
+
+@pytest.mark.parametrize("has_returned", [True, False])
+def test_the_token_of_an_output_stays_until_the_step_that_ends_it_has_returned(has_returned: bool) -> None:
+    rows = SimulatedRows({"a": (1,), "b": (5,)}, (None,))
+    rows.apply(admitted(admission(0, "a"))._replace(entries=(StepEntry(0, 0, 8, True),)))
+    before, token = rows.tokens, rows.tokens[0]
+    rows.returned_step = 0 if has_returned else -1
+    rows.apply(admitted(admission(0, "b"))._replace(number=1, removed=(0,)))
+    assert rows.tokens[0] != token
+    assert (rows.tokens is before) == has_returned
+    assert (before[0] == token) == (not has_returned)
 
 
 def drafting(num_tokens: int, start: int = 8) -> Step:

@@ -30,7 +30,9 @@ class EngineConfig:
     are refused while the work that waits (prompts and expected outputs) is estimated above this; None: four
     times what the device holds. `objective`: how fast requests are meant to be answered. Its time to the first token
     is that of requests that name none; its time per output token bounds how many are let in at once, whatever they
-    name; see `engine/pace.py`. None: nobody is refused for that. `prefix_caching`: reuse state of equal prefixes.
+    name; see `engine/pace.py`. None: nobody is refused for that. `max_queue_delay_s`: requests are refused while they
+    would wait longer than this, and than ten times what their own prompt takes; None: however long. `prefix_caching`:
+    reuse state of equal prefixes.
     `order`, `budget`, `preempt`, `retain`, `draft`: policies, by name, as `module:Class`, or as a callable that makes
     one.
 
@@ -45,6 +47,7 @@ class EngineConfig:
     max_running: int = 256
     max_queued_tokens: int | None = None
     objective: Slo | None = None
+    max_queue_delay_s: float | None = None
     prefix_caching: bool = True
     reservation: Reservation = Reservation.PAGED
     order: PolicyChoice = "fcfs"
@@ -66,6 +69,10 @@ class EngineConfig:
             _one_size_per_group("num_host_blocks", self.num_host_blocks, self.layout)
         if self.max_queued_tokens is not None:
             _at_least("max_queued_tokens", self.max_queued_tokens, 1)
+        if self.max_queue_delay_s is not None and not self.max_queue_delay_s > 0.0:
+            raise ConfigurationError(
+                f"max_queue_delay_s is {self.max_queue_delay_s}; it must be above 0 seconds"
+            )
 
     @property
     def queue_bound_tokens(self) -> int:

@@ -25,6 +25,10 @@ LENT = 4
 share: the dynamic threshold of shared buffers (Choudhury and Hahne, IEEE/ACM Transactions on Networking 1998). One that
 asks for everything gets four fifths of what the others leave."""
 
+STRETCH = 10
+"""However long its own prompt takes, a request may wait so many times as long: who brings much may wait long, and on
+slow hardware all may."""
+
 
 class Door:
     """Bounds the work that waits by an estimate in tokens: prompts still to compute, and outputs of the mean
@@ -93,7 +97,8 @@ class Door:
         """Raise `RequestRejected` where such a request cannot be served now: too much waits, or it could not be served
         fast enough. A tenant whose own work stays within an equal share of what there is room for is never refused for
         what others ask."""
-        if self._pace is None and (slo is not None or self._objective is not None):
+        config = self._replica.config
+        if self._pace is None and (slo, self._objective, config.max_queue_delay_s) != (None, None, None):
             self._pace = Pace(self._replica, None if self._objective is None else self._objective.tpot_s)
         if self._pace is not None and self._replica.requests:
             self._check_number(self._pace, request_id, tenant, num_sequences)
@@ -120,13 +125,18 @@ class Door:
     def _check_first_token(
         self, pace: Pace, request_id: str, tenant: str, slo: Slo | None, prompt_tokens: int
     ) -> None:
-        most_s = within(slo, self._objective)
-        waits_s = 0.0 if most_s == inf else pace.first_token_s(tenant, prompt_tokens)
-        if waits_s > most_s:
+        most_s, delay_s = within(slo, self._objective), self._replica.config.max_queue_delay_s
+        if most_s == inf and (delay_s is None or not self._replica.queue):
+            return
+        first_s, own_s = pace.first_token_s(tenant, prompt_tokens), pace.prompt_s(prompt_tokens)
+        if first_s > most_s:
             reason = (
-                f"its first token would come after about {waits_s:.3f} s, and is to come within {most_s:g} s"
+                f"its first token would come after about {first_s:.3f} s, and is to come within {most_s:g} s"
             )
-            self._refuse(request_id, f"{reason}; try again later", waits_s - most_s)
+            self._refuse(request_id, f"{reason}; try again later", first_s - most_s)
+        if delay_s is not None and self._replica.queue and first_s - own_s > max(delay_s, STRETCH * own_s):
+            reason = f"it would wait for about {first_s - own_s:.0f} s, and {delay_s:g} s are the most"
+            self._refuse(request_id, f"{reason}; try again later", first_s - own_s - delay_s)
 
     def _check_queue(self, request_id: str, tenant: str, own_tokens: float) -> None:
         queue, bound = self._replica.queue, self._replica.config.queue_bound_tokens

@@ -19,10 +19,11 @@ from weft.contracts.transfers import TransferResult
 from weft.engine.config import EngineConfig
 from weft.engine.defects import MOST_DEFECTS, Defects, named, stopped
 from weft.engine.engine import Engine
+from weft.engine.mailbox import Mailbox
 from weft.engine.replica import Output
 from weft.observation.event_log import EventLog
 
-News = asyncio.Queue[Output | RequestEnded | Exception]  # the last: what stopped the engine for good
+News = Mailbox[Output | RequestEnded | Exception]  # the last: what stopped the engine for good
 Answer = TypeVar("Answer")
 
 MOST_UNREAD = 1 << 15

@@ -19,6 +19,8 @@ MISSED = 0.05
 CORRECTION = 0.02
 """By how much a miss lowers the bound; a request in time raises it by as much less as it is to be more frequent."""
 LEAST_CORRECTION, MOST_CORRECTION = 0.25, 4.0
+TYPICAL_OUTPUT_TOKENS = 211.0
+"""Expected until one has ended: the mean of Azure's conversations of 2023 (Patel et al., "Splitwise", ISCA 2024)."""
 
 
 class Mean:
@@ -48,9 +50,9 @@ class Pace:
         self._step_s = inf
         self._per_sequence_s, self._per_prompt_token_s = Mean(), Mean()
         self._prompt_per_output = Mean()
-        self._seconds_per_end = Mean()
+        self._output_tokens = Mean()
         self._correction = 1.0
-        self._last_step_s = self._last_end_s = replica.now_s
+        self._last_step_s = replica.now_s
         self._first_token_s: dict[str, float] = {}
         replica.log.subscribe_steps(self._on_step, self._on_run)
         replica.log.subscribe(self._on_first_token, FirstToken)
@@ -59,15 +61,28 @@ class Pace:
     @property
     def most_sequences(self) -> float:
         """So many can decode at once within the objective; without bound where there is none, or nothing is known."""
-        per_sequence_s = self._per_sequence_s.value
-        per_sequence_s += self._per_prompt_token_s.value * self._prompt_per_output.value
+        per_sequence_s = self._whole_per_sequence_s
         if self._objective_s is None or not per_sequence_s:
             return inf
         return max(1.0, self._correction * (self._objective_s - self._step_s) / per_sequence_s)
 
+    @property
+    def _whole_per_sequence_s(self) -> float:
+        """What a sequence adds to the time of each step, with its share of the prompts that come meanwhile."""
+        return self._per_sequence_s.value + self._per_prompt_token_s.value * self._prompt_per_output.value
+
     def room_s(self, excess: float) -> float:
-        """In how many seconds so many sequences will have ended."""
-        return max(0.0, excess) * self._seconds_per_end.value
+        """In how many seconds so many sequences will have ended: of as many as run now, each so often as it takes to
+        make an output of the mean length."""
+        count = self._replica.standing.count
+        if excess <= 0.0 or not count or self._step_s == inf:
+            return 0.0
+        output_tokens = self._output_tokens.value or TYPICAL_OUTPUT_TOKENS
+        return excess * output_tokens * (self._step_s + self._whole_per_sequence_s * count) / count
+
+    def prompt_s(self, prompt_tokens: int) -> float:
+        """How long a prompt takes where nothing else is to be done; 0 before any step was seen."""
+        return 0.0 if self._step_s == inf else self._step_s + prompt_tokens * self._per_prompt_token_s.value
 
     def first_token_s(self, tenant: str, prompt_tokens: int) -> float:
         """When a prompt that comes now will have its first token: after the steps under way and the prompts that wait,
@@ -85,7 +100,18 @@ class Pace:
         decode_s = self._step_s + self._per_sequence_s.value * replica.standing.count
         begun_s = replica.now_s - self._last_step_s if replica.in_flight else 0.0
         wait_s = num_steps * decode_s + tokens * self._per_prompt_token_s.value - min(begun_s, decode_s)
-        return wait_s + self.room_s(len(replica.queue) + 1 - len(replica.free_rows))
+        num_before = min(len(replica.queue), num_tenants * (0 if mine is None else mine.num_sequences))
+        return wait_s + self.room_s(num_before + 1 - self._num_places())
+
+    def _num_places(self) -> float:
+        """For how many more sequences there are rows, and blocks where they need as many as those that run."""
+        replica, most = self._replica, float(len(self._replica.free_rows))
+        for group in replica.store.groups:
+            available = group.pool.num_available
+            held = group.pool.num_blocks - available
+            if held:
+                most = min(most, available * len(replica.running) / held)
+        return most
 
     def _on_step(self, record: StepRecord) -> None:
         if not record.failed:
@@ -117,8 +143,7 @@ class Pace:
         first_s = self._first_token_s.pop(event.request_id, None)
         if event.status is not Status.FINISHED:
             return
-        self._seconds_per_end.add(event.time_s - self._last_end_s, 1.0)
-        self._last_end_s = event.time_s
+        self._output_tokens.add(event.output_tokens, 1.0)
         if first_s is not None and event.output_tokens > 1 and self._objective_s is not None:
             self._correct(is_kept=event.time_s - first_s <= self._objective_s * (event.output_tokens - 1))
 

@@ -14,7 +14,6 @@ STOPPED = sometimes("result: a sequence ended by a stop token")
 STOPPED_IN_FLIGHT = sometimes("result: a sequence ended while its next step was under way")
 LIMITED = sometimes("result: a sequence ended at its length limit")
 FINISHED_PREEMPTED = sometimes("result: a preempted sequence finished by a step under way")
-ROW_FAILED = sometimes("result: a row could not go on, and its request failed")
 DRAFT_ACCEPTED = sometimes("draft: all guesses accepted")
 DRAFT_REJECTED = sometimes("draft: a guess was rejected")
 
@@ -182,18 +181,17 @@ class Results:
             self._lifecycle.contain(sequence, self._end, sequence, "length")
 
     def _fail_rows(self, flight: FlightRecord, result: StepResult) -> None:
-        """End the requests of the sequences that the executor cannot go on with, before their tokens of this step, which
-        mean nothing, count as output."""
-        for row, reason in result.failed.items():
-            sequence = self._holder(flight, row)
-            record = self._replica.requests.get(sequence.request.request_id)
-            if record is None:
-                continue
-            ROW_FAILED.hit()
+        """End the requests of the sequences that the executor cannot go on with, before their tokens of this step,
+        which mean nothing, count as output."""
+        failed = [(self._holder(flight, row), reason) for row, reason in result.failed.items()]
+        for sequence, _ in failed:
             if sequence.number not in flight.plan.explicit and not sequence.has_ended:
                 self._replica.standing.collect(sequence)
                 del sequence.output[-1:]
-            self._lifecycle.end_request(record, Status.FAILED, reason)
+        for sequence, reason in failed:
+            record = self._replica.requests.get(sequence.request.request_id)
+            if record is not None:
+                self._lifecycle.end_request(record, Status.FAILED, reason)
 
     def _end(self, sequence: Sequence, reason: str) -> None:
         if sequence.has_ended:

@@ -29,21 +29,16 @@ class LogHistogram:
 
     def observe(self, value: float, count: int = 1) -> None:
         """Count a value, `count` times (at least once)."""
-        self.observe_each(((value, count),))
+        bucket = _bucket(value)
+        self._buckets[bucket] = self._buckets.get(bucket, 0) + count
+        self.count += count
+        self.total += value * count
+        self._least, self._greatest = min(self._least, value), max(self._greatest, value)
 
     def observe_each(self, counted: Collection[tuple[float, int]]) -> None:
         """Count values, each as often as the number beside it says."""
-        if not counted:
-            return
-        buckets, total = self._buckets, self.total
         for value, count in counted:
-            bucket = _bucket(value)
-            buckets[bucket] = buckets.get(bucket, 0) + count
-            total += value * count
-        self.total = total
-        self.count += sum([count for _, count in counted])
-        values = [value for value, _ in counted]
-        self._least, self._greatest = min(self._least, *values), max(self._greatest, *values)
+            self.observe(value, count)
 
     @property
     def mean(self) -> float | None:

@@ -10,7 +10,9 @@ import asyncio
 from bisect import bisect_left
 from functools import partial
 
+from weft.contracts.events import RequestEnded
 from weft.contracts.requests import Request
+from weft.contracts.steps import Step, StepResult
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver, News
 from weft.observation.event_log import EventLog
@@ -32,6 +34,27 @@ class CoastingDriver(EngineDriver):
         self._ahead: LookAhead | None = None
         self._landing: asyncio.TimerHandle | None = None
         self._reach = FEWEST_STEPS
+        self._answers: dict[str, asyncio.Future[RequestEnded]] = {}
+        log.subscribe(self._answer, RequestEnded)
+
+    def answer(self, request: Request) -> asyncio.Future[RequestEnded]:
+        """As `submit`, where nobody wants the output: how the request ends, or, raised, what stopped the engine."""
+        if self.defect:
+            raise self.defect
+        self._land()
+        self._ask(partial(self.engine.submit, request, self._loop.time(), tells=False))
+        end = self._answers[request.request_id] = self._loop.create_future()
+        self._loop.call_soon(self._pump)
+        return end
+
+    def _answer(self, event: RequestEnded) -> None:
+        if (end := self._answers.pop(event.request_id, None)) is not None and not end.done():
+            end.set_result(event)
+
+    def _stop(self, defect: Exception) -> None:
+        super()._stop(defect)
+        while self._answers:
+            self._answers.popitem()[1].set_exception(self.defect or defect)
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
         self._land()
@@ -48,6 +71,19 @@ class CoastingDriver(EngineDriver):
     async def update_weights(self, version: int, source: str) -> None:
         self._land()
         await super().update_weights(version, source)
+
+    def _submit(self, step: Step) -> None:
+        self._simulated.begin(step, self._step_returns)
+
+    def _step_returns(self, result: StepResult) -> None:
+        self._loop.call_soon(self._step_returned, result)  # after all else that was due by now
+
+    def _step_returned(self, result: StepResult) -> None:
+        self._num_steps -= 1
+        if self._is_replaced:
+            self._clear()
+        else:
+            self._pump(self.engine.update, result)
 
     def _all_planned(self) -> None:
         if self._ahead is None and self.engine.may_coast:
@@ -77,8 +113,6 @@ class CoastingDriver(EngineDriver):
         assert ahead is not None and landing is not None
         self._ahead = self._landing = None
         landing.cancel()
-        first = self.engine.oldest_in_flight + num_steps
         if num_steps:
             self.engine.coast(ahead.ends_s[:num_steps], ahead.tokens)
-        for number, pending in enumerate(self._simulated.skip(ahead, num_steps), first):
-            pending.add_done_callback(partial(self._step_ended, number))
+        self._simulated.skip(ahead, num_steps, self._step_returns)

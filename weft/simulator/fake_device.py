@@ -114,6 +114,11 @@ class FakeDevice:
         self._rows.lose(step)
         self._lost_steps = True
 
+    def forget_rows(self) -> None:
+        """Another engine begins: no row is held, and the next step may have any later number."""
+        self._rows.forget()
+        self._lost_steps = True
+
     def _check_header(self, step: Step) -> None:
         last = self._last_number
         follows = last is None or step.number == last + 1 or (self._lost_steps and step.number > last)

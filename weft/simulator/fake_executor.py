@@ -89,6 +89,14 @@ class FakeExecutor:
         self._enqueue(queued)
         return queued.future
 
+    async def forget_rows(self) -> None:
+        """Give up every row; raises `InvariantViolation` `depth` where a step is in flight."""
+        if self._num_steps:
+            raise InvariantViolation(
+                "depth", f"rows are to be forgotten while {self._num_steps} steps are in flight"
+            )
+        self.device.forget_rows()
+
     def transfer(self, transfer: Transfer) -> "asyncio.Future[TransferResult]":
         """Begin a transfer now; blocks that do not exist raise `InvariantViolation` on completion."""
         loop = asyncio.get_running_loop()

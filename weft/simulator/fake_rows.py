@@ -48,6 +48,12 @@ class FakeRows:
         self._lost.pop(admission.row, None)
         self.held[admission.row] = Row(admission, self._spec)
 
+    def forget(self) -> None:
+        """Give up all."""
+        self.held.clear()
+        self.standing.clear()
+        self._lost.clear()
+
     def match(self, entries: tuple[StepEntry, ...]) -> list[tuple[Row, StepEntry]]:
         """Entries with their rows, each checked to be in place."""
         matched: dict[int, tuple[Row, StepEntry]] = {}

@@ -106,6 +106,10 @@ class NullExecutor:
     async def update_weights(self, version: int, source: str) -> None:
         """There are no weights."""
 
+    async def forget_rows(self) -> None:
+        """Nobody asks for log-probabilities any more."""
+        self._askers = _Askers()
+
 
 def _candidates(count: int) -> tuple[Candidate, ...]:
     return tuple(Candidate(token, -1.0 - token) for token in range(count))

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
 
 from weft.contracts.errors import ConfigurationError, InvariantViolation
 from weft.contracts.state import Tier
@@ -15,6 +16,8 @@ from weft.simulator.simulated_beams import NextTokens
 from weft.simulator.simulated_drafts import DraftPasses, Luck
 from weft.simulator.simulated_rows import SimulatedRows
 from weft.simulator.speculation import Speculation
+
+Arrived = TypeVar("Arrived", StepResult, TransferResult)
 
 MOST_ROWS = 1 << 16
 """Of one replica: bounds a wrong number."""
@@ -35,10 +38,14 @@ class ServedModel(Protocol):
     def speculation(self) -> Speculation | None: ...
 
 
+Ended = Callable[[StepResult], object]
+"""Told of a step's result, at the time when it returns."""
+
+
 class Flight(NamedTuple):
     """A step under way. `free_s`: when the devices are free again, not rounded as the loop's times are."""
 
-    ended: asyncio.Future[StepResult]
+    ended: Ended
     result: StepResult
     seconds: float
     free_s: float
@@ -98,6 +105,12 @@ class SimulatedExecutor:
 
     def submit(self, work: Step) -> asyncio.Future[StepResult]:
         """Complete `work` after the steps before it."""
+        future: asyncio.Future[StepResult] = self._loop.create_future()
+        self.begin(work, partial(_arrive, future))
+        return future
+
+    def begin(self, work: Step, ended: Ended) -> None:
+        """As `submit`, but tell `ended` what came of it."""
         if len(self._flights) >= self.depth:
             raise InvariantViolation(
                 "depth", f"step {work.number} comes on top of {len(self._flights)} in flight"
@@ -109,20 +122,18 @@ class SimulatedExecutor:
         now_s = self._loop.time()
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
         result = StepResult(work.number, self._rows.tokens, finished, verified, candidates)
-        return self._start(result, seconds, self._free_s)
+        self._start(result, seconds, self._free_s, ended)
 
-    def _start(self, result: StepResult, seconds: float, free_s: float) -> asyncio.Future[StepResult]:
-        future: asyncio.Future[StepResult] = self._loop.create_future()
+    def _start(self, result: StepResult, seconds: float, free_s: float, ended: Ended) -> None:
         timer = self._loop.call_at(free_s, self._complete)
-        self._flights.append(Flight(future, result, seconds, free_s, timer))
-        return future
+        self._flights.append(Flight(ended, result, seconds, free_s, timer))
 
     def _complete(self) -> None:
         flight = self._flights.popleft()
         self.num_steps += 1
         self.busy_s += flight.seconds
-        if not flight.ended.done():
-            flight.ended.set_result(flight.result)
+        self._rows.returned_step = flight.result.number
+        flight.ended(flight.result)
 
     @property
     def num_plain_steps(self) -> int:
@@ -148,9 +159,9 @@ class SimulatedExecutor:
         for flight in self._flights:
             flight.timer.cancel()
 
-    def skip(self, ahead: LookAhead, num_steps: int) -> list[asyncio.Future[StepResult]]:
-        """The first so many of the steps looked ahead at have returned, and as many have been planned; who waits for
-        the first of them waits no longer. Returns the futures of those that are in flight now."""
+    def skip(self, ahead: LookAhead, num_steps: int, ended: Ended) -> None:
+        """The first so many of the steps looked ahead at have returned, and as many have been planned. Of those in
+        flight now `ended` is told, and nobody else."""
         first, in_flight = self._flights[0].result.number, len(self._flights)
         self._flights.clear()
         self._rows.skip(num_steps)
@@ -159,10 +170,9 @@ class SimulatedExecutor:
             self.busy_s += seconds
         now_in_flight = range(num_steps, num_steps + in_flight)
         self._free_s = ahead.free_s[now_in_flight[-1]]
-        return [
-            self._start(StepResult(first + index, ahead.tokens), ahead.seconds[index], ahead.free_s[index])
-            for index in now_in_flight
-        ]
+        for index in now_in_flight:
+            result = StepResult(first + index, ahead.tokens)
+            self._start(result, ahead.seconds[index], ahead.free_s[index], ended)
 
     def transfer(self, transfer: Transfer) -> asyncio.Future[TransferResult]:
         """Complete when the last of its blocks has passed the host's link."""
@@ -184,7 +194,11 @@ class SimulatedExecutor:
     async def update_weights(self, version: int, source: str) -> None:
         """Takes no time: what new weights cost is not simulated."""
 
+    async def forget_rows(self) -> None:
+        """Give up every row."""
+        self._rows.forget()
 
-def _arrive(future: asyncio.Future[TransferResult], result: TransferResult) -> None:
+
+def _arrive(future: asyncio.Future[Arrived], result: Arrived) -> None:
     if not future.done():
         future.set_result(result)

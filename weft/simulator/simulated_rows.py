@@ -43,10 +43,12 @@ class PlainSteps(NamedTuple):
 
 class _Row:
     """Who holds a row: the name of its output, `length_tokens` in all, `tokens_left` until it ends, as of joining
-    where it stands, and the `last_token` that its client chose."""
+    where it stands, and the `last_token` that its client chose. `ending_step`: the number of the step that brings the
+    last token, once that is planned."""
 
     __slots__ = (
         "base",
+        "ending_step",
         "ending_tick",
         "join_tick",
         "last_token",
@@ -63,7 +65,7 @@ class _Row:
         self.last_token = known[-1] if known else END_TOKEN
         self.stands = False
         self.base = self.join_tick = 0
-        self.ending_tick = NEVER
+        self.ending_tick = self.ending_step = NEVER
 
     def ends_at(self, tick: int) -> bool:
         """Whether the output ends there; once, for a row that paused may be in the calendar twice."""
@@ -79,7 +81,8 @@ class SimulatedRows:
     `output_tokens`: by request id, how long its samples would be, or all hypotheses of its search; the engine knows
     only the request's own limit. `windows_tokens`: of the model's layer groups, in their order. `tokens`: by row, the
     one token that the output of its holder consists of; it follows from the request, so that outputs of two requests
-    differ. Never changed in place: steps under way keep theirs. `luck`: how many guesses of a draft are right; None
+    differ. Changed in place only where nobody will read what was there: steps under way keep theirs.
+    `returned_step`: the number of the last step that has returned. `luck`: how many guesses of a draft are right; None
     where there are no drafts. `next_tokens`: what a search chooses from. `pads_decodes`: see `ServingCosts`.
     """
 
@@ -97,6 +100,8 @@ class SimulatedRows:
         sums = PaddedTokens if pads_decodes else VisibleTokens
         self._visible = tuple(sums(window) for window in windows_tokens)
         self.tokens: list[int] = []
+        self.returned_step = NEVER
+        self._is_awaited = False  # a step under way may bring a token to a row that was left
         self._rows: dict[int, _Row] = {}
         self._num_standing = 0
         self._tick = 0
@@ -121,6 +126,8 @@ class SimulatedRows:
                 self._compute(entry, ending)
             chunks.append((entry.num_units + num_guesses, entry.start))
             num_outputs += entry.emits + num_guesses
+        for number in ending:
+            self._rows[number].ending_step = step.number
         ended = tuple(ending)
         return StepWork(
             step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, ended, verified, candidates
@@ -145,21 +152,29 @@ class SimulatedRows:
             sums.total += num_steps * (sums.per_tick or 0)
         self._tick += num_steps
 
+    def forget(self) -> None:
+        """Give up all."""
+        for row in self._rows.values():
+            self._stop(row)
+        self._rows.clear()
+
     def _change_rows(self, step: Step) -> None:
         for number in step.removed:
-            self._stop(self._rows.pop(number))
+            row = self._rows.pop(number)
+            self._stop(row)
+            self._is_awaited |= not NEVER < row.ending_step <= self.returned_step
         for number in step.paused:
             self._stop(self._rows[number])
         if step.added:
             self._admit_all(step.added)
 
     def _admit_all(self, added: Sequence[Admission]) -> None:
-        highest = max(admission.row for admission in added)
-        tokens = self.tokens + [0] * (highest + 1 - len(self.tokens))
+        if self._is_awaited:
+            self.tokens, self._is_awaited = list(self.tokens), False
         for admission in added:
-            self._rows[admission.row] = self._admit(admission)
-            tokens[admission.row] = crc32(self._rows[admission.row].output.encode()) >> 1
-        self.tokens = tokens
+            row = self._rows[admission.row] = self._admit(admission)
+            self.tokens += [0] * (admission.row + 1 - len(self.tokens))
+            self.tokens[admission.row] = crc32(row.output.encode()) >> 1
 
     def _admit(self, admission: Admission) -> _Row:
         request_id, is_search = admission.request.request_id, admission.request.sampling.beam_width > 1
