@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 from tests.llm.tiny_model import make_model
 from tests.server.live_server import LiveServer, eventually
-from weft.cli.serve import default_name, _url, command
+from weft.cli.serve import _url, command, default_name
 from weft.contracts.errors import ConfigurationError
 from weft.model_specs.builtin import builtin_model
 from weft.server.state import ServerSettings, ServerState

@@ -264,7 +264,7 @@ def test_a_client_that_reads_nothing_is_given_up_and_harms_nobody(monkeypatch: p
     async def scenario(driven: DrivenEngine, _: list[str]) -> None:
         unread = driven.driver.submit(ask("unread", 5, 50), stream=True)
         await require_served(driven, "other")
-        while not unread.empty():
+        while unread.qsize():
             last = unread.get_nowait()
         assert isinstance(last, RequestEnded)
         assert (last.status, last.reason) == (Status.FAILED, "its client leaves too much unread")

@@ -25,8 +25,14 @@ Found = TypeVar("Found")
 class OverloadedService:
     """On the running virtual-time loop. Retry-After is in whole seconds, as in its header."""
 
-    def __init__(self, objective: Slo | None, order: str) -> None:
-        config = replace(PLANNED.config, max_queued_tokens=None, objective=objective, order=order)
+    def __init__(self, objective: Slo | None, order: str, max_queue_delay_s: float | None) -> None:
+        config = replace(
+            PLANNED.config,
+            max_queued_tokens=None,
+            objective=objective,
+            order=order,
+            max_queue_delay_s=max_queue_delay_s,
+        )
         self._output_tokens: dict[str, tuple[int, ...]] = {}
         self.replica = SimulatedReplica(replace(PLANNED, config=config), self._output_tokens, seed=0)
         self._numbers = count()
@@ -47,11 +53,16 @@ class OverloadedService:
         return Answered(first_token_s, end.time_s, end.output_tokens)
 
 
-def simulated(body: Callable[[Ask], Awaitable[Found]], objective: Slo | None, order: str = "fcfs") -> Found:
+def simulated(
+    body: Callable[[Ask], Awaitable[Found]],
+    objective: Slo | None,
+    order: str = "fcfs",
+    max_queue_delay_s: float | None = None,
+) -> Found:
     """What a body finds in virtual time."""
 
     async def run() -> Found:
-        service = OverloadedService(objective, order)
+        service = OverloadedService(objective, order, max_queue_delay_s)
         found = await body(service.ask)
         service.replica.driver.engine.check_integrity()
         return found

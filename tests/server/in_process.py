@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
+from starlette.types import ASGIApp
+
 from tests.server.live_server import NAME, OPTIONS
 from weft.llm.async_llm import AsyncLLM
 from weft.server.app import make_app
@@ -43,7 +45,9 @@ class InProcess:
         """What this gives, within the loop."""
         return self._runner.run(work)
 
-    def ask(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Told:
+    def ask(
+        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Told:
         """One request alone."""
         return self.run(self.told(method, path, body, headers))
 
@@ -52,16 +56,8 @@ class InProcess:
     ) -> Told:
         """The answer to a request, which may be one of many; `headers` stand beside those of every JSON request.
         Raises `TimeoutError` where there is none in time."""
-        scope = _scope(method, path, {**JSON_HEADERS, "content-length": str(len(body)), **(headers or {})})
-        sent: list[Any] = []
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
         async with asyncio.timeout(ANSWER_WITHIN_S):
-            await self._app(scope, _receive(body), send)
-        told = {name.decode().lower(): value.decode("latin-1") for name, value in sent[0]["headers"]}
-        return Told(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
+            return await _ask(self._app, method, path, body, headers or {})
 
     def check_idle(self) -> None:
         """Raises where a request, a block or a broken table is left behind."""
@@ -73,6 +69,28 @@ class InProcess:
         engine.check_integrity()
 
 
+def description() -> dict[str, Any]:
+    """The OpenAPI document, which needs no model."""
+    app = make_app(ServerState(ServerSettings((NAME,))))
+    document: dict[str, Any] = asyncio.run(_ask(app, "GET", "/openapi.json", b"", {})).json
+    return document
+
+
+async def _ask(app: ASGIApp, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Told:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await app(
+        _scope(method, path, {**JSON_HEADERS, "content-length": str(len(body)), **headers}),
+        _receive(body),
+        send,
+    )
+    told = {name.decode().lower(): value.decode("latin-1") for name, value in sent[0]["headers"]}
+    return Told(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
+
+
 def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]:
     raw, _, query = path.partition("?")
     return {
@@ -81,7 +99,9 @@ def _scope(method: str, path: str, headers: Mapping[str, str]) -> dict[str, Any]
         "path": unquote(raw),
         "raw_path": raw.encode("latin-1"),
         "query_string": query.encode("latin-1"),
-        "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
+        "headers": [
+            (name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()
+        ],
     }
 
 
@@ -92,7 +112,8 @@ def _receive(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
     async def receive() -> dict[str, Any]:
         for message in messages:
             return message
-        return await asyncio.get_running_loop().create_future()
+        forever = asyncio.Future[dict[str, Any]]()
+        return await forever
 
     return receive
 
@@ -101,7 +122,10 @@ def _receive(body: bytes) -> Callable[[], Awaitable[dict[str, Any]]]:
 def in_process(model: Path, settings: ServerSettings | None = None, **options: Any) -> Iterator[InProcess]:
     """A loaded model behind its routes, until the context ends."""
     with asyncio.Runner() as runner:
-        llm, state = AsyncLLM(model, **{**OPTIONS, **options}), ServerState(settings or ServerSettings((NAME,)))
+        llm, state = (
+            AsyncLLM(model, **{**OPTIONS, **options}),
+            ServerState(settings or ServerSettings((NAME,))),
+        )
         state.model_is_ready(llm)
         try:
             yield InProcess(runner, llm, state)

@@ -66,6 +66,19 @@ def with_length(body: bytes, *headers: bytes) -> bytes:
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400, "invalid_http"),
         (HEAD + b"content-length: 3\r\ncontent-length: 4\r\n\r\nabc", 400, "invalid_http"),
         (HEAD + b"content-length: -3\r\n\r\nabc", 400, "invalid_http"),
+        (HEAD + b"content-length: 3\r\ncontent-length: 3\r\n\r\nabc", 400, "invalid_http"),
+        (HEAD + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n", 400, "invalid_http"),
+        (b"GET /health HTTP/1.1\r\n\r\n", 400, "invalid_http"),
+        (b"GET /health HTTP/2.0\r\nhost: a\r\n\r\n", 400, "invalid_http"),
+        (b"GET /health HTTP/1.1\r\nhost: a\r\nx : a\r\n\r\n", 400, "invalid_http"),
+        (b"GET /health HTTP/1.1\r\nhost: a\r\nx: a\0b\r\n\r\n", 400, "invalid_http"),
+        (b"CONNECT localhost:80 HTTP/1.1\r\nhost: localhost\r\n\r\n", 400, "invalid_http"),
+        (b"GET /h\xe4lth HTTP/1.1\r\nhost: a\r\n\r\n", 400, "invalid_http"),
+        (
+            HEAD + b"transfer-encoding: chunked\r\n\r\n1\r\n{\r\n0\r\nx: " + b"a" * 600_000,
+            431,
+            "head_too_large",
+        ),
         (HEAD + b"transfer-encoding: gzip\r\n\r\nabc", 400, "invalid_http"),
         (HEAD + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n\r\n", 400, "invalid_http"),
         (b"GET /health HTTP/1.1\r\nhost: a\r\nx: a\rb\r\n\r\n", 400, "invalid_http"),
@@ -96,7 +109,6 @@ def test_mistakes_are_answered_in_the_format_of_the_protocol(
 def test_what_http_allows_is_understood(server: LiveServer) -> None:
     for raw in (
         with_length(BODY),
-        with_length(BODY, b"content-length: %d\r\n" % len(BODY)),
         HEAD + b"transfer-encoding: chunked\r\n\r\n" + chunked(BODY, 7),
     ):
         status, _, body = exchange(server, raw)
@@ -106,6 +118,23 @@ def test_what_http_allows_is_understood(server: LiveServer) -> None:
         answer = b"".join(iter(lambda: connection.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"\r\n\r\n")
+
+
+def test_headers_behind_a_body_are_not_taken_for_headers(server: LiveServer) -> None:
+    pieces = chunked(BODY, 7)[:-2] + b"x-request-id: late\r\n\r\n"
+    status, headers, _ = exchange(server, HEAD + b"transfer-encoding: chunked\r\n\r\n" + pieces)
+    assert (status, headers["x-request-id"] == "late") == (200, False)
+
+
+def test_who_would_rather_speak_another_protocol_is_answered_in_this_one(server: LiveServer) -> None:
+    with connect(server) as connection:
+        connection.sendall(with_length(BODY, b"connection: upgrade\r\nupgrade: h2c\r\n"))
+        assert read(connection)[0] == 200
+        connection.sendall(HEALTH[:-2] + b"connection: upgrade\r\nupgrade: websocket\r\n\r\n" + HEALTH)
+        answers = b""
+        while answers.count(b'{"status":"ok"}') < 2:
+            answers += (more := connection.recv(65536))
+            assert more
 
 
 def test_a_client_may_ask_before_it_sends_the_body(server: LiveServer) -> None:

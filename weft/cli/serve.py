@@ -175,7 +175,8 @@ def _llm_options(given: dict[str, Any], arguments: dict[str, Any]) -> dict[str, 
     """What `AsyncLLM` takes beside the model. Complaints about it come before the port is taken."""
     serving_options(given)
     make_order_policy(arguments["order"])
-    named = {name: arguments[name] for name in ("tokenizer", "chat_template", "tool_format", "order")}
+    names = ("tokenizer", "chat_template", "tool_format", "order", "max_queue_delay_s")
+    named = {name: arguments[name] for name in names}
     return given | named | {"objective": objective(arguments["slo_ttft_ms"], arguments["slo_tpot_ms"])}
 
 

@@ -47,6 +47,14 @@ FLAGS: tuple[Decorator, ...] = (
         type=MILLISECONDS,
         help="No more requests are let in at once than keep each one's time per output token within this.",
     ),
+    click.option(
+        "--max-queue-delay",
+        "max_queue_delay_s",
+        type=click.FloatRange(min=0, min_open=True, max=MOST_OBJECTIVE_S),
+        default=30.0,
+        show_default=True,
+        help="Seconds: requests that would wait longer, and ten times as long as their own prompt takes, are refused.",
+    ),
 )
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from weft.contracts.state import Tier
 from weft.contracts.steps import BlockCopy
 from weft.contracts.transfers import Transfer, TransferResult
+from weft.executor.host_memory import zeros_on_demand
 from weft.model_specs.model_spec import ModelSpec
 from weft.ops.backend import LayerCache
 
@@ -40,7 +41,10 @@ class StatePools:
     def _pool(self, group: int, num_blocks: int, dtype: torch.dtype, device: torch.device) -> Tensor:
         num_layers = len(self._spec.layer_groups[group].layers)
         heads = (self._spec.num_kv_heads, self._spec.head_dim)
-        return torch.zeros(num_layers, 2, num_blocks, self._block_tokens, *heads, dtype=dtype, device=device)
+        shape = (num_layers, 2, num_blocks, self._block_tokens, *heads)
+        if device.type == "cpu":
+            return zeros_on_demand(shape, dtype)
+        return torch.zeros(shape, dtype=dtype, device=device)
 
     def _layer(self, layer: int) -> LayerCache:
         for group, members in enumerate(self._spec.layer_groups):

@@ -12,16 +12,16 @@ from typing import Any, Self
 
 from weft.contracts.callers import ANYONE, Caller
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.events import RequestEnded, Status
+from weft.contracts.execution import ServingExecutor
 from weft.contracts.options import serving_options
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Pooling, Request, SamplingParams, Slo
-from weft.engine.client import generate, stream
+from weft.engine.client import generate
 from weft.engine.config import UNBOUNDED_TOKENS
 from weft.engine.driver import EngineDriver
 from weft.engine.engine import Engine
+from weft.llm.answering import answer
 from weft.llm.constraining import ConstraintCompiler
-from weft.llm.output_reader import OutputReader, output_reader
 from weft.llm.prompting import Message, Prompt, Prompting
 from weft.llm.results import (
     ABANDONED,
@@ -46,8 +46,9 @@ class AsyncLLM:
     `model`: a Hugging Face directory. `tokenizer`, `chat_template`: files or directories to use instead of the
     model's own. `tool_format`: see `Prompting`. `bounded`: refuse requests while much more waits than the device
     holds, as a server must; else let all wait. `order`: the policy that says who runs next. `objective`: how fast
-    requests are meant to be answered; see `EngineConfig`. The rest are the fields of `ServingOptions`. Requests that
-    name no seed get noise that follows from their number, so a program that asks the same gets the same.
+    requests are meant to be answered; `max_queue_delay_s`: how long they may wait; see `EngineConfig`. The rest are the
+    fields of `ServingOptions`. Requests that name no seed get noise that follows from their number, so a program that
+    asks the same gets the same.
 
     `log` records what happens to requests, from the first on; `serving` is the model as it was loaded.
 
@@ -64,6 +65,7 @@ class AsyncLLM:
         bounded: bool = True,
         order: PolicyChoice = "fcfs",
         objective: Slo | None = None,
+        max_queue_delay_s: float | None = None,
         **options: Any,
     ) -> None:
         directory, checked = Path(model), serving_options(options)
@@ -72,28 +74,34 @@ class AsyncLLM:
         from weft.executor.loading import load_serving
 
         self.serving = load_serving(directory, checked)
-        try:
-            self.prompting = Prompting(
-                directory,
-                self.serving.spec.vocab_size,
-                self.serving.max_model_len,
-                None if tokenizer is None else Path(tokenizer),
-                None if chat_template is None else Path(chat_template),
-                tool_format,
-            )
-        except BaseException:
-            self.serving.close()
-            raise
+        self.prompting = self._prompting(directory, tokenizer, chat_template, tool_format)
         self.prompting.warn_of_defaults()
         self._constraints = ConstraintCompiler(self.prompting.grammars)
         if self.prompting.grammars is not None:
             self.serving.executor.runner.sampler.use(self.prompting.grammars)
         self.log = EventLog()
-        config = replace(self.serving.config, order=order, objective=objective)
+        config = replace(
+            self.serving.config, order=order, objective=objective, max_queue_delay_s=max_queue_delay_s
+        )
         self._config = config if bounded else replace(config, max_queued_tokens=UNBOUNDED_TOKENS)
         self._driver: EngineDriver | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._numbers, self._is_closed, self._is_abandoned = count(), False, False
+
+    def _prompting(
+        self,
+        directory: Path,
+        tokenizer: str | Path | None,
+        chat_template: str | Path | None,
+        tool_format: str,
+    ) -> Prompting:
+        read_from, talks_by = (None if each is None else Path(each) for each in (tokenizer, chat_template))
+        vocab_size, longest = self.serving.spec.vocab_size, self.serving.max_model_len
+        try:
+            return Prompting(directory, vocab_size, longest, read_from, talks_by, tool_format)
+        except BaseException:
+            self.serving.close()
+            raise
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,6 +127,11 @@ class AsyncLLM:
             engine, now_s = self._driver.engine, asyncio.get_running_loop().time()
             for request_id in engine.live_requests():
                 engine.fail(request_id, ABANDONED, now_s)
+
+    @property
+    def executor(self) -> ServingExecutor:
+        """What does the steps; another one in a subclass that measures what is around it."""
+        return self.serving.executor
 
     @property
     def engine(self) -> Engine | None:
@@ -163,7 +176,7 @@ class AsyncLLM:
         """Outputs as they come. Leaving early cancels the request. Raises as `generate` does."""
         tokens = await self.encode(prompt)
         request = self._request(tokens, sampling, caller)
-        async with aclosing(self._chunks(request, is_streamed=True)) as chunks:
+        async with aclosing(self._answer(request, is_streamed=True)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -215,29 +228,14 @@ class AsyncLLM:
     ) -> RequestOutput:
         request = self._request(tokens, sampling, caller)
         chunks: dict[int, list[CompletionChunk]] = {}
-        async for chunk in self._chunks(request, is_streamed=bool(request.sampling.stop)):
+        async for chunk in self._answer(request, is_streamed=bool(request.sampling.stop)):
             chunks.setdefault(chunk.index, []).append(chunk)
         of_prompt = chunks[0][0].prompt_logprobs
         outputs = tuple(joined(chunks[index], of_prompt) for index in sorted(chunks))
         return RequestOutput(request.request_id, prompt, tokens, outputs)
 
-    async def _chunks(self, request: Request, *, is_streamed: bool) -> AsyncGenerator[CompletionChunk, None]:
-        driver = self._driven()
-        readers: dict[int, OutputReader] = {}
-        constraint = self._constraints.held(request)
-        async with constraint, aclosing(stream(driver, request, whole=not is_streamed)) as all_news:
-            async for news in all_news:
-                if isinstance(news, RequestEnded):
-                    if news.status is not Status.FINISHED:
-                        raise failure(request.request_id, news.status, news.reason)
-                    return
-                index = news.sample_index
-                if index not in readers:
-                    readers[index] = output_reader(self.prompting, request.sampling, index)
-                yield readers[index].read(news)
-                stopped_after = readers[index].stopped_after
-                if stopped_after is not None and news.status is None:
-                    driver.stop_output(request.request_id, index, stopped_after)
+    def _answer(self, request: Request, *, is_streamed: bool) -> AsyncGenerator[CompletionChunk, None]:
+        return answer(self._driven(), self.prompting, self._constraints, request, is_streamed=is_streamed)
 
     def _driven(self) -> EngineDriver:
         loop = asyncio.get_running_loop()
@@ -246,7 +244,7 @@ class AsyncLLM:
         if self._is_abandoned:
             raise RequestAbandoned(ABANDONED)
         if self._driver is None:
-            self._driver, self._loop = EngineDriver(self._config, self.serving.executor, self.log), loop
+            self._driver, self._loop = EngineDriver(self._config, self.executor, self.log), loop
         if loop is not self._loop:
             raise ConfigurationError("an AsyncLLM belongs to one event loop; make one for each, or use LLM")
         return self._driver

@@ -11,13 +11,12 @@ from starlette.types import Receive, Scope
 
 from weft.server.connection import ClientGone
 from weft.server.errors import ApiError
-from weft.server.schema_places import Place, find_place
+from weft.server.schema_places import MOST_SHOWN, Place, find_place
 
 MOST_BODY_BYTES = 8 << 20
 """A prompt of a million tokens takes about half of this."""
 LARGE_BODY_BYTES = 1 << 16
 """From here on a body is parsed in a thread: below, that takes less than a millisecond."""
-MOST_SHOWN = 60
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -86,7 +85,8 @@ def _refusal(schema: type[BaseModel], detail: ErrorDetails) -> ApiError:
     kind, location = detail["type"], detail["loc"]
     if kind == "json_invalid":
         problem = str(detail.get("ctx", {}).get("error", "")) or "it does not parse"
-        return ApiError(400, f"the body is not valid JSON: {problem}", code="invalid_json")
+        message = f"the body is not valid JSON: {problem}; send an object, in UTF-8"
+        return ApiError(400, message, code="invalid_json")
     if not location:
         return ApiError(400, "the body must be a JSON object", code="invalid_json")
     place = find_place(schema, location)

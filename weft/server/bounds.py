@@ -9,7 +9,7 @@ from weft.server.errors import ApiError, stopping
 
 MOST_HEADERS = 100
 MOST_HEADER_BYTES = 16 << 10
-"""Of all names and values: twice what proxies commonly allow. With a path, fits what h11 takes in pieces."""
+"""Of all names and values: twice what proxies allow. With a path, fits what `http_protocol.py` takes at once."""
 MOST_PATH_BYTES = 8 << 10
 
 

@@ -21,7 +21,7 @@ ChoicesBody = TypeVar("ChoicesBody", bound=GenerationFields)
 class Words(NamedTuple):
     """News of a choice that are nothing but text, as nearly all are."""
 
-    index: int
+    choice: int
     text: str
 
 
@@ -38,6 +38,7 @@ class ChoicesDialect(Dialect[ChoicesBody]):
         check_streaming(body)
         self.names = TokenNames(llm.prompting.tokenizer)
         self._prepared: dict[int, PreparedJson] = {}
+        self._usage_so_far: Usage | None = None
         self._head = {
             "id": f"{self.id_prefix}-{secrets.token_hex(16)}",
             "created": int(time.time()),
@@ -68,6 +69,9 @@ class ChoicesDialect(Dialect[ChoicesBody]):
 
     def begin(self, asked: Sequence[Asked], usage: Usage) -> list[Json]:
         """An event for each choice that the protocol opens."""
+        options = self.body.stream_options
+        if options is not None and options.continuous_usage_stats:
+            self._usage_so_far = usage
         return [self._piece([choice]) for choice in self.opening(sum(each.sampling.n for each in asked))]
 
     def news(self, chunk: CompletionChunk) -> Sequence[Event]:
@@ -77,7 +81,9 @@ class ChoicesDialect(Dialect[ChoicesBody]):
             for each in self.part(chunk)
         ]
 
-    def _spoken(self, index: int, text: str) -> bytes:
+    def _spoken(self, index: int, text: str) -> Event:
+        if self._usage_so_far is not None:
+            return self._piece([self.words(index, text)])
         if index not in self._prepared:
             self._prepared[index] = PreparedJson(lambda said: self._piece([self.words(index, said)]))
         return self._prepared[index].filled(text)
@@ -93,4 +99,5 @@ class ChoicesDialect(Dialect[ChoicesBody]):
 
     def _piece(self, choices: list[Json]) -> Json:
         piece: Json = {**self._head, "object": self.chunk_name, "choices": choices}
-        return {**piece, "usage": None} if self._includes_usage else piece
+        usage = None if self._usage_so_far is None else self._usage_so_far.as_json()
+        return {**piece, "usage": usage} if self._includes_usage else piece

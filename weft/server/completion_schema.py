@@ -6,11 +6,15 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from weft.contracts.requests import MOST_SAMPLES
-from weft.server.fields import MOST_TOKENS
+from weft.server.fields import MOST_TOKENS, TokenId
 from weft.server.structured_fields import StructuredFields
 from weft.server.unsupported import only
 
 MOST_PROMPTS = 1024
+
+
+Tokens = Annotated[list[TokenId], Field(min_length=1)]
+OnePrompt = str | Tokens
 
 
 def listed_prompts(value: Any, *, most: int = MOST_PROMPTS) -> list[str | list[int]]:
@@ -39,7 +43,14 @@ class CompletionBody(StructuredFields):
     """`prompt`: as `listed_prompts` leaves it. `max_tokens` of 0: no output, only what is asked of the prompt. What
     follows `echo` is documented by the protocol and not supported here."""
 
-    prompt: Annotated[list[Any], BeforeValidator(listed_prompts)]
+    prompt: Annotated[
+        list[Any],
+        BeforeValidator(
+            listed_prompts,
+            json_schema_input_type=OnePrompt
+            | Annotated[list[OnePrompt], Field(min_length=1, max_length=MOST_PROMPTS)],
+        ),
+    ]
     max_tokens: Annotated[int, Field(ge=0, lt=MOST_TOKENS)] | None = None
     logprobs: Annotated[int, Field(ge=0, le=20)] | None = None
     best_of: Annotated[int, Field(ge=1, le=MOST_SAMPLES)] | None = None

@@ -104,7 +104,7 @@ class Conversation:
         if self._thinking == "never":
             return language
         if language.kind == "json_schema":
-            return Constraint("lark", self._grammar.json(json.loads(language.source)))
+            return Constraint("lark", self._grammar.json(_read_schema(language.source)))
         raise InvalidRequest(
             "structured_outputs is a regex, a choice or a grammar, and this model thinks before it answers; switch its "
             "thinking off, or give a JSON schema"
@@ -137,6 +137,19 @@ def _schema(said: ResponseFormat) -> dict[str, Any]:
     if isinstance(said, JsonSchema):
         return with_options(said.schema, strict=said.strict)
     return with_options({"type": "object"}, strict=True)
+
+
+def _read_schema(source: str) -> dict[str, Any]:
+    """A schema that a client gave as text."""
+    try:
+        schema = json.loads(source)
+    except (ValueError, RecursionError):
+        schema = None
+    if not isinstance(schema, dict):
+        raise InvalidRequest(
+            "structured_outputs has a schema that is no JSON object; give an object, or its JSON text"
+        )
+    return schema
 
 
 def _described(tool: FunctionTool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from weft.contracts.callers import MOST_NAME_CHARACTERS, MOST_PRIORITY
-from weft.server.completion_schema import listed_prompts
+from weft.server.completion_schema import OnePrompt, listed_prompts
 from weft.server.fields import Count, Strict
 
 MOST_INPUTS = 2048
@@ -19,7 +19,14 @@ class EmbeddingsBody(Strict):
     what they do in `Caller`.
     """
 
-    input: Annotated[list[Any], BeforeValidator(partial(listed_prompts, most=MOST_INPUTS))]
+    input: Annotated[
+        list[Any],
+        BeforeValidator(
+            partial(listed_prompts, most=MOST_INPUTS),
+            json_schema_input_type=OnePrompt
+            | Annotated[list[OnePrompt], Field(min_length=1, max_length=MOST_INPUTS)],
+        ),
+    ]
     model: Annotated[str, Field(max_length=256)]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Count | None = None

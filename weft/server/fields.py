@@ -27,11 +27,9 @@ def _token_key(value: str) -> str:
     return value
 
 
-Stop = Annotated[
-    list[Annotated[str, Field(min_length=1, max_length=MOST_STOP_CHARACTERS)]],
-    Field(max_length=MOST_STOPS),
-    BeforeValidator(_listed),
-]
+OneStop = Annotated[str, Field(min_length=1, max_length=MOST_STOP_CHARACTERS)]
+Stops = Annotated[list[OneStop], Field(max_length=MOST_STOPS)]
+Stop = Annotated[Stops, BeforeValidator(_listed, json_schema_input_type=OneStop | Stops)]
 TokenId = Annotated[int, Field(ge=0, lt=MOST_TOKENS)]
 BiasKey = Annotated[str, AfterValidator(_token_key)]
 Bias = Annotated[float, Field(ge=-100, le=100)]
@@ -46,10 +44,11 @@ class Strict(BaseModel):
 
 
 class StreamOptions(Strict):
-    """`include_usage`: a last chunk tells how many tokens there were. `include_obfuscation`: chunks are padded to
-    hide their length; we never do."""
+    """`include_usage`: a last chunk tells how many tokens there were. `continuous_usage_stats`: all others tell how
+    many there are so far, as in vLLM. `include_obfuscation`: chunks are padded to hide their length; we never do."""
 
     include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
     include_obfuscation: Annotated[Any, only(False)] = None
 
 

@@ -64,7 +64,7 @@ class Gate:
             await error_response(known, scope)(scope, receive, send_noting)
         finally:
             took_ms = 1000 * (time.perf_counter() - begun_s)
-            log.info("%s %s %d %.0f ms", scope["method"], ascii(scope["path"])[1:-1], status, took_ms)
+            log.info("%s %s %d %.1f ms", scope["method"], ascii(scope["path"])[1:-1], status, took_ms)
 
     def _route_error(self, scope: Scope, error: HTTPException) -> ApiError:
         path, method = ascii(scope["path"])[1:-1][:200], scope["method"]

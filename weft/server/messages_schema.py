@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from weft.server.chat_fields import Description
 from weft.server.fields import MOST_TOKENS, Count, ModelName, RequestFields, Stop, Strict
 from weft.server.unsupported import only
 
@@ -92,7 +93,7 @@ class Tool(Strict):
     type: Annotated[Any, only("custom")] = None
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")]
     input_schema: dict[str, Any]
-    description: str | None = None
+    description: Description | None = None
     strict: bool | None = None
     cache_control: Cached = None
     allowed_callers: Annotated[Any, only(["direct"])] = None

@@ -52,6 +52,8 @@ class ResponsesDialect(ItemDialect[ResponsesBody]):
             max_tokens=body.max_output_tokens,
             temperature=body.temperature,
             top_p=body.top_p,
+            stop=body.stop,
+            ignore_eos=body.ignore_eos,
         )
 
     async def asked(self) -> list[Asked]:

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from weft.server.fields import Count, RequestFields, Strict
+from weft.server.chat_fields import Description
+from weft.server.fields import Count, RequestFields, Stop, Strict
 from weft.server.unsupported import only
 
 MOST_ITEMS = 4096
@@ -124,7 +125,7 @@ class Tool(Strict):
     type: Literal["function"]
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,128}$")]
     parameters: dict[str, Any] | None = None
-    description: str | None = None
+    description: Description | None = None
     strict: bool | None = None
     allowed_callers: Annotated[Any, only(["direct"])] = None
     defer_loading: Annotated[Any, only(False)] = None
@@ -167,7 +168,7 @@ class JsonSchemaFormat(Strict):
     type: Literal["json_schema"]
     name: Name
     schema_: Annotated[dict[str, Any], Field(alias="schema")]
-    description: str | None = None
+    description: Description | None = None
     strict: bool | None = None
 
 
@@ -198,7 +199,8 @@ class StreamFields(Strict):
 
 class ResponsesBody(RequestFields):
     """`metadata` is kept with the answer; `user` and `safety_identifier` are notes without effect, as the protocol has
-    it. What follows them is documented by the protocol and not supported here."""
+    it. `stop` and `ignore_eos` are not the protocol's; they mean what they do in chats, as in vLLM. What follows them
+    is documented by the protocol and not supported here."""
 
     input: Annotated[
         list[Item],
@@ -221,6 +223,8 @@ class ResponsesBody(RequestFields):
     ) = None
     user: Note | None = None
     safety_identifier: Note | None = None
+    stop: Stop | None = None
+    ignore_eos: bool | None = None
 
     background: Annotated[Any, only(False)] = None
     context_management: Annotated[Any, only([])] = None

@@ -61,3 +61,10 @@ def check_streaming(body: GenerationFields) -> None:
         raise ApiError(
             400, "stream_options is given without stream; set stream to true", param="stream_options"
         )
+    options = body.stream_options
+    if options is not None and options.continuous_usage_stats and not options.include_usage:
+        raise ApiError(
+            400,
+            "stream_options.continuous_usage_stats is given without include_usage; set that to true too",
+            param="stream_options",
+        )

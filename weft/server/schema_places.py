@@ -6,6 +6,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin
 from pydantic import BaseModel
 
 Models = list[type[BaseModel]]
+MOST_SHOWN = 60
+"""Characters of a key or a value that errors repeat."""
 
 
 class Place(NamedTuple):
@@ -26,11 +28,16 @@ def find_place(schema: type[BaseModel], location: Sequence[int | str]) -> Place:
         if tagged and len(models) > 1:
             models = tagged
         elif not str(part).startswith("["):  # "[key]", and tags of ours that no body has
-            shown.append(str(part))
+            shown.append(_said(part))
             beside = models
             models = [inner for model in models for inner in _models_of(model, part)] or models
     known = list(dict.fromkeys(_alias(model, name) for model in beside for name in model.model_fields))
     return Place(".".join(shown), str(location[0]), str(location[-1]), known)
+
+
+def _said(part: int | str) -> str:
+    """On one line, and short: keys can be anything."""
+    return repr(part).strip("'\"")[:MOST_SHOWN]
 
 
 def _has_tag(model: type[BaseModel], part: int | str) -> bool:

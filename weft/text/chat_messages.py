@@ -46,7 +46,7 @@ def _message(
         if key not in _FIELDS[role]:
             allowed = ", ".join(_FIELDS[role])
             raise InvalidRequest(
-                f"{name}.{key[:60]} is not a field of a message of role {role}; it has {allowed}"
+                f"{name}.{_shown(key)[1:-1]} is not a field of a message of role {role}; it has {allowed}"
             )
     if role == "tool":
         _check_answered(f"{name}.tool_call_id", said.get("tool_call_id"), known_ids)

@@ -18,7 +18,7 @@ class OutputText:
         self, tokenizer: Tokenizer, stops: tuple[str, ...] = (), *, skip_special: bool = True
     ) -> None:
         self._detokenizer = Detokenizer(tokenizer, skip_special=skip_special)
-        self._stop_strings = StopStrings(stops)
+        self._has_stops, self._stop_strings = bool(stops), StopStrings(stops)
         self.num_tokens = 0
         """Tokens of the output so far; those after the one that completed a stop string do not count."""
 
@@ -29,6 +29,10 @@ class OutputText:
 
     def append(self, token_ids: Iterable[int]) -> str:
         """The text that may be shown after these tokens."""
+        if not self._has_stops:  # nearly always, and then all at once
+            tokens = tuple(token_ids)
+            self.num_tokens += len(tokens)
+            return self._detokenizer.append(tokens)
         return "".join(map(self._append_one, token_ids))
 
     def finish(self) -> str:

@@ -23,6 +23,8 @@ class StopStrings:
     def append(self, text: str) -> str:
         """The text that may be shown now. What could be the beginning of a stop string is held back; after
         a match there is no more."""
+        if not self._stops:
+            return text
         if self.matched is not None:
             return ""
         # Whatever matches later begins in what is held, so nothing before it need be looked at again.

@@ -1,6 +1,8 @@
 """A row's token is what its request says, at the time and with the history that it has."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf, nan
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from tests.executor.sampling.reference import request
 from weft.contracts.errors import InvalidRequest, InvariantViolation
 from weft.contracts.prompts import LengthPrompt, MediaItem, TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
-from weft.executor.sampling import Sampler, check_vocabulary
+from weft.executor.sampling import NOT_FINITE, Sampler, check_vocabulary
 from weft.executor.sampling.sampler import Sampled
 
 CPU = torch.device("cpu")
@@ -175,3 +177,25 @@ def test_defects_of_the_caller_are_told() -> None:
     made.remove(2)
     with pytest.raises(InvariantViolation, match="sampled_row_is_held"):
         made.sample(torch.zeros(1, 10), (2,), (3,))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [GREEDY, SamplingParams(), SamplingParams(top_p=0.9), SamplingParams(top_k=1), SamplingParams(min_p=0.1)],
+    ids=["greedy", "drawn", "nucleus", "first", "likely"],
+)
+@pytest.mark.parametrize(
+    "broken", [[0.0, nan, 9.0, 1.0], [0.0, 1.0, inf, nan], [nan] * 4, [inf] * 4, [-inf] * 4]
+)
+def test_logits_that_are_no_numbers_fail_their_own_row(params: SamplingParams, broken: list[float]) -> None:
+    sound = [0.0, 1.0, 2.0, 1.5]
+    made = Sampler(4, 4, CPU)
+    for row in (0, 1, 3):
+        made.admit(row, request(replace(params, logprobs=2, frequency_penalty=0.5)), 0, ())
+    logits_RV = torch.tensor([sound, broken, sound])
+    alone = made.sample(logits_RV[[0, 2]], (0, 3), (3, 3))
+    together = made.sample(logits_RV, (0, 1, 3), (3, 3, 3))
+    assert together.failed == {1: NOT_FINITE}
+    assert [together.tokens[0], together.tokens[2]] == alone.tokens
+    assert 0 <= together.tokens[1] < 4
+    assert not alone.failed

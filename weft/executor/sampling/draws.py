@@ -3,6 +3,8 @@
 Equal sums of logit and noise: the smaller token id is taken, as `torch.argmax` does by its documentation.
 """
 
+from math import inf
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,8 @@ def take_likeliest(logits_RV: Tensor) -> Tensor:
 def draw(logits_RV: Tensor, keys_R: Tensor, filters: Filters, filtered: bool) -> Tensor:
     """A token of each row drawn with the noise of `keys_R`, int64 [R].
 
-    `filtered`: top-k or top-p may drop something; otherwise all tokens are weighed without being ordered.
+    `filtered`: top-k or top-p may drop something; otherwise all tokens are weighed without being ordered. A row with a
+    NaN, which `scale` spreads over all of it, gets a token beyond the vocabulary.
     """
     draw_chunk = _draw_ordered if filtered else _draw_from_all
     chunks = row_chunks(logits_RV)
@@ -29,7 +32,10 @@ def draw(logits_RV: Tensor, keys_R: Tensor, filters: Filters, filtered: bool) ->
 def _draw_from_all(logits_RV: Tensor, keys_R: Tensor, filters: Filters) -> Tensor:
     scaled_RV = drop_unlikely(scale(logits_RV, filters), filters)
     tokens_V = torch.arange(logits_RV.shape[-1], device=logits_RV.device)
-    return scaled_RV.add_(gumbel_noise(keys_R, tokens_V)).argmax(-1)
+    noisy_RV = scaled_RV.add_(gumbel_noise(keys_R, tokens_V))
+    tokens_R = noisy_RV.argmax(-1)
+    is_lost_R = noisy_RV.gather(-1, tokens_R[:, None])[:, 0].isnan()
+    return tokens_R.masked_fill_(is_lost_R, logits_RV.shape[-1])
 
 
 def _draw_ordered(logits_RV: Tensor, keys_R: Tensor, filters: Filters) -> Tensor:
@@ -37,7 +43,8 @@ def _draw_ordered(logits_RV: Tensor, keys_R: Tensor, filters: Filters) -> Tensor
     tokens_R = torch.empty_like(keys_R)
     for kept in keep(scale(logits_RV, filters), filters):
         noisy_DW = kept.scaled_DW + gumbel_noise(keys_R[kept.rows_D], kept.tokens_DW)
-        is_best_DW = noisy_DW == noisy_DW.amax(-1, keepdim=True)
+        best_D1 = noisy_DW.amax(-1, keepdim=True)
+        is_best_DW = (noisy_DW == best_D1) & (best_D1 > -inf)
         beyond = logits_RV.shape[-1]
         tokens_R[kept.rows_D] = kept.tokens_DW.masked_fill(~is_best_DW, beyond).amin(-1)
     return tokens_R

@@ -23,7 +23,6 @@ from weft.executor.sampling.penalties import penalise
 from weft.executor.sampling.rows import Row, make_row
 from weft.text.constraints import Grammars
 
-
 NOT_FINITE = "the model gave logits that are not finite numbers; its weights or its arithmetic are broken"
 LOST = -1
 """In place of a token, where there were no such logits to choose from."""
@@ -162,11 +161,11 @@ class Sampler:
 
 
 def _found(logits_RV: Tensor, tokens_R: Tensor) -> tuple[list[int], list[int]]:
-    """The tokens, 0 where the chosen logit is not finite, and the indexes of those. A NaN anywhere in a row is chosen
-    before all else, or leaves a choice beyond the vocabulary, so the rest of the row need not be looked at."""
-    chosen_R1 = tokens_R.clamp(max=logits_RV.shape[-1] - 1)[:, None]
-    is_finite_R = logits_RV.gather(1, chosen_R1)[:, 0].isfinite()
-    tokens: list[int] = tokens_R.where(is_finite_R, LOST).tolist()
+    """The tokens, 0 where the chosen logit is not finite, and the indexes of those. The likeliest of a row with a NaN
+    is the NaN, and a draw from it is beyond the vocabulary, so the rest of the row need not be looked at."""
+    last = logits_RV.shape[-1] - 1
+    is_finite_R = logits_RV.gather(1, tokens_R.clamp(max=last)[:, None])[:, 0].isfinite()
+    tokens: list[int] = tokens_R.where(is_finite_R & (tokens_R <= last), LOST).tolist()
     lost = [i for i, token in enumerate(tokens) if token == LOST] if LOST in tokens else []
     for index in lost:
         tokens[index] = 0

@@ -1,0 +1,1 @@
+"""What serving over HTTP costs beside the model."""
