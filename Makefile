@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup serve pair test test-all format lint types mutants conditions structure compiled bench clean
+.PHONY: help setup serve pair test test-all format lint types mutants conditions structure compiled clients bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -73,6 +73,9 @@ structure: $(STAMP)  ## sizes of rooms, files and functions
 
 compiled: $(STAMP)  ## a copy for long simulations in build/compiled (minutes); run with PYTHONPATH=build/compiled
 	$(BIN)/python tools/compiled.py build/compiled
+
+clients: $(STAMP)  ## run clients that others wrote, each in an environment of its own; writes docs/clients.md
+	$(BIN)/python tools/client_matrix.py $(ARGS)
 
 bench: $(STAMP)  ## what the scheduler costs per step
 	$(BIN)/weft bench scheduler $(ARGS)

@@ -67,6 +67,25 @@ def test_a_streamed_chat_joined_is_the_whole(client: openai.OpenAI) -> None:
     assert whole.choices[0].message.content != whole.choices[1].message.content
 
 
+def test_the_usage_so_far_is_told_with_every_piece(client: openai.OpenAI) -> None:
+    alone: Any = {"continuous_usage_stats": True}
+    options: Any = {**alone, "include_usage": True}
+    asked: Any = {**COMMON, "messages": MESSAGES, "extra_body": {"ignore_eos": True}}
+    *told, last = client.chat.completions.create(stream=True, stream_options=options, **asked)
+    counts = [piece.usage.completion_tokens for piece in told if piece.usage is not None]
+    assert len(counts) == len(told)
+    assert counts == sorted(counts)
+    assert (counts[0], counts[-1]) == (1, 12)
+    assert last.usage is not None
+    assert {piece.usage.prompt_tokens for piece in told if piece.usage} == {last.usage.prompt_tokens}
+    with pytest.raises(openai.BadRequestError, match="continuous_usage_stats is given without include_usage"):
+        client.chat.completions.create(
+            stream=True,
+            stream_options=alone,
+            **asked,
+        )
+
+
 def test_completions_of_every_kind_of_prompt_come_in_order(client: openai.OpenAI, model: Path) -> None:
     texts, ids = ["the quick", "seven wizards"], [[5, 6, 7], [8, 9]]
     for prompt, each in (("tea", ["tea"]), (texts, texts), ([5, 6], [[5, 6]]), (ids, ids)):

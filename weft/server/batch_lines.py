@@ -59,7 +59,7 @@ def parse_line(number: int, raw: bytes) -> BatchRequest | BadLine:
     if not isinstance(line, dict):
         return BadLine(number, None, "the line is no JSON object; write one per line")
     custom_id = line.get("custom_id")
-    if not _is_good_id(custom_id):
+    if not (isinstance(custom_id, str) and 1 <= len(custom_id) <= MOST_ID_CHARACTERS):
         told = "is missing" if custom_id is None else f"is {_shown(custom_id)}"
         return BadLine(
             number, None, f"custom_id {told}; it must be a text of 1 to {MOST_ID_CHARACTERS} characters"
@@ -68,10 +68,6 @@ def parse_line(number: int, raw: bytes) -> BatchRequest | BadLine:
     if problem is not None:
         return BadLine(number, custom_id, problem)
     return BatchRequest(number, custom_id, line["url"], json.dumps(line["body"]).encode())
-
-
-def _is_good_id(value: object) -> bool:
-    return isinstance(value, str) and 1 <= len(value) <= MOST_ID_CHARACTERS
 
 
 def _problem(line: Mapping[str, Any]) -> str | None:

@@ -15,9 +15,7 @@ def open_output(path: Path, *, resume: bool) -> FileIO:
     try:
         return path.open("ab" if resume else "xb", buffering=0)
     except FileExistsError:
-        raise ConfigurationError(
-            f"{path} exists; go on with it by --resume, or name another file"
-        ) from None
+        raise ConfigurationError(f"{path} exists; go on with it by --resume, or name another file") from None
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be written ({error.strerror}); name another file") from None
 
@@ -47,7 +45,9 @@ def _custom_id(path: Path, number: int, raw: bytes) -> str:
     except (ValueError, TypeError, KeyError, RecursionError):
         custom_id = None
     if not isinstance(custom_id, str):
-        raise ConfigurationError(f"{path} line {number} is no answer of a batch; name another file, or mend it")
+        raise ConfigurationError(
+            f"{path} line {number} is no answer of a batch; name another file, or mend it"
+        )
     return custom_id
 
 
