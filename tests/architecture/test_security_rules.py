@@ -9,6 +9,21 @@ from tests.architecture.source import Finding, SourceFile, imported_names, repor
 
 UNPICKLERS = ("pickle", "_pickle", "cPickle", "pickle5", "cloudpickle", "dill", "joblib", "marshal", "shelve")
 EVALUATORS = ("eval", "exec", "builtins.eval", "builtins.exec")
+LOADERS = (
+    "yaml.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+    "torch.hub.load",
+    "torch.jit.load",
+    "runpy.run_path",
+)
+SHELLS = ("os.system", "os.popen", "subprocess.getoutput", "subprocess.getstatusoutput")
+FLAGS = {
+    "allow_pickle": "runs code from data; store plain arrays",
+    "trust_remote_code": "runs code of a model's repository; support the model here",
+    "shell": "gives text to a shell; give a list of arguments",
+}
+"""Arguments that must be False where they are given."""
 
 
 def security_findings(text: str) -> list[Finding]:
@@ -29,11 +44,13 @@ def _use_findings(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node, name in used_names(tree):
         if name in EVALUATORS:
             yield node.lineno, f"{name} runs text as code; parse the text instead"
+        elif name in LOADERS or name in SHELLS:
+            yield node.lineno, f"{name} runs what data says; parse the data, or give a list of arguments"
         elif name == "torch.load" and isinstance(node, ast.Attribute):
             yield node.lineno, "torch.load unpickles; read safetensors"
     for child in ast.walk(tree):
-        if isinstance(child, ast.keyword) and child.arg == "allow_pickle" and not _is_false(child.value):
-            yield child.value.lineno, "allow_pickle runs code from data; store plain arrays"
+        if isinstance(child, ast.keyword) and child.arg in FLAGS and not _is_false(child.value):
+            yield child.value.lineno, f"{child.arg} {FLAGS[child.arg]}"
 
 
 def _is_false(node: ast.expr) -> bool:
@@ -76,6 +93,10 @@ def test_an_unpickler_is_found(module: str) -> None:
         "exec('x = 1')",
         "import builtins\nbuiltins.exec('x = 1')",
         "import numpy\nnumpy.load('x.npy', allow_pickle=True)",
+        "import yaml\nyaml.load('x')",
+        "from os import system\nsystem('x')",
+        "import subprocess\nsubprocess.run('x', shell=True)",
+        "from transformers import AutoModel\nAutoModel.from_pretrained('x', trust_remote_code=flag)",
     ],
 )
 def test_running_data_is_found(text: str) -> None:

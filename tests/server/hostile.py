@@ -43,8 +43,19 @@ _TEXTS = {
     "a rule of itself": "start: start start | start",
     "a special token": "</s><|im_end|><|turn|>",
 }
-_NUMBERS = "0 -1 1 1.5 -0.0 1e-320 2147483648 9007199254740993 18446744073709551616 -9223372036854775809".split()
-_OPEN = {
+_NUMBERS = (
+    "0",
+    "-1",
+    "1",
+    "1.5",
+    "-0.0",
+    "1e-320",
+    f"{1 << 31}",
+    f"{(1 << 53) + 1}",
+    f"{1 << 64}",
+    f"{-(1 << 63) - 1}",
+)
+_OPEN: dict[str, Any] = {
     "an empty list": [],
     "an empty object": {},
     "a list of null": [None],
@@ -141,6 +152,10 @@ class Description:
     def paths_with_bodies(self) -> list[str]:
         """Those that take one."""
         return [path for path, methods in self._paths.items() if "requestBody" in methods.get("post", {})]
+
+    def valid(self, path: str) -> bytes:
+        """A body that is answered."""
+        return json.dumps(VALID[path]).encode()
 
     def places(self, path: str) -> Iterator[Place]:
         """Everywhere in the body of a route, and all of it."""

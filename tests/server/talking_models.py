@@ -17,11 +17,11 @@ END_THINK = VOCAB_SIZE
 END = 2
 
 
-def make_talking_model(directory: Path, family: str) -> Path:
-    """Vocabulary of 400 and the markers; id 2 ends an output; 2,048 positions."""
+def make_talking_model(directory: Path, family: str, *, positions: int = 2048) -> Path:
+    """Vocabulary of 400 and the markers; id 2 ends an output."""
     tokenizer, markers = tiny.byte_level(), SPECIAL.get(family, [])
     tokenizer.add_special_tokens(markers)
-    save_tiny(directory, 3, vocab_size=VOCAB_SIZE + len(markers), max_position_embeddings=2048)
+    save_tiny(directory, 3, vocab_size=VOCAB_SIZE + len(markers), max_position_embeddings=positions)
     (directory / "tokenizer.json").write_text(tokenizer.to_str(), encoding="utf-8")
     template = THINKING if family == "thinking" else FAMILIES[family]
     tiny.write_json(directory / "tokenizer_config.json", {**tiny.CONFIG, "chat_template": template})

@@ -313,3 +313,12 @@ def test_a_stream_that_breaks_off_says_so(
     assert last["response"]["error"]["code"] == "internal_error"
     assert "division" not in json.dumps(last)
     assert builtin_server.ask(f"/v1/responses/{last['response']['id']}").status == 404
+
+
+def test_stops_and_a_fixed_length_as_in_chats(builtin_server: LiveServer) -> None:
+    body = {"model": NAME, "input": "Tell me a story.", "temperature": 0, "max_output_tokens": 40}
+    whole = builtin_server.ask("/v1/responses", {**body, "ignore_eos": True, "stop": None}).json
+    assert whole["usage"]["output_tokens"] == 40
+    text = whole["output"][0]["content"][0]["text"]
+    cut = builtin_server.ask("/v1/responses", {**body, "stop": text[4:8]}).json
+    assert cut["output"][0]["content"][0]["text"] == text.partition(text[4:8])[0]
