@@ -92,6 +92,18 @@ def test_json_lines(model: str) -> None:
         assert told["logprobs"][0]["likeliest"][0]["logprob"] == output.logprobs[0].likeliest[0].logprob
 
 
+def test_a_prompt_that_is_only_scored(model: str) -> None:
+    params = SamplingParams(max_tokens=0, prompt_logprobs=1)
+    ((output,),) = expected(model, "the sea", params=params)
+    assert output.prompt_logprobs is not None
+    told = json.loads(generate(model, "the sea", "--max-tokens", "0", "--prompt-logprobs", "1", "--json"))
+    assert told["outputs"][0]["token_ids"] == []
+    first, *others = told["prompt_logprobs"]
+    assert first is None
+    assert len(others) == told["prompt_tokens"] - 1
+    assert others[0]["logprob"] == output.prompt_logprobs[1].logprob  # type: ignore[union-attr]
+
+
 def test_beam_search(model: str) -> None:
     ((output,),) = expected(model, "the", params=SamplingParams(max_tokens=8, beam_width=3))
     assert generate(model, "the", "--max-tokens", "8", "--beam-width", "3") == output.text + "\n"
@@ -106,7 +118,7 @@ def test_beam_search(model: str) -> None:
         ),
         (("tea", "tea " * 200), "prompt 2: the prompt has"),
         (("tea", "--temperature", "-1"), "temperature is -1.0; it must be"),
-        (("tea", "--logprobs", "2"), "--logprobs are told with --json only"),
+        (("tea", "--logprobs", "2"), "log-probabilities are told with --json only"),
         (("tea", "--beam-width", "2", "--n", "2"), "beam_width is 2; it must be 1 where n is above 1"),
         (("tea", "--stop-token-id", "999"), "stop_token_ids has token id 999"),
         (("tea", "--max-model-len", "4096"), "the model was made for at most 128"),

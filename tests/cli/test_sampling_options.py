@@ -34,7 +34,8 @@ def given(*arguments: str) -> Any:
 
 
 def test_every_field_has_a_flag() -> None:
-    assert {flag.field for flag in FLAGS} == {field.name for field in fields(SamplingParams)}
+    """But for `constraint`, which has flags of its own."""
+    assert {flag.field for flag in FLAGS} | {"constraint"} == {field.name for field in fields(SamplingParams)}
 
 
 def test_only_what_was_given_is_passed_on() -> None:
@@ -45,6 +46,7 @@ def test_only_what_was_given_is_passed_on() -> None:
         "seed": 0,
     }
     assert given("--ignore-eos", "--logprobs", "0") == {"ignore_eos": True, "logprobs": 0}
+    assert given("--keep-special-tokens") == {"skip_special_tokens": False}
 
 
 def test_lists_are_given_one_by_one() -> None:
@@ -66,7 +68,7 @@ def test_what_is_no_bias(text: str) -> None:
         bias(text)
 
 
-@pytest.mark.parametrize("arguments", [("--temperature", "-1"), ("--max-tokens", "0"), ("--stop", "")])
+@pytest.mark.parametrize("arguments", [("--temperature", "-1"), ("--max-tokens", "-1"), ("--stop", "")])
 def test_values_out_of_range_are_refused_before_a_model_is_loaded(arguments: tuple[str, str]) -> None:
     with pytest.raises(InvalidRequest, match=f"{arguments[0][2:].replace('-', '_')} is "):
         CliRunner().invoke(pour, arguments, catch_exceptions=False)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
 
 COMMANDS = {"/reset": "forget what was said", "/help": "this list", "/quit": "end (as Ctrl-D does)"}
-NOT_IN_CHAT = ("n", "beam_width", "logprobs")
+NOT_IN_CHAT = ("n", "beam_width", "logprobs", "prompt_logprobs")
 
 
 @click.command()

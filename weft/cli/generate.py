@@ -24,7 +24,7 @@ from weft.llm.model_path import resolve_model
 if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
     from weft.llm.prompting import Prompting
-    from weft.llm.results import CompletionOutput, RequestOutput
+    from weft.llm.results import CompletionOutput, PromptLogprobs, RequestOutput
 
 Asked = list[tuple[tuple[int, ...], SamplingParams]]
 
@@ -54,8 +54,8 @@ def command(
     One output is written as it comes. Several are written in the order of the prompts, each below a line that
     says which it is.
     """
-    if "logprobs" in sampling and not as_json:
-        raise click.UsageError("--logprobs are told with --json only; add it")
+    if sampling.keys() & {"logprobs", "prompt_logprobs"} and not as_json:
+        raise click.UsageError("log-probabilities are told with --json only; add it")
     if constraint is not None:
         sampling["constraint"] = constraint
     directory = resolve_model(model)
@@ -140,7 +140,14 @@ def _described(text: str, output: "RequestOutput") -> dict[str, Any]:
         "prompt": text,
         "prompt_tokens": len(output.prompt_token_ids),
         "outputs": [_described_output(each) for each in output.outputs],
-    }
+    } | _described_prompt(output.prompt_logprobs)
+
+
+def _described_prompt(logprobs: "PromptLogprobs | None") -> dict[str, Any]:
+    """The first token follows nothing: null."""
+    if logprobs is None:
+        return {}
+    return {"prompt_logprobs": [None if each is None else _described_token(each) for each in logprobs]}
 
 
 def _described_output(output: "CompletionOutput") -> dict[str, Any]:

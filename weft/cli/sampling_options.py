@@ -32,7 +32,8 @@ def bias(text: str) -> tuple[int, float]:
 
 class Flag(NamedTuple):
     """One field of `SamplingParams` on the command line. `default`: its words in the help; without any,
-    the field's own default where the model recommends none. `flag`: where it is not the field's own name."""
+    the field's own default where the model recommends none. `flag`: where it is not the field's own name. `value`: of a
+    flag that takes none."""
 
     field: str
     kind: Any
@@ -40,6 +41,7 @@ class Flag(NamedTuple):
     default: str = ""
     flag: str = ""
     multiple: bool = False
+    value: bool = True
 
     def option(self) -> Decorator:
         """As click wants it. The value is None, or no values, where it is not given."""
@@ -47,7 +49,9 @@ class Flag(NamedTuple):
         shown = self.default or str(getattr(SamplingParams(), self.field))
         text = self.help_text if self.multiple else f"{self.help_text}  [default: {shown}]"
         if self.kind is bool:
-            return click.option(name, self.field, is_flag=True, default=None, help=self.help_text)
+            return click.option(
+                name, self.field, is_flag=True, flag_value=self.value, default=None, help=self.help_text
+            )
         return click.option(
             name,
             self.field,
@@ -89,6 +93,14 @@ FLAGS = (
     Flag("frequency_penalty", float, "Taken from them for each time."),
     Flag("logit_bias", bias, "Added to a token's logit; may be repeated.", multiple=True),
     Flag("logprobs", int, "Tell log-probabilities, and of this many likeliest tokens.", "none"),
+    Flag("prompt_logprobs", int, "Tell those of the prompt too, and of this many likeliest tokens.", "none"),
+    Flag(
+        "skip_special_tokens",
+        bool,
+        "Special tokens stay in the text of outputs.",
+        flag="--keep-special-tokens",
+        value=False,
+    ),
 )
 
 

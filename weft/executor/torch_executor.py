@@ -1,6 +1,7 @@
 """The live executor: steps in one worker thread, transfers in another, the event loop free."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,7 +30,9 @@ class TorchExecutor:
         self._fingerprint = fingerprint
         self.runner = runner
         self._load_weights = load_weights
-        self._steps = ThreadPoolExecutor(1, "weft-steps", initializer=runner.bind_thread)
+        self.step_thread: int | None = None
+        """The id of the thread that does the steps; None before the first."""
+        self._steps = ThreadPoolExecutor(1, "weft-steps", initializer=self._begin_steps)
         self._transfers = ThreadPoolExecutor(1, "weft-transfers")
         self._num_in_flight = 0
         # Steps belong to an epoch, which ends when the loop learns of a failure in it.
@@ -68,6 +71,10 @@ class TorchExecutor:
         self._steps.shutdown()
         self._transfers.shutdown()
         self.runner.close()
+
+    def _begin_steps(self) -> None:
+        self.step_thread = threading.get_ident()
+        self.runner.bind_thread()
 
     def _execute(self, step: Step, epoch: int) -> StepResult:
         if epoch == self._failed_epoch:

@@ -2,7 +2,7 @@
 
 from weft.contracts.events import RequestArrived, RequestEnded, StepRecord
 from weft.llm.async_llm import AsyncLLM
-from weft.server.whereabouts import thread_named, whereabouts
+from weft.server.whereabouts import whereabouts
 
 STALLED_AFTER_S = 60.0
 """A step of 2,048 prompt tokens takes two cores about 10 s with a model of 0.35 G parameters; whoever serves a
@@ -15,7 +15,6 @@ FORGETTING = 0.99
 """Per step, of the longest seen: the first step, which warms up, is nearly forgotten after some hundred."""
 MOST_FAILED = 8
 """Steps in a row. With two in flight, each failure takes up to two."""
-STEP_THREAD = "weft-steps"
 
 
 class StepTimes:
@@ -75,7 +74,7 @@ class Progress:
         """What is wrong with it, naming the function that hangs; None where nothing is."""
         standstill_s = self.standstill_s(now_s)
         if standstill_s > self.most_s:
-            where = whereabouts(thread_named(STEP_THREAD))
+            where = whereabouts(self._llm.serving.executor.step_thread)
             return f"no step has ended for {standstill_s:.0f} s; its thread is in {where}"
         if self._num_failed >= MOST_FAILED:
             return f"the last {self._num_failed} steps failed"

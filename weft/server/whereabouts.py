@@ -1,7 +1,6 @@
 """What a thread is doing, in a form that may be told to anybody: names of functions, no paths and no values."""
 
 import sys
-import threading
 from collections.abc import Iterator
 from types import FrameType
 
@@ -25,9 +24,3 @@ def _names(innermost: FrameType) -> Iterator[str]:
             module = str(frame.f_globals.get("__name__"))
             yield ascii(f"{module}.{frame.f_code.co_qualname}")[1:-1][:MOST_SHOWN]
             frame = None if module.startswith(OURS) else frame.f_back
-
-
-def thread_named(prefix: str) -> int | None:
-    """The id of the first living thread whose name begins so."""
-    found = [thread.ident for thread in threading.enumerate() if thread.name.startswith(prefix)]
-    return found[0] if found else None
