@@ -101,7 +101,7 @@ def test_a_prompt_that_is_only_scored(model: str) -> None:
     first, *others = told["prompt_logprobs"]
     assert first is None
     assert len(others) == told["prompt_tokens"] - 1
-    assert others[0]["logprob"] == output.prompt_logprobs[1].logprob  # type: ignore[union-attr]
+    assert others[0]["logprob"] == output.prompt_logprobs[1].logprob
 
 
 def test_beam_search(model: str) -> None:

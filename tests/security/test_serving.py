@@ -16,7 +16,7 @@ from tests.server.live_server import NAME
 from tests.server.storm import Case, Storm, faults_of_error
 from tests.server.talking_models import make_talking_model
 from weft.cli.serve import command
-from weft.server.keys import ApiKeys
+from weft.server.callers.keys import ApiKeys
 from weft.server.state import ServerSettings
 
 DOCUMENT = description()
@@ -173,7 +173,7 @@ def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> 
         compared.append((one, other))
         return one == other
 
-    monkeypatch.setattr("weft.server.keys.hmac.compare_digest", compare)
+    monkeypatch.setattr("weft.server.callers.keys.hmac.compare_digest", compare)
     known = ApiKeys(["first", "second", "third"])
     for given in (b"first", b"third"):
         compared.clear()

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from weft.llm.async_llm import AsyncLLM
+from weft.server.http.patience import Patience
 from weft.server.lifecycle import listen, serve
-from weft.server.patience import Patience
 from weft.server.state import ServerSettings, ServerState
 
 Answer = TypeVar("Answer")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.llm.tiny_model import make_model
 from tests.server.live_server import NAME, LiveServer, live_server
 from tests.text import tiny
-from weft.server.chat_schema import ChatBody
-from weft.server.completion_schema import CompletionBody
+from weft.server.chat.schema import ChatBody
+from weft.server.completions.schema import CompletionBody
 from weft.server.state import ServerSettings
 
 CHAT: dict[str, Any] = {"model": NAME, "messages": [{"role": "user", "content": "tea?"}], "max_tokens": 2}
@@ -190,7 +190,7 @@ def test_long_texts_are_refused_like_short_ones(server: LiveServer) -> None:
 
 
 def test_a_body_that_never_comes_is_given_up(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("weft.server.bodies.READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("weft.server.http.bodies.READ_TIMEOUT_S", 0.05)
     with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
         head = "POST /v1/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
         connection.sendall(f"{head}content-length: 10\r\n\r\n{{".encode())

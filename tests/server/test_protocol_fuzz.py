@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.server.live_server import NAME, LiveServer
-from weft.server.messages_schema import CountTokensBody, MessagesBody
-from weft.server.responses_schema import ResponsesBody
-from weft.server.tokenize_schema import DetokenizeBody, TokenizeBody
+from weft.server.messages.schema import CountTokensBody, MessagesBody
+from weft.server.responses.schema import ResponsesBody
+from weft.server.tokenize.schema import DetokenizeBody, TokenizeBody
 
 TURNS = [{"role": "user", "content": "tea?"}]
 ROUTES: dict[str, tuple[Any, dict[str, Any]]] = {

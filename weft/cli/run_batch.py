@@ -18,7 +18,7 @@ from weft.text.tool_formats.families import TOOL_FORMATS
 
 if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
-    from weft.server.batch_run import BatchCounts
+    from weft.server.batch.run import BatchCounts
 
 EXIT_SOME_FAILED = 1
 AHEAD = 2
@@ -97,8 +97,8 @@ class _Batch:
     """One run of the verb. Raises `ConfigurationError` at once for files that will not do."""
 
     def __init__(self, input_path: Path, output_path: Path, *, resume: bool) -> None:
-        from weft.server.batch_lines import count_lines
-        from weft.server.batch_output import answered_ids, open_output
+        from weft.server.batch.lines import count_lines
+        from weft.server.batch.output import answered_ids, open_output
 
         self._input_path = input_path
         self._num_lines = count_lines(input_path)
@@ -107,9 +107,9 @@ class _Batch:
 
     async def run(self, llm: "AsyncLLM", names: tuple[str, ...]) -> "BatchCounts":
         """Answer all that is not answered yet."""
-        from weft.server.batch_lines import read_lines
-        from weft.server.batch_output import write_line
-        from weft.server.batch_run import BatchRun
+        from weft.server.batch.lines import read_lines
+        from weft.server.batch.output import write_line
+        from weft.server.batch.run import BatchRun
         from weft.server.state import ServerSettings, ServerState
 
         async with llm:

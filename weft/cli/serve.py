@@ -141,8 +141,8 @@ def _serve(
     arguments: dict[str, Any],
 ) -> None:
     begun_s = time.perf_counter()
+    from weft.server.http.patience import Patience
     from weft.server.lifecycle import listen, serve
-    from weft.server.patience import Patience
     from weft.server.state import ServerSettings, ServerState
 
     log.debug("import of the HTTP part: %.2f s", time.perf_counter() - begun_s)

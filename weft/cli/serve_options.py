@@ -70,8 +70,8 @@ def checked_keys(
 ) -> tuple[str, ...]:
     """All keys. Raises `ConfigurationError` for one that is wrong, and where there are none and others could connect,
     unless that is wanted."""
-    from weft.server.gate import is_loopback
-    from weft.server.keys import ApiKeys, read_key_file
+    from weft.server.callers.gate import is_loopback
+    from weft.server.callers.keys import ApiKeys, read_key_file
 
     keys = api_keys + tuple([] if api_key_file is None else read_key_file(api_key_file))
     if ApiKeys(keys) and allow_unauthenticated:

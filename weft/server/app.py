@@ -5,29 +5,29 @@ import time
 from starlette.routing import Router
 from starlette.types import ASGIApp
 
-from weft.server.bounds import Bounds
-from weft.server.chat_dialect import ChatDialect
-from weft.server.completion_dialect import CompletionDialect
-from weft.server.description import Description
-from weft.server.embeddings_route import EmbeddingsRoute
-from weft.server.embeddings_schema import EmbeddingsBody
-from weft.server.gate import Gate
-from weft.server.generation_route import GenerationRoute
-from weft.server.json_route import JsonRoute
-from weft.server.keys import ApiKeys
-from weft.server.messages_dialect import MessagesDialect
-from weft.server.messages_routes import MessagesRoute, count_tokens
-from weft.server.messages_schema import CountTokensBody
+from weft.server.callers.gate import Gate
+from weft.server.callers.keys import ApiKeys
+from weft.server.chat.dialect import ChatDialect
+from weft.server.completions.dialect import CompletionDialect
+from weft.server.description.routes import Description
+from weft.server.embeddings.route import EmbeddingsRoute
+from weft.server.embeddings.schema import EmbeddingsBody
+from weft.server.health.prometheus_text import MEDIA_TYPE
+from weft.server.http.bounds import Bounds
+from weft.server.http.json_route import JsonRoute
+from weft.server.http.request_ids import RequestIds
+from weft.server.messages.dialect import MessagesDialect
+from weft.server.messages.routes import MessagesRoute, count_tokens
+from weft.server.messages.schema import CountTokensBody
 from weft.server.operations import Operation
-from weft.server.prometheus_text import MEDIA_TYPE
-from weft.server.request_ids import RequestIds
-from weft.server.response_store import ResponseStore
-from weft.server.responses_dialect import ResponsesDialect
-from weft.server.responses_routes import ResponsesRoute, StoredResponses
+from weft.server.protocol.generation_route import GenerationRoute
+from weft.server.responses.dialect import ResponsesDialect
+from weft.server.responses.routes import ResponsesRoute, StoredResponses
+from weft.server.responses.store import ResponseStore
 from weft.server.routes import InfoRoutes
 from weft.server.state import ServerState
-from weft.server.tokenize_routes import detokenize, tokenize
-from weft.server.tokenize_schema import DetokenizeBody, TokenizeBody
+from weft.server.tokenize.routes import detokenize, tokenize
+from weft.server.tokenize.schema import DetokenizeBody, TokenizeBody
 
 
 def make_app(state: ServerState) -> ASGIApp:

@@ -3,7 +3,7 @@
 from starlette.types import Scope
 
 from weft.server.errors import ApiError
-from weft.server.json_response import JsonResponse
+from weft.server.http.json_response import JsonResponse
 
 REQUEST_ID = "weft.request_id"
 """Where the scope of a request holds its name (`RequestIds`)."""

@@ -14,11 +14,11 @@ from starlette.types import ASGIApp
 from weft.contracts.errors import ConfigurationError
 from weft.llm.async_llm import AsyncLLM
 from weft.server.app import make_app
-from weft.server.http_protocol import protocol_with
-from weft.server.patience import Patience
+from weft.server.health.watchdog import Watchdog
+from weft.server.http.http_protocol import protocol_with
+from weft.server.http.patience import Patience
 from weft.server.signals import stop_on_signals
 from weft.server.state import ServerState
-from weft.server.watchdog import Watchdog
 
 log = logging.getLogger("weft.server")
 

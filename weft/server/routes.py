@@ -6,9 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from weft.contracts.version import __version__
-from weft.server.json_response import JsonResponse
-from weft.server.metrics_page import metrics_page
-from weft.server.prometheus_text import MEDIA_TYPE
+from weft.server.health.metrics_page import metrics_page
+from weft.server.health.prometheus_text import MEDIA_TYPE
+from weft.server.http.json_response import JsonResponse
 from weft.server.state import Phase, ServerState
 
 

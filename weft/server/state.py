@@ -6,10 +6,10 @@ from enum import Enum
 
 from weft.llm.async_llm import AsyncLLM
 from weft.observation.metrics import EngineMetrics
-from weft.server.bodies import MOST_BODY_BYTES
+from weft.server.callers.intake import Intake
 from weft.server.errors import ApiError, unavailable
-from weft.server.intake import Intake
-from weft.server.progress import STALLED_AFTER_S, Progress
+from weft.server.health.progress import STALLED_AFTER_S, Progress
+from weft.server.http.bodies import MOST_BODY_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The server described, for programs and for people."""

@@ -1,0 +1,1 @@
+"""Whether the server gets on with its work, and what it measures."""

@@ -1,0 +1,1 @@
+"""HTTP on a socket: heads, bodies, events, JSON, patience."""

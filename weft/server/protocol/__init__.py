@@ -1,0 +1,1 @@
+"""What all protocols for output share: fields, prompts, sampling, one route."""

@@ -1,0 +1,98 @@
+"""The route of a protocol for output: body in, answer out, in one piece or as a stream."""
+
+from contextlib import aclosing
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+
+from weft.contracts.errors import RequestRejected
+from weft.llm.async_llm import AsyncLLM
+from weft.server.callers.caller import read_caller
+from weft.server.callers.intake import declared_bytes
+from weft.server.errors import api_error
+from weft.server.http.bodies import parse_body, read_body
+from weft.server.http.connection import while_connected
+from weft.server.http.events import EventStream
+from weft.server.http.json_response import JsonResponse
+from weft.server.protocol.dialect import Dialect
+from weft.server.protocol.fields import RequestFields
+from weft.server.protocol.generating import Asked, Usage, chunks, whole_outputs
+from weft.server.state import Loaded, ServerState
+
+
+class GenerationRoute:
+    """An ASGI application. What fails before the answer begins is raised, for the gate to answer."""
+
+    def __init__(self, state: ServerState, dialect: type[Dialect[Any]]) -> None:
+        self._state, self._dialect = state, dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        loaded = self._state.admit()
+        try:
+            body = await self._read(loaded.llm, scope, receive)
+            await while_connected(receive, self._answer(loaded, body, scope, receive, send))
+        finally:
+            self._state.leave()
+
+    async def _read(self, llm: AsyncLLM, scope: Scope, receive: Receive) -> bytes:
+        """The body, unless its length says that its request would be refused."""
+        caller, num_bytes = read_caller(scope, None), declared_bytes(scope)
+        most_bytes = self._state.settings.most_body_bytes
+        if num_bytes is not None and num_bytes <= most_bytes:
+            self._state.intake.check(llm, caller, num_bytes)
+        body = await read_body(scope, receive, most_bytes)
+        if num_bytes is None:
+            self._state.intake.check(llm, caller, len(body))
+        return body
+
+    async def _answer(self, loaded: Loaded, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await parse_body(self._dialect.schema, raw)
+        self._state.check_model(body.model)
+        dialect = self._make_dialect(loaded.llm, body, scope)
+        caller = read_caller(scope, body)
+        asked = [each._replace(caller=caller) for each in await dialect.asked()]
+        self._state.intake.note(len(raw), sum(len(each.tokens) for each in asked))
+        try:
+            await self._generate(dialect, asked, scope, receive, send)
+        except RequestRejected as refusal:
+            if len(asked) == 1:
+                raise
+            reason = f"{refusal.reason}; or send fewer prompts in one request"
+            raise RequestRejected(refusal.request_id, reason, refusal.retry_after_s) from None
+
+    def _make_dialect(self, llm: AsyncLLM, body: RequestFields, scope: Scope) -> Dialect[Any]:
+        return self._dialect(llm, body)
+
+    async def _generate(
+        self,
+        dialect: Dialect[Any],
+        asked: list[Asked],
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if dialect.body.stream:
+            await _stream(dialect, asked, EventStream(send, names_events=dialect.names_events))
+            return
+        usage = Usage(asked)
+        outputs = await whole_outputs(dialect.llm, asked)
+        usage.completion_tokens = sum(len(output.token_ids) for output in outputs)
+        await JsonResponse(dialect.whole(outputs, usage))(scope, receive, send)
+
+
+async def _stream(dialect: Dialect[Any], asked: list[Asked], stream: EventStream) -> None:
+    """The stream begins with the first token: until then a refusal still gets a status of its own."""
+    usage = Usage(asked)
+    try:
+        async with aclosing(chunks(dialect.llm, asked)) as news:
+            async for chunk in news:
+                usage.completion_tokens += len(chunk.token_ids)
+                if not stream.has_begun:
+                    await stream.event(*dialect.begin(asked, usage))
+                await stream.event(*dialect.news(chunk))
+        await stream.event(*dialect.end(usage))
+        await stream.end()
+    except Exception as error:
+        if not stream.has_begun:
+            raise
+        await stream.fail(dialect.failure(api_error(error)))
