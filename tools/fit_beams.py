@@ -62,7 +62,7 @@ async def live(beam_width: int) -> tuple[SharingWatch, list[int]]:
     async with AsyncLLM(builtin_model(), num_threads=1, enable_prefix_caching=False, bounded=False) as llm:
         watch.watch(0, llm.log)
         told = await asyncio.gather(*(llm.generate(prompt, sampling) for prompt in stories()))
-        told += await asyncio.gather(*(llm.chat(messages, sampling) for messages in chats()))
+        told.extend(await asyncio.gather(*(llm.chat(messages, sampling) for messages in chats())))
     return watch, [len(answer.outputs[0].token_ids) for answer in told]
 
 

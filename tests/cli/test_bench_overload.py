@@ -60,6 +60,24 @@ def test_the_client_tells_answers_from_refusals_on_one_connection() -> None:
     assert num_connections == 2
 
 
+def test_a_connection_that_was_idle_for_too_long_is_made_anew() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        await reader.readexactly(int(head.partition("content-length: ")[2].split()[0]))
+        writer.write(REFUSAL)
+        writer.close()
+        await writer.wait_closed()
+
+    async def main() -> list[Answered | Refused]:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            client = LeanClient(server.sockets[0].getsockname()[1], "m", 50)
+            answers = [await client.ask(Question(0.0, "t", 8, 3)) for _ in range(3)]
+            await client.close()
+            return answers
+
+    assert asyncio.run(main()) == [Refused(3.0)] * 3
+
+
 def test_the_servers_own_times_are_read_from_its_log(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text(

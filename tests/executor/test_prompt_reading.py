@@ -49,7 +49,7 @@ def play(serving: Serving, *rounds: Sequence[Request]) -> tuple[list[Completion]
         driver = EngineDriver(serving.config, serving.executor)
         told: list[Completion] = []
         for requests in rounds:
-            told += await asyncio.gather(*(generate(driver, each) for each in requests))
+            told.extend(await asyncio.gather(*(generate(driver, each) for each in requests)))
         driver.engine.check_integrity()
         return told, driver
 

@@ -14,7 +14,7 @@ from tests.measurement.overloaded_service import simulated
 from weft.cli.serve import command
 from weft.contracts.requests import Slo
 from weft.measurement.overload import Ask, Clients, Load, Outcome, Question, Refused
-from weft.measurement.overload_trials import Asked, goodput, pulse, quiet, twice_unloaded
+from weft.measurement.overload_trials import Asked, capacity_per_s, goodput, pulse, quiet, twice_unloaded
 
 ASKED = Asked((1000, 1000), (400, 800), capacity_per_s=9.0)
 """Near where goodput stops to grow with load under the objectives."""
@@ -28,6 +28,15 @@ DEFAULT_DELAY_S = 30.0
 @cache
 def strict() -> Slo:
     return simulated(lambda ask: twice_unloaded(ask, ASKED), None)
+
+
+def test_clients_that_ask_beside_each_other_are_all_counted() -> None:
+    """A device answers sixteen at once nearly as fast as one."""
+    alone, together = (
+        simulated(lambda ask, clients=clients: capacity_per_s(ask, ASKED, clients, 40.0), None)
+        for clients in (1, 16)
+    )
+    assert together > 5.0 * alone
 
 
 def test_under_ten_times_the_load_nearly_as_much_is_in_time_as_at_the_peak() -> None:

@@ -50,6 +50,8 @@ class Door:
         count = max(sampling.n, sampling.beam_width)
         tokens = request.prompt.num_tokens, count, count * sampling.max_tokens
         self.check_load(request.request_id, request.tenant, request.slo, *tokens)
+        if self._pace is not None and within(request.slo, self._objective) < inf:
+            self._pace.expect(request.request_id, request.tenant, request.prompt.num_tokens)
 
     def record(self, refusal: RequestRejected) -> None:
         """A refusal is an end like any other."""
@@ -128,13 +130,16 @@ class Door:
         most_s, delay_s = within(slo, self._objective), self._replica.config.max_queue_delay_s
         if most_s == inf and (delay_s is None or not self._replica.queue):
             return
-        first_s, own_s = pace.first_token_s(tenant, prompt_tokens), pace.prompt_s(prompt_tokens)
-        if first_s > most_s:
-            reason = (
-                f"its first token would come after about {first_s:.3f} s, and is to come within {most_s:g} s"
-            )
-            self._refuse(request_id, f"{reason}; try again later", first_s - most_s)
-        if delay_s is not None and self._replica.queue and first_s - own_s > max(delay_s, STRETCH * own_s):
+        first_s = pace.first_token_s(tenant, prompt_tokens)
+        late_s = first_s * pace.lateness
+        if late_s > most_s:
+            reason = f"its first token would come within {late_s:.3f} s, and is to come within {most_s:g} s"
+            self._refuse(request_id, f"{reason}; try again later", late_s - most_s)
+        if delay_s is not None and self._replica.queue:
+            self._check_wait(request_id, first_s, pace.prompt_s(prompt_tokens), delay_s)
+
+    def _check_wait(self, request_id: str, first_s: float, own_s: float, delay_s: float) -> None:
+        if first_s - own_s > max(delay_s, STRETCH * own_s):
             reason = f"it would wait for about {first_s - own_s:.0f} s, and {delay_s:g} s are the most"
             self._refuse(request_id, f"{reason}; try again later", first_s - own_s - delay_s)
 

@@ -1,12 +1,15 @@
 """How fast an engine is, as its steps and its requests show: what a newcomer can expect, and how many may be in it.
 
 The time of a step is taken as a part that every step has, one per sequence that decodes, and one per token of a prompt.
-The first is the shortest step seen; the others follow as running means from what steps take beyond that. So the time
+The first is what steps take that decode for as few as ever did; the others follow as running means from what steps take
+beyond that. All are means, for on a busy event loop two results may be told of at once, and the shortest step seen is
+then next to nothing. So the time
 per output token can be told for any number of sequences: each step brings every one of them a token, and in the long
 run each token of an output comes with as many tokens of prompts as requests have for each.
 """
 
 from math import ceil, inf
+from sys import maxsize
 
 from weft.contracts.events import FirstToken, RequestEnded, Status, StepRecord, StepRun
 from weft.contracts.requests import Slo
@@ -15,9 +18,9 @@ from weft.engine.replica import Replica
 SMOOTHING = 0.02
 """Weight of the newest step in running means: fifty steps, about half a second of a GPU's, make up most of them."""
 MISSED = 0.05
-"""The share of requests that may miss the objective per output token: the bound moves until it is so."""
+"""The share of requests that may miss an objective: what corrects the estimates moves until it is so."""
 CORRECTION = 0.02
-"""By how much a miss lowers the bound; a request in time raises it by as much less as it is to be more frequent."""
+"""By how much a miss corrects them; a request in time does the opposite, by as much less as more are to be in time."""
 LEAST_CORRECTION, MOST_CORRECTION = 0.25, 4.0
 TYPICAL_OUTPUT_TOKENS = 211.0
 """Expected until one has ended: the mean of Azure's conversations of 2023 (Patel et al., "Splitwise", ISCA 2024)."""
@@ -38,8 +41,8 @@ class Mean:
 
     @property
     def value(self) -> float:
-        """0 before any observation."""
-        return self._above / self._below if self._below else 0.0
+        """0 before any observation, and where noise made it negative."""
+        return max(0.0, self._above / self._below) if self._below else 0.0
 
 
 class Pace:
@@ -47,11 +50,15 @@ class Pace:
 
     def __init__(self, replica: Replica, objective_s: float | None) -> None:
         self._replica, self._objective_s = replica, objective_s
-        self._step_s = inf
+        self._is_known = False
+        self._fewest, self._least_s = maxsize, Mean()
         self._per_sequence_s, self._per_prompt_token_s = Mean(), Mean()
         self._prompt_per_output = Mean()
         self._output_tokens = Mean()
         self._correction = 1.0
+        self.lateness = 1.0
+        """Times what `first_token_s` says, at most `MISSED` of the first tokens come later."""
+        self._expected: dict[str, tuple[float, float]] = {}
         self._last_step_s = replica.now_s
         self._first_token_s: dict[str, float] = {}
         replica.log.subscribe_steps(self._on_step, self._on_run)
@@ -64,7 +71,7 @@ class Pace:
         per_sequence_s = self._whole_per_sequence_s
         if self._objective_s is None or not per_sequence_s:
             return inf
-        return max(1.0, self._correction * (self._objective_s - self._step_s) / per_sequence_s)
+        return max(1.0, self._correction * (self._objective_s - self._least_s.value) / per_sequence_s)
 
     @property
     def _whole_per_sequence_s(self) -> float:
@@ -75,19 +82,19 @@ class Pace:
         """In how many seconds so many sequences will have ended: of as many as run now, each so often as it takes to
         make an output of the mean length."""
         count = self._replica.standing.count
-        if excess <= 0.0 or not count or self._step_s == inf:
+        if excess <= 0.0 or not count or not self._is_known:
             return 0.0
         output_tokens = self._output_tokens.value or TYPICAL_OUTPUT_TOKENS
-        return excess * output_tokens * (self._step_s + self._whole_per_sequence_s * count) / count
+        return excess * output_tokens * (self._least_s.value + self._whole_per_sequence_s * count) / count
 
     def prompt_s(self, prompt_tokens: int) -> float:
         """How long a prompt takes where nothing else is to be done; 0 before any step was seen."""
-        return 0.0 if self._step_s == inf else self._step_s + prompt_tokens * self._per_prompt_token_s.value
+        return self._least_s.value + prompt_tokens * self._per_prompt_token_s.value
 
     def first_token_s(self, tenant: str, prompt_tokens: int) -> float:
         """When a prompt that comes now will have its first token: after the steps under way and the prompts that wait,
         of other tenants' as much as would be served if tenants took turns; 0 before any step was seen."""
-        if self._step_s == inf:
+        if not self._is_known:
             return 0.0
         replica = self._replica
         mine = replica.queue.by_tenant.get(tenant)
@@ -97,7 +104,7 @@ class Pace:
         tokens += sum(sequence.num_missing for sequence in replica.active.values())
         num_steps = len(replica.in_flight) + ceil(tokens / replica.config.max_step_tokens)
         tokens += sum(flight.step.num_tokens - flight.num_standing for flight in replica.in_flight)
-        decode_s = self._step_s + self._per_sequence_s.value * replica.standing.count
+        decode_s = self._decode_s(replica.standing.count)
         begun_s = replica.now_s - self._last_step_s if replica.in_flight else 0.0
         wait_s = num_steps * decode_s + tokens * self._per_prompt_token_s.value - min(begun_s, decode_s)
         num_before = min(len(replica.queue), num_tenants * (0 if mine is None else mine.num_sequences))
@@ -128,30 +135,50 @@ class Pace:
     def _note(self, step_s: float, num_standing: int, prompt_tokens: int) -> None:
         if step_s <= 0.0:
             return
-        self._step_s = min(self._step_s, step_s)
-        decode_s = self._step_s + self._per_sequence_s.value * num_standing
-        if prompt_tokens == 0:
-            self._per_sequence_s.add(step_s - self._step_s, num_standing)
-        else:
-            self._per_prompt_token_s.add(max(0.0, step_s - decode_s), prompt_tokens)
+        self._is_known = True
         self._prompt_per_output.add(prompt_tokens, num_standing)
+        if prompt_tokens:
+            self._per_prompt_token_s.add(step_s - self._decode_s(num_standing), prompt_tokens)
+            return
+        if num_standing < self._fewest:
+            self._fewest, self._least_s = num_standing, Mean()
+            # what was beyond something else
+            self._per_sequence_s, self._per_prompt_token_s = Mean(), Mean()
+        if num_standing == self._fewest:
+            self._least_s.add(step_s, 1.0)
+        self._per_sequence_s.add(step_s - self._least_s.value, num_standing)
+
+    def _decode_s(self, num_standing: int) -> float:
+        return self._least_s.value + self._per_sequence_s.value * num_standing
+
+    def expect(self, request_id: str, tenant: str, prompt_tokens: int) -> None:
+        """This request is let in: its first token will show how late they come."""
+        if self._is_known:
+            self._expected[request_id] = self._replica.now_s, self.first_token_s(tenant, prompt_tokens)
 
     def _on_first_token(self, event: FirstToken) -> None:
         self._first_token_s[event.request_id] = event.time_s
+        asked_s, expected_s = self._expected.pop(event.request_id, (0.0, 0.0))
+        if expected_s:
+            is_kept = event.time_s - asked_s <= self.lateness * expected_s
+            self.lateness = _moved(self.lateness, 1.0, is_kept=is_kept)
 
     def _on_end(self, event: RequestEnded) -> None:
+        self._expected.pop(event.request_id, None)
         first_s = self._first_token_s.pop(event.request_id, None)
         if event.status is not Status.FINISHED:
             return
         self._output_tokens.add(event.output_tokens, 1.0)
         if first_s is not None and event.output_tokens > 1 and self._objective_s is not None:
-            self._correct(is_kept=event.time_s - first_s <= self._objective_s * (event.output_tokens - 1))
+            is_kept = event.time_s - first_s <= self._objective_s * (event.output_tokens - 1)
+            self._correction = _moved(self._correction, -1.0, is_kept=is_kept)
 
-    def _correct(self, *, is_kept: bool) -> None:
-        """The quantile of a stream, followed by steps up and down whose sizes are as the shares on its two sides."""
-        step = CORRECTION * (MISSED if is_kept else MISSED - 1.0)
-        corrected = self._correction * (1.0 + step)
-        self._correction = min(MOST_CORRECTION, max(LEAST_CORRECTION, corrected))
+
+def _moved(correction: float, when_missed: float, *, is_kept: bool) -> float:
+    """The quantile of a stream, followed by steps up and down whose sizes are as the shares on its two sides; up
+    after a miss where `when_missed` is 1, down where it is -1."""
+    step = when_missed * CORRECTION * ((1.0 - MISSED) if not is_kept else -MISSED)
+    return min(MOST_CORRECTION, max(LEAST_CORRECTION, correction * (1.0 + step)))
 
 
 def within(slo: Slo | None, objective: Slo | None) -> float:

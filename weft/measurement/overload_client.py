@@ -31,7 +31,16 @@ class LeanClient:
 
     async def ask(self, question: Question) -> Answered | Refused:
         """Raises `WeftError` where the server neither answers nor refuses."""
-        connection = self._idle.pop() if self._idle else await self._connect()
+        if self._idle:
+            try:
+                return await self._ask_on(self._idle.pop(), question)
+            except (asyncio.IncompleteReadError, ConnectionError) as error:
+                if getattr(error, "partial", b""):
+                    raise
+                # The server had closed it, idle as it was: clients of HTTP then ask on a new one.
+        return await self._ask_on(await self._connect(), question)
+
+    async def _ask_on(self, connection: _Connection, question: Question) -> Answered | Refused:
         try:
             found = await self._exchange(connection, question)
         except BaseException:

@@ -25,6 +25,8 @@ from weft.measurement.overload import (
 NUM_QUIET = 9
 QUIET_SHARE = 0.0375
 """Of the capacity that each quiet tenant asks for: nine of them want a third of it together."""
+RETRY_S = 0.1
+"""Where a refusal does not say when to come back."""
 WARM_UP = 0.2
 """The share of a trial that is left out at its beginning."""
 
@@ -68,7 +70,11 @@ async def capacity_per_s(ask: Ask, asked: Asked, concurrency: int, duration_s: f
         nonlocal num_answers
         while now() < begun_s + duration_s:
             lengths = random.randint(*asked.prompt_tokens), random.randint(*asked.output_tokens)
-            num_answers += isinstance(await ask(Question(now(), "default", *lengths)), Answered)
+            answer = await ask(Question(now(), "default", *lengths))
+            if isinstance(answer, Answered):
+                num_answers += 1
+            else:  # for it may take no time to be refused
+                await asyncio.sleep(answer.retry_after_s or RETRY_S)
 
     async with asyncio.TaskGroup() as group:
         for _ in range(concurrency):

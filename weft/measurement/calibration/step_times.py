@@ -70,7 +70,7 @@ async def time_steps(
         for point in random.sample(list(seen), len(seen)):
             step_s = median(seen[point])
             if now() + _visit_s(step_s) <= begun_s + budget_s:
-                seen[point] += await timer.visit(point, _num_steps(step_s))
+                seen[point].extend(await timer.visit(point, _num_steps(step_s)))
     return _medians(seen)
 
 
