@@ -8,12 +8,12 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from weft.contracts.callers import ANYONE, Caller
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.execution import ServingExecutor
-from weft.contracts.options import serving_options
+from weft.contracts.options import ServingOptions, serving_options
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Pooling, Request, SamplingParams, Slo
 from weft.engine.client import generate
@@ -34,6 +34,9 @@ from weft.llm.results import (
 )
 from weft.observation.event_log import EventLog
 from weft.policies.registry import PolicyChoice, make_order_policy
+
+if TYPE_CHECKING:
+    from weft.executor.loading import Serving
 
 LONG_TEXT = 1 << 14
 """Characters from which on a prompt is turned into tokens in a thread, so that the loop stays free."""
@@ -70,10 +73,7 @@ class AsyncLLM:
     ) -> None:
         directory, checked = Path(model), serving_options(options)
         make_order_policy(order)  # its complaints come before the weights
-        # Here, so that importing weft costs no second: torch comes with it.
-        from weft.executor.loading import load_serving
-
-        self.serving = load_serving(directory, checked)
+        self.serving = self._load(directory, checked)
         self.prompting = self._prompting(directory, tokenizer, chat_template, tool_format)
         self.prompting.warn_of_defaults()
         self._constraints = ConstraintCompiler(self.prompting.grammars)
@@ -87,6 +87,13 @@ class AsyncLLM:
         self._driver: EngineDriver | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._numbers, self._is_closed, self._is_abandoned = count(), False, False
+
+    def _load(self, directory: Path, options: ServingOptions) -> "Serving":
+        """For one that measures a model of its own."""
+        # Here, so that importing weft costs no second: torch comes with it.
+        from weft.executor.loading import load_serving
+
+        return load_serving(directory, options)
 
     def _prompting(
         self,

@@ -100,7 +100,7 @@ class Claim:
 
 
 Measure = Callable[[S, int], Observation]
-"""A setting and a seed to an observation; the same arguments give the same numbers."""
+"""A setting and a seed to an observation; the same arguments give the same numbers, or, live, nearly the same."""
 
 
 @dataclass(frozen=True, slots=True)

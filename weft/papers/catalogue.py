@@ -14,6 +14,7 @@ IDS = (
     "datacenter-gpu-as-computer",
     "ets-itertime",
     "idealized-runtime",
+    "beyond-inference-overheads",
 )
 """In the order in which they are listed; the file of a card is named by its id, with underscores."""
 
