@@ -33,7 +33,7 @@ def strict() -> Slo:
 def test_clients_that_ask_beside_each_other_are_all_counted() -> None:
     """A device answers sixteen at once nearly as fast as one."""
     alone, together = (
-        simulated(lambda ask, clients=clients: capacity_per_s(ask, ASKED, clients, 40.0), None)
+        simulated(partial(capacity_per_s, asked=ASKED, concurrency=clients, duration_s=40.0), None)
         for clients in (1, 16)
     )
     assert together > 5.0 * alone
