@@ -10,6 +10,8 @@ out uses what mypyc does not know: an event loop of one's own, asynchronous gene
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,12 +22,15 @@ COMPILED = (
     *("costs/span_costs.py", "costs/step_costs.py", "costs/token_terms.py"),
     "engine/*.py",
     *("measurement/log_histogram.py", "measurement/request_table.py", "measurement/serving_figures.py"),
-    "measurement/timeline.py",
+    *("measurement/simulation.py", "measurement/timeline.py"),
     *("observation/conditions.py", "observation/event_log.py", "observation/faults.py"),
     *("observation/instruments.py", "observation/token_intervals.py"),
     "policies/*.py",
-    *("simulator/coasting_driver.py", "simulator/replica_figures.py", "simulator/routing.py"),
+    *("simulator/agenda.py", "simulator/coasting_driver.py", "simulator/playing.py"),
+    *("simulator/replica_figures.py", "simulator/routing.py", "simulator/service.py"),
     *("simulator/simulated_executor.py", "simulator/simulated_rows.py", "simulator/standing_sums.py"),
+    *("workloads/arrivals.py", "workloads/distributions.py", "workloads/generated.py"),
+    *("workloads/lengths.py", "workloads/limits.py", "workloads/sessions.py", "workloads/shapes.py"),
 )
 LEFT_OUT = ("engine/client.py", "*/__init__.py")
 
@@ -43,7 +48,17 @@ def compile_copy(out: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, out)
     named = [str(path.relative_to(out)) for path in modules(out / "weft")]
-    subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True)
+    with _emptied(out / "weft" / "__init__.py"):
+        subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True)
+
+
+@contextmanager
+def _emptied(path: Path) -> Iterator[None]:
+    """Whoever compiles a module reads all that its package imports, which here is everything there is."""
+    text = path.read_text()
+    path.write_text("")
+    yield
+    path.write_text(text)
 
 
 def main() -> None:

@@ -106,3 +106,17 @@ def test_units_count_as_computed_when_their_step_has_returned() -> None:
     assert rows.num_resolved_units(sequence) == 6
     rows.resolve((1,))
     assert rows.num_resolved_units(sequence) == 7
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.integers(1, 9)), min_size=1, max_size=60))
+def test_whatever_runs_are_taken_at_once_no_token_is_lost(runs: list[tuple[int, int]]) -> None:
+    rows = StandingRows(BLOCK)
+    sequence = decoding(rows, 0, prompt=6, output=60 * 300 + 2)
+    rows.join(sequence)
+    expected: list[int] = []
+    for num_ticks, token in runs:
+        rows.clock.tick += num_ticks
+        rows.resolve_alike(num_ticks, [token], [sequence])
+        expected += [token] * num_ticks
+    rows.collect(sequence)
+    assert list(sequence.output) == expected

@@ -1,5 +1,6 @@
 """A simulated service of one replica that refuses as a server does, for the bodies of `weft.measurement.overload`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import count
@@ -42,11 +43,13 @@ class OverloadedService:
         self._output_tokens[name] = (question.output_tokens,)
         sampling = SamplingParams(max_tokens=PLANNED.max_model_len - question.prompt_tokens)
         prompt = LengthPrompt(question.prompt_tokens)
+        ended = asyncio.get_running_loop().create_future()
         try:
-            end = await self.replica.answer(Caller(question.tenant).request(name, prompt, sampling))
+            self.replica.answer(Caller(question.tenant).request(name, prompt, sampling), ended.set_result)
         except RequestRejected as refusal:
             known = refusal.retry_after_s is not None
             return Refused(float(max(1, ceil(refusal.retry_after_s))) if known else None)  # type: ignore[arg-type]
+        end = await ended
         if end.status is not Status.FINISHED:
             raise AssertionError(f"{end}")
         first_token_s = self.replica.figures.first_token_s.pop(name)

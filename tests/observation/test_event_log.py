@@ -82,3 +82,12 @@ def test_only_types_of_events_can_be_subscribed_to() -> None:
 def test_every_type_of_the_contract_is_known() -> None:
     assert EVENT_TYPES[-1] is RequestEnded
     assert len(EVENT_TYPES) == 11
+
+
+def test_closed_it_keeps_what_it_has_and_passes_nothing_on() -> None:
+    log, seen = EventLog(), list[Event]()
+    log.subscribe(seen.append)
+    log.record(FIRST)
+    log.close()
+    log.record(UPDATED)
+    assert (seen, log.events(), log.handlers()) == ([FIRST], [FIRST, UPDATED], [])

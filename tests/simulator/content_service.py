@@ -12,8 +12,9 @@ from weft.contracts.requests import Request
 from weft.contracts.state import Tier
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer
-from weft.engine.driver import EngineDriver
+from weft.engine.driver import EngineDriver, News
 from weft.simulator import service
+from weft.simulator.coasting_driver import Answered
 from weft.simulator.deployment import Deployment
 from weft.simulator.fake_device import FakeDevice
 from weft.simulator.fake_executor import FakeExecutor
@@ -93,15 +94,20 @@ class ContentExecutor(FakeExecutor):
 class CheckedReplica(SimulatedReplica):
     """Compares what it tells of each request with what the request yields alone."""
 
-    async def answer(self, request: Request) -> RequestEnded:
-        news, told = self.driver.submit(request), [list[int]() for _ in range(request.sampling.n)]
-        while not isinstance(item := await news.get(), RequestEnded):
-            if isinstance(item, Exception):
-                raise item
+    def answer(self, request: Request, answered: Answered) -> None:
+        news = self.driver.submit(request)
+        asyncio.get_running_loop().create_task(self._check(request, news, answered))
+
+    async def _check(self, request: Request, news: News, answered: Answered) -> None:
+        told = [list[int]() for _ in range(request.sampling.n)]
+        while not isinstance(item := await news.get(), RequestEnded | Exception):
             told[item.sample_index] += item.tokens
-        for sample_index, tokens in enumerate(told):
-            self._compare(request, sample_index, tokens)
-        return item
+        try:
+            for sample_index, tokens in enumerate(told):
+                self._compare(request, sample_index, tokens)
+        except InvariantViolation as violation:
+            item = violation
+        answered(item)
 
     def _compare(self, request: Request, sample_index: int, told: list[int]) -> None:
         executor: object = self.executor  # patched, see below

@@ -1,5 +1,6 @@
 """Runs of steps taken at once leave the same record as steps taken one by one."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from weft.contracts.requests import Request
 from weft.engine.driver import EngineDriver
 from weft.observation.event_log import EventLog
 from weft.simulator import service
+from weft.simulator.coasting_driver import Answered
 from weft.simulator.replica_figures import ReplicaReport
 from weft.simulator.service import RequestOutcome, simulate_service
 from weft.workloads.sessions import Session, Turn, Workload
@@ -44,11 +46,15 @@ class Record:
 class PlainDriver(EngineDriver):
     """Submits each step, and is told of each output."""
 
-    async def answer(self, request: Request) -> RequestEnded:
+    def answer(self, request: Request, answered: Answered) -> None:
         news = self.submit(request)
-        while not isinstance(item := await news.get(), RequestEnded):
-            assert not isinstance(item, Exception)
-        return item
+
+        async def wait() -> None:
+            while not isinstance(item := await news.get(), RequestEnded):
+                assert not isinstance(item, Exception)
+            answered(item)
+
+        asyncio.get_running_loop().create_task(wait())
 
 
 @contextmanager

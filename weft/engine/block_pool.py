@@ -129,7 +129,7 @@ class BlockPool:
             self._tell(BlocksReused(idle))
             REUSED.hit()
 
-    def release(self, blocks: Iterable[int]) -> None:
+    def release(self, blocks: list[int]) -> None:
         """Drop a reference to each block; of cached ones, the first given is the first to be forgotten."""
         references, keys, free, idle = self.references, self.keys, self._free, list[int]()
         num_free = len(free)

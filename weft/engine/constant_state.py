@@ -96,7 +96,7 @@ class ConstantState(GroupState):
     ) -> None:
         """Keep the state after accepted node `last` (None: after no node) and give up the others."""
         if last is None:
-            self.pool.release(blocks)
+            self.pool.release(list(blocks))
             return
         old = sequence.tables[self.index][0]
         sequence.tables[self.index][0] = blocks[last]

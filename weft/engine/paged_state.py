@@ -158,7 +158,7 @@ class PagedState(GroupState):
         table = sequence.tables[self.index]
         kept = blocks_for(num_units, self.block_tokens)
         if kept < len(table):
-            self.pool.release(reversed(table[kept:]))
+            self.pool.release(table[kept:][::-1])
             del table[kept:]
 
     def fork(self, parent: Sequence, child: Sequence, plan: StepPlan) -> bool:

@@ -34,7 +34,7 @@ class StandingRows:
         self._crossings: dict[int, list[Sequence]] = {}
         self._endings: dict[int, dict[int, Sequence]] = {}
         self._history: list[SequenceOf[int]] = []
-        self._history_start = self._alike_since = 0
+        self._history_start = self._alike_since = self._collected_tick = 0
 
     def join(self, sequence: Sequence) -> None:
         """From the next tick on the sequence takes part; its known tokens are one ahead of the computed."""
@@ -112,12 +112,15 @@ class StandingRows:
         self._forget()
 
     def resolve_alike(self, num_ticks: int, tokens: SequenceOf[int], sequences: Iterable[Sequence]) -> None:
-        """As `resolve`, for so many ticks that all returned the same; those who stand collect."""
+        """As `resolve`, for so many ticks that all returned the same. Those who stand collect, if any may have missed a
+        time to fetch since they last did."""
         self._note_alike(tokens)
         self._history.extend([tokens] * num_ticks)
         self.clock.resolved += num_ticks
-        for sequence in sequences:
-            self.collect(sequence)
+        if self.clock.resolved - self._collected_tick >= FETCH_BLOCKS * self._block_tokens:
+            self._collected_tick = self.clock.resolved
+            for sequence in sequences:
+                self.collect(sequence)
         self._forget()
 
     def _note_alike(self, tokens: SequenceOf[int]) -> None:

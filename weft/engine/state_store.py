@@ -152,7 +152,7 @@ class StateStore:
                 reserved[group.index] = group.reserve_draft(sequence, count)
         except Exception:
             for group in self.constant:
-                group.pool.release(reserved[group.index])
+                group.pool.release(list(reserved[group.index]))
             raise
         return tuple(reserved)
 

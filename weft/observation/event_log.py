@@ -107,3 +107,9 @@ class EventLog:
         self._run_handlers.pop(handler, None)
         for event_type, handlers in self._handlers.items():
             self._handlers[event_type] = tuple(each for each in handlers if each != handler)
+
+    def close(self) -> None:
+        """Pass nothing on any more. What listened and what it holds can go at once, and not when somebody looks for
+        cycles."""
+        self._handlers = dict.fromkeys(EVENT_TYPES, ())
+        self._run_handlers.clear()

@@ -6,8 +6,8 @@ something that it is asked. So one timer stands for all steps until then. Whatev
 replicas end in the very same nanosecond may their order be another one than without.
 """
 
-import asyncio
 from bisect import bisect_left
+from collections.abc import Callable
 from functools import partial
 
 from weft.contracts.events import RequestEnded
@@ -16,7 +16,12 @@ from weft.contracts.steps import Step, StepResult
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver, News
 from weft.observation.event_log import EventLog
+from weft.simulator.agenda import Handle
 from weft.simulator.simulated_executor import LookAhead, SimulatedExecutor
+from weft.simulator.virtual_time import running_agenda
+
+Answered = Callable[[RequestEnded | Exception], object]
+"""Told of the end of a request, or what stopped its engine for good."""
 
 FEWEST_STEPS = 4
 """As many as pay for looking ahead."""
@@ -31,30 +36,30 @@ class CoastingDriver(EngineDriver):
     def __init__(self, config: EngineConfig, executor: SimulatedExecutor, log: EventLog) -> None:
         super().__init__(config, executor, log)
         self._simulated = executor
+        self._agenda = running_agenda()
         self._ahead: LookAhead | None = None
-        self._landing: asyncio.TimerHandle | None = None
+        self._landing: Handle | None = None
         self._reach = FEWEST_STEPS
-        self._answers: dict[str, asyncio.Future[RequestEnded]] = {}
-        log.subscribe(self._answer, RequestEnded)
+        self._answered: dict[str, Answered] = {}
+        log.subscribe(self._on_end, RequestEnded)
 
-    def answer(self, request: Request) -> asyncio.Future[RequestEnded]:
-        """As `submit`, where nobody wants the output: how the request ends, or, raised, what stopped the engine."""
+    def answer(self, request: Request, answered: Answered) -> None:
+        """As `submit`, where nobody wants the output: `answered` is told, when all that led to it has been done."""
         if self.defect:
             raise self.defect
         self._land()
-        self._ask(partial(self.engine.submit, request, self._loop.time(), tells=False))
-        end = self._answers[request.request_id] = self._loop.create_future()
-        self._loop.call_soon(self._pump)
-        return end
+        self._ask(partial(self.engine.submit, request, self._agenda.now_s, tells=False))
+        self._answered[request.request_id] = answered
+        self._agenda.call_soon(self._pump)
 
-    def _answer(self, event: RequestEnded) -> None:
-        if (end := self._answers.pop(event.request_id, None)) is not None and not end.done():
-            end.set_result(event)
+    def _on_end(self, event: RequestEnded) -> None:
+        if (answered := self._answered.pop(event.request_id, None)) is not None:
+            self._agenda.call_soon(answered, (event,))
 
     def _stop(self, defect: Exception) -> None:
         super()._stop(defect)
-        while self._answers:
-            self._answers.popitem()[1].set_exception(self.defect or defect)
+        while self._answered:
+            self._agenda.call_soon(self._answered.popitem()[1], (self.defect or defect,))
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
         self._land()
@@ -76,7 +81,7 @@ class CoastingDriver(EngineDriver):
         self._simulated.begin(step, self._step_returns)
 
     def _step_returns(self, result: StepResult) -> None:
-        self._loop.call_soon(self._step_returned, result)  # after all else that was due by now
+        self._agenda.call_soon(self._step_returned, (result,))  # after all else that was due by now
 
     def _step_returned(self, result: StepResult) -> None:
         self._num_steps -= 1
@@ -98,13 +103,13 @@ class CoastingDriver(EngineDriver):
         self._simulated.pause()
         self._ahead = ahead = self._simulated.look_ahead(num_steps)
         self._reach = min(2 * self._reach, MOST_STEPS)
-        self._landing = self._loop.call_at(ahead.ends_s[num_steps - 1], self._land_after, num_steps)
+        self._landing = self._agenda.call_at(ahead.ends_s[num_steps - 1], self._land_after, (num_steps,))
 
     def _land(self) -> None:
         """Take in what has returned before now."""
         if self._ahead is not None:
             most = len(self._ahead.ends_s) - self._simulated.depth
-            num_steps = bisect_left(self._ahead.ends_s, self._loop.time(), hi=most)
+            num_steps = bisect_left(self._ahead.ends_s, self._agenda.now_s, hi=most)
             self._reach = max(FEWEST_STEPS, 2 * num_steps)
             self._land_after(num_steps)
 

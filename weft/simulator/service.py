@@ -3,24 +3,25 @@
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
-from weft.contracts.errors import RequestRejected, WeftError
+from weft.contracts.errors import RequestRejected
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request, SamplingParams
 from weft.observation.event_log import EventLog
 from weft.simulator import virtual_time
-from weft.simulator.coasting_driver import CoastingDriver
+from weft.simulator.coasting_driver import Answered, CoastingDriver
 from weft.simulator.deployment import Deployment
+from weft.simulator.playing import Play, Player
 from weft.simulator.real_world import no_real_world
 from weft.simulator.replica_figures import ReplicaFigures, ReplicaReport
 from weft.simulator.routing import make_router
 from weft.simulator.simulated_beams import END_TOKEN
 from weft.simulator.simulated_executor import SimulatedExecutor
-from weft.workloads.driving import drive
+from weft.simulator.virtual_time import running_agenda
 from weft.workloads.errors import WorkloadError
-from weft.workloads.sessions import Session, Turn, Workload
+from weft.workloads.sessions import Turn, Workload
 
 TOO_LONG = "the prompt leaves no room for output in max_model_len"
 
@@ -58,9 +59,9 @@ class SimulatedReplica:
         self.figures = ReplicaFigures(self.log, max(deployment.config.num_blocks.values()))
         self.num_outstanding = self.num_requests = 0
 
-    async def answer(self, request: Request) -> RequestEnded:
-        """How the request ended. Raises what `EngineDriver.submit` raises, and what stopped the engine."""
-        return await self.driver.answer(request)
+    def answer(self, request: Request, answered: Answered) -> None:
+        """As `CoastingDriver.answer`."""
+        self.driver.answer(request, answered)
 
     def report(self, now_s: float) -> ReplicaReport:
         """Its figures so far."""
@@ -99,26 +100,45 @@ class SimulatedService:
             for _ in range(deployment.options.replicas)
         ]
 
-    async def submit(self, session: Session, index: int, turn: Turn, arrival_s: float) -> None:
+    def send(self, play: Play, turn: Turn, arrival_s: float) -> None:
         """Have a turn answered; its true lengths go to the executors alone."""
         self.num_arrived += 1
         room = self._longest - turn.prompt.num_tokens
         lengths = turn.samples_tokens
-        request = session.request(index, turn, _limited(max(1, room), len(lengths), self._beam_width))
+        sampling = _limited(max(1, room), len(lengths), self._beam_width)
+        request = play.session.request(play.index, turn, sampling)
         if room < 1:
             self._observe(_refused(request, arrival_s, TOO_LONG))
+            play.go_on()
             return
-        replica = self.replicas[self._router.choose(request, self.replicas)]
+        asked = _Asked(play, self.replicas[self._router.choose(request, self.replicas)], request, arrival_s)
         self._output_tokens[request.request_id] = lengths
-        replica.num_outstanding += 1
-        replica.num_requests += 1
+        asked.replica.num_outstanding += 1
+        asked.replica.num_requests += 1
         try:
-            self._observe(_outcome(replica, request, arrival_s, await replica.answer(request)))
+            asked.replica.answer(request, partial(play.attempt, self._take_in, asked))
         except RequestRejected as refusal:
-            self._observe(_refused(request, arrival_s, refusal.reason))
-        finally:
-            replica.num_outstanding -= 1
-            del self._output_tokens[request.request_id]
+            self._go_on(asked, _refused(request, arrival_s, refusal.reason))
+
+    def _take_in(self, asked: "_Asked", end: RequestEnded | Exception) -> None:
+        if isinstance(end, Exception):
+            raise end
+        self._go_on(asked, _outcome(asked.replica, asked.request, asked.arrival_s, end))
+
+    def _go_on(self, asked: "_Asked", outcome: RequestOutcome) -> None:
+        self._observe(outcome)
+        asked.replica.num_outstanding -= 1
+        del self._output_tokens[asked.request.request_id]
+        asked.play.go_on()
+
+
+class _Asked(NamedTuple):
+    """A request under way."""
+
+    play: Play
+    replica: SimulatedReplica
+    request: Request
+    arrival_s: float
 
 
 @lru_cache(maxsize=1 << 14)
@@ -175,17 +195,13 @@ def simulate_service(
         for index, replica in enumerate(service.replicas):
             if watch is not None:
                 watch(index, replica.log)
-        await drive(workload.sessions(), service.submit)
+        await Player(workload.sessions(), service.send).over
         if not service.num_arrived:
             raise WorkloadError(f"no request of {workload.name} arrives in this run; make it longer")
-        return _reports(service, loop.time())
+        return _reports(service, running_agenda().now_s)
 
-    loop = virtual_time.VirtualTimeLoop()
-    try:
-        with no_real_world(), _rare_collections():
-            return virtual_time.run(play(), loop=loop)
-    except BaseExceptionGroup as group:
-        raise _cause(group) from None
+    with no_real_world(), _rare_collections():
+        return virtual_time.run(play())
 
 
 @contextmanager
@@ -201,15 +217,9 @@ def _rare_collections() -> Iterator[None]:
 
 
 def _reports(service: SimulatedService, now_s: float) -> list[ReplicaReport]:
+    reports = []
     for replica in service.replicas:
         replica.driver.engine.check_integrity()
-    return [replica.report(now_s) for replica in service.replicas]
-
-
-def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The user's mistake that ended the run, where there is one; a group where it says more than one thing."""
-    mistakes = group.subgroup(WeftError)
-    first: BaseException = group if mistakes is None else mistakes
-    while isinstance(first, BaseExceptionGroup) and (mistakes is not None or len(first.exceptions) == 1):
-        first = first.exceptions[0]
-    return first
+        reports.append(replica.report(now_s))
+        replica.log.close()
+    return reports

@@ -12,10 +12,12 @@ from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.costs.serving_costs import ServingCosts
 from weft.hardware.cluster import Link
+from weft.simulator.agenda import Handle
 from weft.simulator.simulated_beams import NextTokens
 from weft.simulator.simulated_drafts import DraftPasses, Luck
 from weft.simulator.simulated_rows import SimulatedRows
 from weft.simulator.speculation import Speculation
+from weft.simulator.virtual_time import running_agenda
 
 Arrived = TypeVar("Arrived", StepResult, TransferResult)
 
@@ -49,7 +51,7 @@ class Flight(NamedTuple):
     result: StepResult
     seconds: float
     free_s: float
-    timer: asyncio.TimerHandle
+    timer: Handle
 
 
 class LookAhead(NamedTuple):
@@ -93,7 +95,7 @@ class SimulatedExecutor:
             output_tokens, model.windows_tokens, luck, NextTokens(seed), model.costs.pads_decodes
         )
         self._draft_passes = None if drafts is None else DraftPasses(drafts)
-        self._loop = asyncio.get_running_loop()
+        self._agenda, self._loop = running_agenda(), asyncio.get_running_loop()
         self._flights: deque[Flight] = deque()
         self._free_s = 0.0
         self._link_free_s: dict[Tier, float] = {}
@@ -119,13 +121,13 @@ class SimulatedExecutor:
         seconds = self._seconds(tokens, outputs, decodes, visible, chunks)
         if self._draft_passes is not None:
             seconds += self._draft_passes.seconds(work, verified)
-        now_s = self._loop.time()
+        now_s = self._agenda.now_s
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
         result = StepResult(work.number, self._rows.tokens, finished, verified, candidates)
         self._start(result, seconds, self._free_s, ended)
 
     def _start(self, result: StepResult, seconds: float, free_s: float, ended: Ended) -> None:
-        timer = self._loop.call_at(free_s, self._complete)
+        timer = self._agenda.call_at(free_s, self._complete)
         self._flights.append(Flight(ended, result, seconds, free_s, timer))
 
     def _complete(self) -> None:
@@ -142,7 +144,7 @@ class SimulatedExecutor:
 
     def look_ahead(self, num_steps: int) -> LookAhead:
         """What returns if so many more plain steps are planned, at most `num_plain_steps`."""
-        ends_s = [flight.timer.when() for flight in self._flights]
+        ends_s = [flight.timer.when_s for flight in self._flights]
         seconds = [flight.seconds for flight in self._flights]
         free_s = [flight.free_s for flight in self._flights]
         seconds += self._model.costs.decode_seconds(*self._rows.plain_steps(), num_steps)
@@ -184,11 +186,11 @@ class SimulatedExecutor:
                 f"moving state from {transfer.source} to {transfer.target} is not simulated"
             )
         num_bytes = sum(self._model.block_bytes[move.group] for move in transfer.moves)
-        begin_s = max(self._loop.time(), self._link_free_s.get(transfer.source, 0.0))
+        begin_s = max(self._agenda.now_s, self._link_free_s.get(transfer.source, 0.0))
         end_s = self._link_free_s[transfer.source] = begin_s + self._model.host_link.seconds(num_bytes)
         future: asyncio.Future[TransferResult] = self._loop.create_future()
         result = TransferResult(transfer.transfer_id, checksum=transfer.expected_checksum or 0)
-        self._loop.call_at(end_s, _arrive, future, result)
+        self._agenda.call_at(end_s, _arrive, (future, result))
         return future
 
     async def update_weights(self, version: int, source: str) -> None:

@@ -13,14 +13,13 @@ import asyncio
 import contextlib
 import functools
 import gc
-import heapq
 import re
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextvars import copy_context
 from typing import Any, NoReturn, TypeAlias, TypeVar, TypeVarTuple
 
 from weft.contracts.errors import WeftError
+from weft.simulator.agenda import Agenda, CrowdedInstantError, Handle, NothingDueError
 
 Result = TypeVar("Result")
 Ts = TypeVarTuple("Ts")
@@ -48,27 +47,6 @@ class SimulationForbidden(SimulationError):
     """Simulated code asked the loop for a thread, socket, process or signal."""
 
 
-class _Timer(asyncio.TimerHandle):
-    """asyncio's handle, made and cancelled without asking the loop whether it debugs, at half the cost."""
-
-    __slots__ = ()
-    _callback: Any
-
-    def __init__(self, when: float | None, callback: Any, args: Any, loop: Any, context: Any) -> None:
-        if loop._closed:
-            raise RuntimeError("the event loop is closed")
-        self._when, self._callback, self._args, self._loop = when, callback, args, loop
-        self._context = copy_context() if context is None else context
-        self._cancelled = self._scheduled = False
-        self._repr = self._source_traceback = None
-
-    def cancel(self) -> None:
-        if not self._cancelled:
-            self._cancelled, self._callback, self._args = True, None, ()
-            if self._scheduled:
-                self._loop._timer_handle_cancelled(self)
-
-
 class _Task(asyncio.Task[Result]):
     """A task that hashes by its number: TaskGroup cancels in set order, which must not follow addresses."""
 
@@ -88,43 +66,39 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
     SimulationForbidden for threads, sockets, processes and signals, ValueError for a time that is not finite.
     """
 
-    _stopping: bool
-    _ready: deque[_Timer]
-    _scheduled: list[tuple[int, int, _Timer]]
-
     def __init__(self, *, max_callbacks_per_instant: int = 10_000_000) -> None:
         super().__init__()
+        self.agenda = Agenda(max_callbacks_per_instant, self._callback_failed)
         self._max_callbacks_per_instant = max_callbacks_per_instant
-        self._now_ns = self._num_tasks = self._num_timers = self._num_cancelled = 0
+        self._num_tasks = 0
         self._tasks: list[_Task[Any]] = []
         self._prune_tasks_at = _FEW
         self._failed_callbacks: list[tuple[str, BaseException]] = []
 
     def time(self) -> float:
         """Return the virtual time in seconds, exact to the nanosecond for the first 48 days."""
-        return self._now_ns / 1e9
+        return self.agenda.now_s
 
-    def call_soon(self, callback: Callback[*Ts], *args: *Ts, context: Any = None) -> _Timer:
-        self._ready.append(handle := _Timer(None, callback, args, self, context))
-        return handle
+    def call_soon(self, callback: Callback[*Ts], *args: *Ts, context: Any = None) -> Any:
+        self._refuse_if_closed()
+        return self.agenda.call_soon(callback, args, copy_context() if context is None else context)
 
-    def call_later(self, delay: float, callback: Callback[*Ts], *args: *Ts, context: Any = None) -> _Timer:
-        return self._call_at_ns(self._now_ns + _nanoseconds(delay), callback, args, context)
+    def call_later(self, delay: float, callback: Callback[*Ts], *args: *Ts, context: Any = None) -> Any:
+        return self._call_at_ns(self.agenda.now_ns + _nanoseconds(delay), callback, args, context)
 
-    def call_at(self, when: float, callback: Callback[*Ts], *args: *Ts, context: Any = None) -> _Timer:
+    def call_at(self, when: float, callback: Callback[*Ts], *args: *Ts, context: Any = None) -> Any:
         return self._call_at_ns(_nanoseconds(when), callback, args, context)
 
-    def _call_at_ns(self, when_ns: int, callback: Any, args: Any, context: Any) -> _Timer:
-        timer = _Timer(when_ns / 1e9, callback, args, self, context)
-        if when_ns > self._now_ns:
-            timer._scheduled = True
-            self._num_timers += 1
-            heapq.heappush(self._scheduled, (when_ns, self._num_timers, timer))
-        else:
-            self._ready.append(timer)
-        return timer
+    def _call_at_ns(self, when_ns: int, callback: Any, args: Any, context: Any) -> Handle:
+        self._refuse_if_closed()
+        context = copy_context() if context is None else context
+        return self.agenda.call_at_ns(when_ns, callback, args, context)
 
-    def call_soon_threadsafe(self, callback: Callback[*Ts], *args: *Ts, context: Any = None) -> _Timer:
+    def _refuse_if_closed(self) -> None:
+        if self.is_closed():
+            raise RuntimeError("the event loop is closed")
+
+    def call_soon_threadsafe(self, callback: Callback[*Ts], *args: *Ts, context: Any = None) -> Any:
         if self.is_running() and asyncio._get_running_loop() is not self:
             raise SimulationForbidden("call_soon_threadsafe() from another thread: virtual time has only one")
         return self.call_soon(callback, *args, context=context)
@@ -147,43 +121,30 @@ class VirtualTimeLoop(asyncio.BaseEventLoop):
         if error := context.get("exception"):
             self._failed_callbacks.append((context["message"], error))
 
-    def _timer_handle_cancelled(self, timer: asyncio.TimerHandle) -> None:
-        self._num_cancelled += 1
-        if self._num_cancelled > max(_FEW, len(self._scheduled) // 2):
-            self._scheduled[:] = [entry for entry in self._scheduled if not entry[2]._cancelled]
-            heapq.heapify(self._scheduled)
-            self._num_cancelled = 0
+    def _callback_failed(self, handle: Handle, error: BaseException) -> None:
+        self.call_exception_handler(
+            {"message": f"Exception in callback {handle.callback!r}", "exception": error}
+        )
+
+    def stop(self) -> None:
+        """As asyncio promises, callbacks that are ready at this moment still finish."""
+        super().stop()
+        self.agenda.is_stopping = True
+
+    def close(self) -> None:
+        super().close()
+        self.agenda.clear()
 
     def _run_once(self) -> None:
-        # As asyncio promises, stop() lets the callbacks that are ready at that moment finish.
-        ready, limit, num_callbacks = self._ready, self._max_callbacks_per_instant, 0
-        while True:
-            if not ready and not self._stopping:
-                self._advance()
-                num_callbacks = 0
-            num_callbacks += len(ready)
-            if num_callbacks > limit:
-                raise SimulationLivelock(f"max_callbacks_per_instant={limit} passed at {self._state()}")
-            for _ in range(len(ready)):
-                handle = ready.popleft()
-                if not handle._cancelled:
-                    handle._run()
-            if self._stopping:
-                return
-
-    def _advance(self) -> None:
-        timers = self._scheduled
-        while timers and timers[0][2]._cancelled:
-            heapq.heappop(timers)
-            self._num_cancelled -= 1
-        if not timers:
-            raise SimulationDeadlock(f"nothing is runnable and no timer is set at {self._state()}")
-        self._now_ns = timers[0][0]
-        while timers and timers[0][0] == self._now_ns:
-            timer = heapq.heappop(timers)[2]
-            timer._scheduled = False
-            self._num_cancelled -= timer._cancelled
-            self._ready.append(timer)
+        try:
+            self.agenda.run()
+        except NothingDueError:
+            raise SimulationDeadlock(f"nothing is runnable and no timer is set at {self._state()}") from None
+        except CrowdedInstantError:
+            limit = self._max_callbacks_per_instant
+            raise SimulationLivelock(f"max_callbacks_per_instant={limit} passed at {self._state()}") from None
+        finally:
+            self.agenda.is_stopping = False
 
     def _state(self) -> str:
         return f"{self.time():.9f} s; open tasks:" + "".join(map(_describe, self._open_tasks()))
@@ -221,6 +182,14 @@ def run(main_coroutine: Coroutine[Any, Any, Result], *, loop: VirtualTimeLoop | 
             loop._end_tasks()
         loop._raise_failures()
         return result
+
+
+def running_agenda() -> Agenda:
+    """That of the running loop. Raises `SimulationError` where that is not one of virtual time."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, VirtualTimeLoop):
+        raise SimulationError(f"this runs in virtual time only, and not on {loop!r}; use virtual_time.run")
+    return loop.agenda
 
 
 def _nanoseconds(time_s: float) -> int:
