@@ -8,8 +8,14 @@ from click.testing import CliRunner
 from weft.cli.main import command_line
 from weft.measurement import kernel_bench
 
-SMALL = {"num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 96, "vocab_size": 100, "num_attention_heads": 4,
-         "num_key_value_heads": 2}
+SMALL = {
+    "num_hidden_layers": 1,
+    "hidden_size": 64,
+    "intermediate_size": 96,
+    "vocab_size": 100,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 LAYERS = ["qkv", "output", "gate and up", "down", "head", "all"]
 
 
@@ -21,7 +27,9 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def bench(*arguments: str) -> str:
-    outcome = CliRunner().invoke(command_line, ["bench", "kernels", "--threads", "1", "--passes", "2", *arguments])
+    outcome = CliRunner().invoke(
+        command_line, ["bench", "kernels", "--threads", "1", "--passes", "2", *arguments]
+    )
     assert outcome.exit_code == 0, outcome.output
     return outcome.stdout
 

@@ -27,7 +27,9 @@ def test_a_kind_names_a_format(kind: str, format: PackedFormat, group: int) -> N
     assert (layer.format, layer.group_inputs) == (format, group)
     assert layer.weight_OI.shape == (8, 128)
     assert layer.bias_O is not None
-    assert torch.equal(layer.bias_O, RandomWeights(0, torch.float32, CPU).linear(["a", "b"], [3, 5], 128, bias=True).bias_O)
+    assert torch.equal(
+        layer.bias_O, RandomWeights(0, torch.float32, CPU).linear(["a", "b"], [3, 5], 128, bias=True).bias_O
+    )
 
 
 def test_experts_and_plain_tensors_stay_as_they_are() -> None:
@@ -36,7 +38,9 @@ def test_experts_and_plain_tensors_stay_as_they_are() -> None:
     for name in ("model.layers.0.mlp.gate", "model.layers.0.mlp.experts.3.down_proj"):
         assert torch.equal(weights.linear([name], [4], 8).weight_OI, source.read(f"{name}.weight", (4, 8)))
     assert isinstance(weights.linear(["model.layers.0.mlp.gate_proj"], [4], 8), PackedLinear)
-    assert torch.equal(weights.read("model.embed_tokens.weight", (4, 8)), source.read("model.embed_tokens.weight", (4, 8)))
+    assert torch.equal(
+        weights.read("model.embed_tokens.weight", (4, 8)), source.read("model.embed_tokens.weight", (4, 8))
+    )
 
 
 def test_what_cannot_be_packed_is_refused() -> None:

@@ -16,7 +16,9 @@ GIGA = 1e9
 
 @click.command()
 @click.option("--quantization", "kinds", multiple=True, default=FORMATS, show_default=True, help="Formats.")
-@click.option("--rows", "sizes", multiple=True, type=COUNT, default=ROWS, show_default=True, help="Rows at once.")
+@click.option(
+    "--rows", "sizes", multiple=True, type=COUNT, default=ROWS, show_default=True, help="Rows at once."
+)
 @click.option("--passes", type=COUNT, default=7, show_default=True, help="Over the model; the median counts.")
 @click.option("--threads", type=COUNT, help="[default: as many as may be used]")
 @click.option("--level", help="Of instructions.  [default: the fastest]")

@@ -59,7 +59,11 @@ BACKENDS = NearChoice(["torch", "reference", "cpu"])
 QUANTIZATIONS = NearChoice(["none", "int8", "int4", "int4-32", "int4-64", "int4-128"])
 CACHE_DEFAULT = "what these need, at most half of what is free; on a GPU nine tenths"
 FLAGS = (
-    Flag("backend", BACKENDS, "torch (fast), reference (the same bits whatever else runs), or cpu (our kernels)."),
+    Flag(
+        "backend",
+        BACKENDS,
+        "torch (fast), reference (the same bits whatever else runs), or cpu (our kernels).",
+    ),
     Flag("device", str, "A torch device, such as cpu or cuda; auto: a GPU where there is one."),
     Flag("dtype", FORMATS, "Of weights, arithmetic and cache; auto: the checkpoint's (reference: float32)."),
     Flag("quantization", QUANTIZATIONS, "Of weights on backend cpu; int4-64: in groups of 64."),

@@ -108,9 +108,7 @@ def prepared(weights: WeightSource, options: ServingOptions) -> WeightSource:
     return PackedWeights(weights, options.quantization) if options.backend == CpuOps.name else weights
 
 
-def numeric_fingerprint(
-    ops: Ops, device: torch.device, number: NumberFormat, options: ServingOptions
-) -> str:
+def numeric_fingerprint(ops: Ops, device: torch.device, number: NumberFormat, options: ServingOptions) -> str:
     """Names all that decides the bits of results."""
     plain = f"{ops.fingerprint}-{device.type}-{number.value}"
     return plain if options.quantization == NO_QUANTIZATION else f"{plain}-{options.quantization}"

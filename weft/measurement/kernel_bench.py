@@ -97,9 +97,7 @@ def _figures(kind: str, rows: int, calls: "Sequence[Call]", passes: list[list[fl
     return [_figure(kind, rows, name, calls, passes) for name in names]
 
 
-def _figure(
-    kind: str, rows: int, name: str, calls: "Sequence[Call]", passes: list[list[float]]
-) -> Figures:
+def _figure(kind: str, rows: int, name: str, calls: "Sequence[Call]", passes: list[list[float]]) -> Figures:
     chosen = [index for index, call in enumerate(calls) if name in (call.name, ALL)]
     seconds = median(sum(times[index] for index in chosen) for times in passes)
     num_bytes = sum(calls[index].weight_bytes for index in chosen)

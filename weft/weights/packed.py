@@ -47,7 +47,7 @@ class PackedFormat(Enum):
         return {PackedFormat.INT4: 4, PackedFormat.INT8: 8, PackedFormat.BFLOAT16: 16}.get(self, 32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackedLinear(Linear):
     """A linear layer whose weight is packed. `weight_OI` is on the meta device and tells only the shape.
 
@@ -56,11 +56,11 @@ class PackedLinear(Linear):
     has one scale.
     """
 
-    format: PackedFormat = PackedFormat.BFLOAT16
-    blocks: Tensor = torch.empty(0)
-    factors_O: Tensor = torch.empty(0)
-    num_inputs: int = 0
-    group_inputs: int = 0
+    format: PackedFormat
+    blocks: Tensor
+    factors_O: Tensor
+    num_inputs: int
+    group_inputs: int
 
     @property
     def num_bytes(self) -> int:
@@ -118,11 +118,11 @@ def pack_quantised(quantised: Quantised, num_bits: int, bias_O: Tensor | None, i
     return PackedLinear(
         torch.empty(outputs, inputs, device="meta"),
         _bias(bias_O),
-        PackedFormat.INT4 if num_bits == 4 else PackedFormat.INT8,
-        blocks,
-        _whole_blocks(factors_O),
-        padded,
-        padded // scales_OG.shape[1],
+        format=PackedFormat.INT4 if num_bits == 4 else PackedFormat.INT8,
+        blocks=blocks,
+        factors_O=_whole_blocks(factors_O),
+        num_inputs=padded,
+        group_inputs=padded // scales_OG.shape[1],
     )
 
 
@@ -135,11 +135,11 @@ def pack_floats(weight_OI: Tensor, bias_O: Tensor | None) -> PackedLinear:
     return PackedLinear(
         torch.empty(weight_OI.shape, device="meta"),
         _bias(bias_O),
-        PackedFormat.BFLOAT16 if is_narrow else PackedFormat.FLOAT32,
-        _aligned(blocks.contiguous().view(torch.uint8)),
-        torch.empty(0),
-        padded_OI.shape[1],
-        padded_OI.shape[1],
+        format=PackedFormat.BFLOAT16 if is_narrow else PackedFormat.FLOAT32,
+        blocks=_aligned(blocks.contiguous().view(torch.uint8)),
+        factors_O=torch.empty(0),
+        num_inputs=padded_OI.shape[1],
+        group_inputs=padded_OI.shape[1],
     )
 
 

@@ -7,8 +7,14 @@ from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
 from weft.weights.linear import Linear
-from weft.weights.packed import GROUP_INPUTS, PackedLinear, pack_floats, pack_quantised
-from weft.weights.packed import quantise_int4, quantise_int8
+from weft.weights.packed import (
+    GROUP_INPUTS,
+    PackedLinear,
+    pack_floats,
+    pack_quantised,
+    quantise_int4,
+    quantise_int8,
+)
 from weft.weights.source import WeightSource
 
 INT4_GROUP = 32

@@ -33,7 +33,7 @@ class Example(NamedTuple):
     quantised: Quantised | None
 
     @property
-    def bias_O(self) -> Tensor:
+    def shift(self) -> Tensor:
         """In float64; zeros where there is none."""
         bias_O = self.packed.bias_O
         return torch.zeros(len(self.weight_OI)).double() if bias_O is None else bias_O.double()
@@ -56,29 +56,23 @@ def numbers(*shape: int, seed: int = 0, scale: float = 1.0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed)) * scale
 
 
-def rounded_rows(x_TI: Tensor) -> Tensor:
-    """Activations as int8 and back, in float64: what the products of integers are of."""
-    scales_T1 = x_TI.double().abs().amax(1, keepdim=True) / 127
-    return torch.where(scales_T1 == 0, 0.0, (x_TI.double() / scales_T1).round() * scales_T1)
-
-
 def expected(made: Example, x_TI: Tensor) -> Tensor:
     """x W^T + b in float64, of the activations as they are."""
-    return x_TI.double() @ made.weight_OI.T + made.bias_O
+    return x_TI.double() @ made.weight_OI.T + made.shift
 
 
 def magnitudes(made: Example, x_TI: Tensor) -> Tensor:
     """|x| |W|^T + |b|: what errors are shares of."""
-    return x_TI.double().abs() @ made.weight_OI.abs().T + made.bias_O.abs()
+    return x_TI.double().abs() @ made.weight_OI.abs().T + made.shift.abs()
 
 
 def bound(made: Example, x_TI: Tensor) -> Tensor:
     """How far a result may be from `expected`.
 
-    Floats: a rounding per input and one for the bias (two per pair where pairs are multiplied). Integers: half a step of
-    int8 per input, and a rounding per group and five more; scales of rows below 2^-119 are denormal numbers, and off by
-    half of the smallest. In bfloat16 the result is rounded once more. Activations within a rounding of the middle between
-    two steps may go either way: a thousandth of a step more.
+    Floats: a rounding per input and one for the bias (two per pair where pairs are multiplied). Integers: half a step
+    of int8 per input, and a rounding per group and five more; scales of rows below 2^-119 are denormal numbers, and
+    off by half of the smallest. In bfloat16 the result is rounded once more. Activations within a rounding of the
+    middle between two steps may go either way: a thousandth of a step more.
     """
     sizes_TO = magnitudes(made, x_TI)
     if made.quantised is None:

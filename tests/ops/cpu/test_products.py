@@ -92,6 +92,19 @@ def test_integers_have_the_same_bits_on_all_levels(kind: str, dtype: torch.dtype
     assert all(torch.equal(first, other) for other in others)
 
 
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize(("kind", "lowest", "highest"), [("int8", -127, 127), ("int4-32", -8, 7)])
+def test_whole_numbers_are_multiplied_exactly(level: str, kind: str, lowest: int, highest: int) -> None:
+    """With the extreme in each group all scales are one, so results are the integers themselves."""
+    stream = torch.Generator().manual_seed(0)
+    weight_OI = torch.randint(lowest, highest + 1, (50, 160), generator=stream).float()
+    weight_OI[:, ::32] = lowest
+    x_TI = torch.randint(-127, 128, (11, 160), generator=stream).float()
+    x_TI[:, 5] = 127.0
+    y_TO = BACKENDS[level, 1](x_TI, example(kind, weight_OI).packed)
+    assert torch.equal(y_TO, x_TI @ weight_OI.T)
+
+
 @pytest.mark.parametrize("kind", ["int8", "int4-128"])
 def test_the_largest_sums_are_exact(kind: str) -> None:
     """Integers at their limits everywhere, so that an addition that saturates or wraps would show."""
@@ -153,5 +166,5 @@ def test_a_level_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Products(1).level == "portable"
     assert choose_level(LEVELS[0]) == LEVELS[0]
     monkeypatch.setenv(LEVEL_VARIABLE, "avx4096")
-    with pytest.raises(ConfigurationError, match="avx4096.*portable"):
+    with pytest.raises(ConfigurationError, match=r"avx4096.*portable"):
         choose_level()

@@ -11,8 +11,8 @@ from weft.weights.packed import PackedLinear
 class CpuOps(TorchOps):
     """See `Ops`. `num_threads`: of the kernels and, in turns with these, of torch.
 
-    A linear layer gives a token the same bits whatever else is in a step; what torch computes between them holds to that
-    only up to rounding. Raises `ConfigurationError` where there are no kernels.
+    A linear layer gives a token the same bits whatever else is in a step; what torch computes between them holds to
+    that only up to rounding. Raises `ConfigurationError` where there are no kernels.
     """
 
     name = "cpu"

@@ -40,7 +40,9 @@ class Products:
         assert x_TI.shape == (rows, inputs), (x_TI.shape, inputs)
         number = NUMBERS.get(x_TI.dtype)
         if number is None:
-            raise ConfigurationError(f"activations are {x_TI.dtype}; the cpu backend takes float32 and bfloat16")
+            raise ConfigurationError(
+                f"activations are {x_TI.dtype}; the cpu backend takes float32 and bfloat16"
+            )
         x_TI = x_TI.contiguous()
         y_TO = torch.empty(rows, outputs, dtype=x_TI.dtype)
         self.engine.linear(
@@ -58,7 +60,9 @@ class Products:
     def _describe(self, linear: PackedLinear) -> object:
         outputs, inputs = linear.weight_OI.shape
         if linear.num_inputs > MOST_INPUTS:
-            raise ConfigurationError(f"a layer has {inputs} inputs; the cpu backend takes at most {MOST_INPUTS}")
+            raise ConfigurationError(
+                f"a layer has {inputs} inputs; the cpu backend takes at most {MOST_INPUTS}"
+            )
         return self._make_layer(
             linear.format.value,
             linear.blocks.data_ptr(),

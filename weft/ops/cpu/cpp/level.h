@@ -33,40 +33,49 @@ uint64_t read(const uint8_t* bytes, size_t size) {
 constexpr int kSums = 12;  // more than instructions that are under way at once, and few enough for registers
 alignas(kAlignment) const uint8_t kZeros[4 * kSums + kAlignment] = {};
 
-// The loops below do nothing but multiply, so their results must be seen to be used.
-template <class Sum>
-inline void use(const Sum& sum) { __asm__ volatile("" : : "m"(sum) : "memory"); }
+// The loops below do nothing but multiply, so their results must be seen to be used; once, at the end.
+inline void use(Floats sum) {
+  alignas(kAlignment) float values[kColumns];
+  Isa::store(values, sum);
+  __asm__ volatile("" : : "m"(values) : "memory");
+}
 
 int multiply_integers(int64_t times) {
   Ints sums[kSums];
   const Bytes weights = Isa::load_bytes(kZeros);
-  for (Ints& sum : sums) sum = Isa::splat(0);
+  WEFT_UNROLL
+  for (int s = 0; s < kSums; ++s) sums[s] = Isa::splat(0);
   for (int64_t i = 0; i < times; ++i)
     WEFT_UNROLL
     for (int s = 0; s < kSums; ++s) sums[s] = Isa::dot_bytes(sums[s], weights, kZeros + 4 * s);
-  for (Ints& sum : sums) use(sum);
+  WEFT_UNROLL
+  for (int s = 0; s < kSums; ++s) use(Isa::to_floats(sums[s]));
   return kSums * kColumns * 4 * 2;
 }
 
 int multiply_floats(int64_t times) {
   Floats sums[kSums];
-  for (Floats& sum : sums) sum = Isa::zero();
+  WEFT_UNROLL
+  for (int s = 0; s < kSums; ++s) sums[s] = Isa::zero();
   const Floats weights = Isa::splat_float(1.5f), small = Isa::splat_float(0.25f);
   for (int64_t i = 0; i < times; ++i)
     WEFT_UNROLL
     for (int s = 0; s < kSums; ++s) sums[s] = Isa::fma(weights, sums[s], small);
-  for (Floats& sum : sums) use(sum);
+  WEFT_UNROLL
+  for (int s = 0; s < kSums; ++s) use(sums[s]);
   return kSums * kColumns * 2;
 }
 
 int multiply_pairs(int64_t times) {
   Floats sums[kSums];
-  for (Floats& sum : sums) sum = Isa::zero();
+  WEFT_UNROLL
+  for (int s = 0; s < kSums; ++s) sums[s] = Isa::zero();
   const Bytes weights = Isa::load_bytes(kZeros);
   for (int64_t i = 0; i < times; ++i)
     WEFT_UNROLL
     for (int s = 0; s < kSums; ++s) sums[s] = Isa::dot_pairs(sums[s], weights, kZeros + 4 * s);
-  for (Floats& sum : sums) use(sum);
+  WEFT_UNROLL
+  for (int s = 0; s < kSums; ++s) use(sums[s]);
   return kSums * kColumns * 2 * 2;
 }
 

@@ -57,10 +57,10 @@ struct Isa {
   static inline Floats even_bfloat16(const uint8_t* at) { return {even(load(at)), even(load(at + 32))}; }
   static inline Floats odd_bfloat16(const uint8_t* at) { return {odd(load(at)), odd(load(at + 32))}; }
 
-  static inline __m256i broadcast(const uint8_t* four) {
+  static inline Ints broadcast(const uint8_t* four) {
     int32_t bits;
     __builtin_memcpy(&bits, four, 4);
-    return _mm256_set1_epi32(bits);
+    return splat(bits);
   }
   static inline __m256i add(__m256i sum, __m256i weights, __m256i inputs) {
     const __m256i products = _mm256_maddubs_epi16(weights, inputs);
@@ -71,17 +71,20 @@ struct Isa {
     const __m256i true_weights = _mm256_xor_si256(weights, _mm256_set1_epi8(static_cast<char>(0x80)));
     return add(sum, _mm256_abs_epi8(true_weights), _mm256_sign_epi8(inputs, true_weights));
   }
+  static inline Ints dot_halves(Ints sum, Bytes weights, Ints inputs) {
+    return {add(sum.low, weights.low, inputs.low), add(sum.high, weights.high, inputs.high)};
+  }
+  static inline Ints dot_bytes(Ints sum, Bytes weights, Ints inputs) {
+    return {add_signed(sum.low, weights.low, inputs.low), add_signed(sum.high, weights.high, inputs.high)};
+  }
   static inline Ints dot_halves(Ints sum, Bytes weights, const uint8_t* four) {
-    const __m256i inputs = broadcast(four);
-    return {add(sum.low, weights.low, inputs), add(sum.high, weights.high, inputs)};
+    return dot_halves(sum, weights, broadcast(four));
   }
   static inline Ints dot_bytes(Ints sum, Bytes weights, const uint8_t* four) {
-    const __m256i inputs = broadcast(four);
-    return {add_signed(sum.low, weights.low, inputs), add_signed(sum.high, weights.high, inputs)};
+    return dot_bytes(sum, weights, broadcast(four));
   }
-  static inline Floats dot_pairs(Floats sum, Bytes weights, const uint8_t*) {  // never asked for
-    return {_mm256_add_ps(sum.low, _mm256_castsi256_ps(weights.low)), sum.high};
-  }
+  template <class Two>
+  static inline Floats dot_pairs(Floats sum, Bytes, Two) { return sum; }  // never asked for
 };
 
 }  // namespace

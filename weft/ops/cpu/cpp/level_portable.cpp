@@ -92,6 +92,7 @@ struct Isa {
     for (int i = 0; i < 64; ++i) sum.at[i / 4] += weights.at[i] * static_cast<int8_t>(four[i % 4]);
     return sum;
   }
+  static inline const uint8_t* broadcast(const uint8_t* four) { return four; }
   static inline Ints dot_halves(Ints sum, const Bytes& weights, const uint8_t* four) {
     return dot_bytes(sum, weights, four);
   }

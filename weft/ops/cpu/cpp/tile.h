@@ -167,14 +167,16 @@ struct Int4 {
     weights[0] = Isa::low_halves(both);
     weights[1] = Isa::high_halves(both);
   }
-  static inline Ints dot(Ints sum, Bytes weights, const uint8_t* four) { return Isa::dot_halves(sum, weights, four); }
+  template <class Four>
+  static inline Ints dot(Ints sum, Bytes weights, Four four) { return Isa::dot_halves(sum, weights, four); }
   static inline size_t numbers_bytes(int inputs) { return static_cast<size_t>(inputs) * kColumns / 2; }
 };
 
 struct Int8 {
   static constexpr int kQuads = 1;
   static inline void take(const uint8_t* at, Bytes (&weights)[kQuads]) { weights[0] = Isa::load_bytes(at); }
-  static inline Ints dot(Ints sum, Bytes weights, const uint8_t* four) { return Isa::dot_bytes(sum, weights, four); }
+  template <class Four>
+  static inline Ints dot(Ints sum, Bytes weights, Four four) { return Isa::dot_bytes(sum, weights, four); }
   static inline size_t numbers_bytes(int inputs) { return static_cast<size_t>(inputs) * kColumns; }
 };
 
@@ -210,10 +212,16 @@ __attribute__((noinline)) void integers(
       WEFT_UNROLL
       for (int quad = 0; quad < Weights::kQuads; ++quad)
         WEFT_UNROLL
-        for (int r = 0; r < R; ++r)
-          WEFT_UNROLL
-          for (int c = 0; c < C; ++c)
-            sum[r][c] = Weights::dot(sum[r][c], weights[c][quad], fours + 4 * (quad * R + r));
+        for (int r = 0; r < R; ++r) {
+          const uint8_t* four = fours + 4 * (quad * R + r);
+          if constexpr (C == 1) {
+            sum[r][0] = Weights::dot(sum[r][0], weights[0][quad], four);
+          } else {
+            const auto inputs = Isa::broadcast(four);
+            WEFT_UNROLL
+            for (int c = 0; c < C; ++c) sum[r][c] = Weights::dot(sum[r][c], weights[c][quad], inputs);
+          }
+        }
     }
     WEFT_UNROLL
     for (int c = 0; c < C; ++c) {
@@ -294,9 +302,15 @@ __attribute__((noinline)) void pairs(
       if (R >= Isa::kPrefetchRows && ahead) __builtin_prefetch(numbers + c * layer.block_bytes + ahead, 0, 2);
     }
     WEFT_UNROLL
-    for (int r = 0; r < R; ++r)
-      WEFT_UNROLL
-      for (int c = 0; c < C; ++c) total[r][c] = Isa::dot_pairs(total[r][c], weights[c], inputs + 4 * r);
+    for (int r = 0; r < R; ++r) {
+      if constexpr (C == 1) {
+        total[r][0] = Isa::dot_pairs(total[r][0], weights[0], inputs + 4 * r);
+      } else {
+        const auto both = Isa::broadcast(inputs + 4 * r);
+        WEFT_UNROLL
+        for (int c = 0; c < C; ++c) total[r][c] = Isa::dot_pairs(total[r][c], weights[c], both);
+      }
+    }
   }
   WEFT_UNROLL
   for (int r = 0; r < R; ++r)
