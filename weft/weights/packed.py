@@ -47,7 +47,7 @@ class PackedFormat(Enum):
         return {PackedFormat.INT4: 4, PackedFormat.INT8: 8, PackedFormat.BFLOAT16: 16}.get(self, 32)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
 class PackedLinear(Linear):
     """A linear layer whose weight is packed. `weight_OI` is on the meta device and tells only the shape.
 
@@ -78,7 +78,8 @@ class Quantised(NamedTuple):
     def values(self) -> Tensor:
         """What the integers stand for: float64 [O, I], inputs padded to whole groups."""
         scales_OG1 = (self.scales_OG.double() * self.factors_O.double()[:, None])[..., None]
-        return (self.numbers_OI.double().unflatten(1, (scales_OG1.shape[1], -1)) * scales_OG1).flatten(1)
+        groups_OGK = self.numbers_OI.double().view(len(self.numbers_OI), scales_OG1.shape[1], -1)
+        return (groups_OGK * scales_OG1).flatten(1)
 
 
 def quantise_int8(weight_OI: Tensor) -> Quantised:
@@ -95,7 +96,8 @@ def quantise_int4(weight_OI: Tensor, group_inputs: int) -> Quantised:
     """A scale per group, symmetric: the number of largest magnitude becomes -8, so all sixteen values are used, as in
     GGUF's Q4_0. Scales are rounded first, and numbers chosen for the rounded ones."""
     assert group_inputs in GROUP_INPUTS, group_inputs
-    wide_OGK = _padded(weight_OI.float(), group_inputs).unflatten(1, (-1, group_inputs))
+    padded_OI = _padded(weight_OI.float(), group_inputs)
+    wide_OGK = padded_OI.view(len(padded_OI), -1, group_inputs)
     peaks_OG = wide_OGK.gather(2, wide_OGK.abs().argmax(2, keepdim=True))[..., 0]
     exact_OG = peaks_OG.double() / -8
     factors_O = _powers_of_two(exact_OG.abs().amax(1))

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_callers_from_several_threads_get_their_own_results() -> None:
             if not torch.equal(products(inputs[index], made.packed), expected[index]):
                 failures.append(index)
 
-    run_together([lambda index=index: call(index) for index in range(3)])
+    run_together([partial(call, index) for index in range(3)])
     assert not failures
 
 

@@ -1,5 +1,8 @@
 """Linear layers by the compiled kernels: torch tensors in, torch tensors out."""
 
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
@@ -7,6 +10,9 @@ from torch.utils.weak import WeakIdKeyDictionary
 from weft.contracts.errors import ConfigurationError
 from weft.ops.cpu.library import choose_level, kernels
 from weft.weights.packed import MOST_INPUTS, PackedLinear
+
+if TYPE_CHECKING:
+    from weft.ops.cpu._kernels import Engine, Layer
 
 NUMBERS = {torch.float32: 0, torch.bfloat16: 1}
 """Number formats of activations, as the kernels count them."""
@@ -28,9 +34,9 @@ class Products:
     def __init__(self, num_threads: int, level: str | None = None) -> None:
         library = kernels()
         self.level = choose_level(level)
-        self.engine = library.Engine(num_threads, self.level)
+        self.engine: Engine = library.Engine(num_threads, self.level)
         self._make_layer = library.Layer.make
-        self._layers = WeakIdKeyDictionary()
+        self._layers: MutableMapping[PackedLinear, Layer] = WeakIdKeyDictionary()
 
     def __call__(self, x_TI: Tensor, linear: PackedLinear) -> Tensor:
         """[T, O] in the number format of x."""
@@ -50,20 +56,20 @@ class Products:
         )
         return y_TO
 
-    def _layer(self, linear: PackedLinear) -> object:
+    def _layer(self, linear: PackedLinear) -> "Layer":
         """The kernels' own record of a layer, which holds addresses into its tensors."""
-        known = self._layers.get(linear.blocks)
+        known = self._layers.get(linear)
         if known is None:
-            known = self._layers[linear.blocks] = self._describe(linear)
+            known = self._layers[linear] = self._describe(linear)
         return known
 
-    def _describe(self, linear: PackedLinear) -> object:
+    def _describe(self, linear: PackedLinear) -> "Layer":
         outputs, inputs = linear.weight_OI.shape
         if linear.num_inputs > MOST_INPUTS:
             raise ConfigurationError(
                 f"a layer has {inputs} inputs; the cpu backend takes at most {MOST_INPUTS}"
             )
-        return self._make_layer(
+        made: Layer = self._make_layer(
             linear.format.value,
             linear.blocks.data_ptr(),
             linear.blocks.shape[1],
@@ -73,3 +79,4 @@ class Products:
             linear.num_inputs,
             linear.group_inputs,
         )
+        return made

@@ -11,7 +11,7 @@ struct Isa {
   using Bytes = __m512i;
   using Ints = __m512i;
   using Floats = __m512;
-  static constexpr int kRows = 8, kRowsOfTwoBlocks = 8, kPrefetchRows = 8;
+  static constexpr int kRows = 8, kRowsOfTwoBlocks = 4, kPrefetchRows = 8;
 
   static inline Bytes load_bytes(const uint8_t* at) { return _mm512_loadu_si512(at); }
   static inline Bytes low_halves(Bytes both) { return _mm512_and_si512(both, _mm512_set1_epi8(0x0f)); }

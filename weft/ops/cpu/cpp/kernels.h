@@ -7,7 +7,6 @@
 namespace weft {
 
 constexpr int kColumns = 16;    // outputs that are packed side by side
-constexpr int kMostRows = 8;    // of a tile; the most that any level takes at once
 constexpr size_t kAlignment = 64;
 
 enum class Number : int { float32 = 0, bfloat16 = 1 };

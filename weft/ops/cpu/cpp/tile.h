@@ -347,18 +347,10 @@ void multiply_blocks(
   for (; block < end; ++block) Of::template product<R, 1>()(layer, tile, block, output, is_first);
 }
 
-template <class Of>
+template <class Of, int R = 1>
 void multiply_rows(const Layer& layer, const Tile& tile, int block, int end, const Output& output, bool is_first) {
-  switch (tile.rows) {
-    case 1: return multiply_blocks<Of, 1>(layer, tile, block, end, output, is_first);
-    case 2: return multiply_blocks<Of, 2>(layer, tile, block, end, output, is_first);
-    case 3: return multiply_blocks<Of, 3>(layer, tile, block, end, output, is_first);
-    case 4: return multiply_blocks<Of, 4>(layer, tile, block, end, output, is_first);
-    case 5: return multiply_blocks<Of, 5>(layer, tile, block, end, output, is_first);
-    case 6: return multiply_blocks<Of, 6>(layer, tile, block, end, output, is_first);
-    case 7: return multiply_blocks<Of, 7>(layer, tile, block, end, output, is_first);
-    case 8: return multiply_blocks<Of, 8>(layer, tile, block, end, output, is_first);
-  }
+  if (tile.rows == R) return multiply_blocks<Of, R>(layer, tile, block, end, output, is_first);
+  if constexpr (R < Isa::kRows) multiply_rows<Of, R + 1>(layer, tile, block, end, output, is_first);
 }
 
 }  // namespace
