@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from weft.cli.main import command_line
 from weft.measurement import kernel_bench
+from weft.measurement.bench_model import RANDOM_MODEL
 
 SMALL = {
     "num_hidden_layers": 1,
@@ -21,7 +22,7 @@ LAYERS = ["qkv", "output", "gate and up", "down", "head", "all"]
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel_bench, "RANDOM_MODEL", {**kernel_bench.RANDOM_MODEL, **SMALL})
+    monkeypatch.setattr(kernel_bench, "RANDOM_MODEL", {**RANDOM_MODEL, **SMALL})
     monkeypatch.setattr(kernel_bench, "PROBED_BYTES", 1 << 24)
     monkeypatch.setattr(kernel_bench, "PEAK_SECONDS", 0.001)
 
