@@ -11,8 +11,11 @@ SOURCES := weft tests tools
 WORKERS ?= 2
 ARGS ?=
 
+# What is compiled when Weft is installed.
+KERNELS := $(sort $(wildcard weft/ops/cpu/cpp/*.cpp weft/ops/cpu/cpp/*.h)) weft/ops/cpu/cpp/CMakeLists.txt
+
 # The stamp carries a checksum, not a time: switching branches re-installs only when the files differ.
-STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | cut -d ' ' -f 1)
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt $(KERNELS) | cksum | cut -d ' ' -f 1)
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

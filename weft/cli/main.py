@@ -30,6 +30,9 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "bench": Verb("Measure this machine and this installation."),
+    "bench.kernels": Verb(
+        "Time linear layers beside the machine's limits.", "weft.cli.bench_kernels:command"
+    ),
     "bench.latency": Verb("Time a model's tokens by batch size.", "weft.cli.bench_latency:command"),
     "bench.loop": Verb("Time how late the event loop is.", "weft.cli.bench_loop:command"),
     "bench.overload": Verb("Ask a server for too much.", "weft.cli.bench_overload:command"),

@@ -55,12 +55,18 @@ class Flag(NamedTuple):
 
 COUNT = click.IntRange(min=1)
 FORMATS = NearChoice([AUTO, *(number.value for number in NumberFormat)])
-BACKENDS = NearChoice(["torch", "reference"])
+BACKENDS = NearChoice(["torch", "reference", "cpu"])
+QUANTIZATIONS = NearChoice(["none", "int8", "int4", "int4-32", "int4-64", "int4-128"])
 CACHE_DEFAULT = "what these need, at most half of what is free; on a GPU nine tenths"
 FLAGS = (
-    Flag("backend", BACKENDS, "torch (fast), or reference (the same bits whatever else runs)."),
+    Flag(
+        "backend",
+        BACKENDS,
+        "torch (fast), reference (the same bits whatever else runs), or cpu (our kernels).",
+    ),
     Flag("device", str, "A torch device, such as cpu or cuda; auto: a GPU where there is one."),
     Flag("dtype", FORMATS, "Of weights, arithmetic and cache; auto: the checkpoint's (reference: float32)."),
+    Flag("quantization", QUANTIZATIONS, "Of weights on backend cpu; int4-64: in groups of 64."),
     Flag("max_model_len", COUNT, "Most tokens of a sequence, prompt and output.", "the model's own"),
     Flag("max_num_seqs", COUNT, "Most sequences that run at once."),
     Flag("max_num_batched_tokens", COUNT, "Most tokens of a step."),

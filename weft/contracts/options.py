@@ -10,14 +10,17 @@ from weft.contracts.formats import number_format
 from weft.contracts.state import DEFAULT_BLOCK_TOKENS
 
 AUTO = "auto"
+NO_QUANTIZATION = "none"
 
 
 @dataclass(frozen=True, slots=True)
 class ServingOptions:
     """Where to compute, in what format, and how much at once. None and "auto" are derived.
 
-    `backend`: `torch` (fast), or `reference` (the same bits whatever else
-    runs, float32 on the CPU). `device`: of torch; auto: a GPU where there is one. `dtype`: number format of
+    `backend`: `torch` (fast), `reference` (the same bits whatever else
+    runs, float32 on the CPU), or `cpu` (kernels of our own). `quantization`: of the weights of linear layers on
+    backend `cpu`: int8, int4 (also int4-32, int4-64, int4-128 by its groups), or none. `device`: of torch; auto: a
+    GPU where there is one. `dtype`: number format of
     weights in memory, of arithmetic and of the cache; auto: float32 for `reference`, else the checkpoint's.
     `max_model_len`: the most tokens of a sequence, prompt and output; None: the model's own. `max_num_seqs`:
     the most sequences that run at once. `max_num_batched_tokens`: the most tokens of a step.
@@ -31,6 +34,7 @@ class ServingOptions:
     backend: str = "torch"
     device: str = AUTO
     dtype: str = AUTO
+    quantization: str = NO_QUANTIZATION
     max_model_len: int | None = None
     max_num_seqs: int = 256
     max_num_batched_tokens: int = 2048

@@ -9,7 +9,7 @@ import torch
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat, number_format
-from weft.contracts.options import AUTO, ServingOptions
+from weft.contracts.options import AUTO, NO_QUANTIZATION, ServingOptions
 from weft.contracts.state import StateLayout
 from weft.engine.config import EngineConfig
 from weft.executor.limits import available_memory_bytes, available_processors
@@ -21,13 +21,18 @@ from weft.model_specs.families import family_of, read_spec
 from weft.model_specs.model_spec import ModelSpec
 from weft.models.decoder import Decoder
 from weft.ops.backend import Ops
+from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.reference_ops import ReferenceOps
 from weft.ops.torch_ops import TorchOps
 from weft.weights.checkpoint import CheckpointWeights
+from weft.weights.packing import PackedWeights
 from weft.weights.source import WeightSource
 
 SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.9}
 """The share of free memory that the cache may take where its size is not given: on a CPU others need some."""
+
+CPU_BACKENDS: dict[str, Callable[[int], Ops]] = {ReferenceOps.name: ReferenceOps, CpuOps.name: CpuOps}
+"""Backends that run on a CPU only, by name; they are told how many threads they may use."""
 
 Weights = Callable[[torch.dtype, torch.device], WeightSource]
 """Opens weights in a number format on a device."""
@@ -63,7 +68,7 @@ def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> 
     number = choose_format(spec, options)
     dtype: torch.dtype = getattr(torch, number.value)
     max_model_len = longest_sequence(spec, options)
-    model = build_model(spec, weights(dtype, device), ops, max_model_len)
+    model = build_model(spec, prepared(weights(dtype, device), options), ops, max_model_len)
     layout = spec.state_layout(number, options.block_tokens)
     budget_bytes = options.kv_cache_memory_bytes or cache_share(free_bytes(device), device)
     config = engine_config(layout, max_model_len, options, budget_bytes)
@@ -81,9 +86,10 @@ def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> 
 
     def load_weights(source: str) -> Decoder:
         new_spec = read_spec(Path(source))
-        return build_model(new_spec, CheckpointWeights(Path(source), dtype, device), ops, max_model_len)
+        new_weights = prepared(CheckpointWeights(Path(source), dtype, device), options)
+        return build_model(new_spec, new_weights, ops, max_model_len)
 
-    fingerprint = f"{ops.fingerprint}-{device.type}-{number.value}"
+    fingerprint = numeric_fingerprint(ops, device, number, options)
     executor = TorchExecutor(runner, fingerprint, load_weights, options.depth)
     return Serving(spec, options, max_model_len, config, executor)
 
@@ -97,15 +103,33 @@ def build_model(spec: ModelSpec, weights: WeightSource, ops: Ops, max_model_len:
     return model
 
 
+def prepared(weights: WeightSource, options: ServingOptions) -> WeightSource:
+    """The weights as the backend reads them."""
+    return PackedWeights(weights, options.quantization) if options.backend == CpuOps.name else weights
+
+
+def numeric_fingerprint(ops: Ops, device: torch.device, number: NumberFormat, options: ServingOptions) -> str:
+    """Names all that decides the bits of results."""
+    plain = f"{ops.fingerprint}-{device.type}-{number.value}"
+    return plain if options.quantization == NO_QUANTIZATION else f"{plain}-{options.quantization}"
+
+
 def choose_backend(options: ServingOptions) -> tuple[Ops, torch.device]:
     """What computes, and where. Raises `ConfigurationError` where there is no such thing."""
     threads = options.num_threads or available_processors()
-    if options.backend == ReferenceOps.name:
+    if options.backend != CpuOps.name and options.quantization != NO_QUANTIZATION:
+        raise ConfigurationError(
+            f"quantization is {options.quantization!r}, which backend {options.backend!r} does not have; "
+            "choose backend 'cpu', or leave quantization out"
+        )
+    if options.backend in CPU_BACKENDS:
         if options.device not in (AUTO, "cpu"):
-            raise ConfigurationError(f"device is {options.device!r}; the reference backend runs on 'cpu'")
-        return ReferenceOps(threads), torch.device("cpu")
+            raise ConfigurationError(
+                f"device is {options.device!r}; the {options.backend} backend runs on 'cpu'"
+            )
+        return CPU_BACKENDS[options.backend](threads), torch.device("cpu")
     if options.backend != TorchOps.name:
-        raise ConfigurationError(f"backend is {options.backend!r}; choose 'torch' or 'reference'")
+        raise ConfigurationError(f"backend is {options.backend!r}; choose 'torch', 'reference' or 'cpu'")
     return TorchOps(threads), _device(options.device)
 
 
@@ -131,7 +155,12 @@ def choose_format(spec: ModelSpec, options: ServingOptions) -> NumberFormat:
                 f"dtype is {options.dtype!r}; the reference backend computes in 'float32'"
             )
         return NumberFormat.FLOAT32
-    return spec.stored_format if options.dtype == AUTO else number_format(options.dtype)
+    number = spec.stored_format if options.dtype == AUTO else number_format(options.dtype)
+    if options.backend == CpuOps.name and number is NumberFormat.FLOAT16:
+        raise ConfigurationError(
+            "dtype is 'float16'; the cpu backend computes in 'float32' or 'bfloat16': set dtype to one of them"
+        )
+    return number
 
 
 def longest_sequence(spec: ModelSpec, options: ServingOptions) -> int:

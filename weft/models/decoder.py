@@ -9,7 +9,6 @@ from weft.model_specs.model_spec import ModelSpec
 from weft.models.experts import ExpertMixture
 from weft.models.rotary import RotaryTable
 from weft.ops.backend import AttentionPlan, Ops
-from weft.weights.linear import Linear
 from weft.weights.source import WeightSource
 
 
@@ -101,7 +100,7 @@ class Decoder:
         self._layers = [Layer(spec, index, weights, ops, self.attention) for index in range(spec.num_layers)]
         self._norm_D = weights.read("model.norm.weight", (spec.hidden_size,))
         if spec.ties_embeddings:
-            self._head = Linear(self._embedding_VD)
+            self._head = weights.linear_of(self._embedding_VD)
         else:
             self._head = weights.linear(["lm_head"], [spec.vocab_size], spec.hidden_size)
         self._rotary = RotaryTable(spec.rope, max_length_tokens, weights.dtype, weights.device)

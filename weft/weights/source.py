@@ -37,6 +37,10 @@ class WeightSource(ABC):
         biases = [self.read(f"{name}.bias", (size,)) for name, size in sizes] if bias else []
         return Linear(_join(weights), _join(biases) if biases else None)
 
+    def linear_of(self, weight_OI: Tensor) -> Linear:
+        """A layer whose weight the model also has for itself, as where embeddings are tied."""
+        return Linear(weight_OI)
+
 
 def _join(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)

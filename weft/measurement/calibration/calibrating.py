@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 HOST_SHARE, SWAP_SHARE = 0.2, 0.05
 """Of the time that a calibration may take; steps get the rest."""
 
-TILE_ROWS = {"torch": 1, "reference": 16}
+TILE_ROWS = {"torch": 1, "reference": 16, "cpu": 1}
 """By backend, rows that products compute together at least; see `weft/ops/tiles.py`."""
 
-PADS_DECODES = {"torch": True, "reference": False}
+PADS_DECODES = {"torch": True, "reference": False, "cpu": True}
 """By backend, whether sequences that decode are padded to the longest; see `weft/ops/paged_attention.py`."""
 
 

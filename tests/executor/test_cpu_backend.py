@@ -1,0 +1,86 @@
+"""The `cpu` backend in a model: close to the others, and refused where it cannot do what is asked."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import torch
+
+from tests.executor.tiny_serving import ask, request, tiny_serving
+from weft.contracts.errors import ConfigurationError
+from weft.engine.driver import EngineDriver
+from weft.executor.loading import Serving
+from weft.ops.cpu.cpu_ops import CpuOps
+from weft.ops.cpu.library import LEVEL_VARIABLE, levels
+from weft.weights.linear import Linear
+
+PROMPTS = [(3, 4, 5, 6, 7), (9,), tuple(range(20, 41))]
+
+
+async def _outputs(serving: Serving) -> list[Any]:
+    driver = EngineDriver(serving.config, serving.executor)
+    requests = [request(str(index), prompt, temperature=0.0) for index, prompt in enumerate(PROMPTS)]
+    ended = await ask(driver, *requests)
+    return [each.outputs for each in ended]
+
+
+def outputs(**changes: Any) -> list[Any]:
+    serving = tiny_serving(**changes)
+    try:
+        return asyncio.run(_outputs(serving))
+    finally:
+        serving.close()
+
+
+@pytest.mark.parametrize("level", levels())
+def test_greedy_tokens_are_those_of_the_reference(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LEVEL_VARIABLE, level)
+    assert outputs(backend="cpu", dtype="float32") == outputs(backend="reference")
+
+
+@pytest.mark.parametrize("quantization", ["int8", "int4", "int4-128"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_quantised_models_answer(quantization: str, dtype: str) -> None:
+    made = outputs(backend="cpu", quantization=quantization, dtype=dtype, num_threads=2)
+    assert made == outputs(backend="cpu", quantization=quantization, dtype=dtype, num_threads=1)
+    assert [len(each[0]) for each in made] == [12, 12, 12]
+
+
+def test_fingerprints_tell_levels_and_formats_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for level in levels():
+        monkeypatch.setenv(LEVEL_VARIABLE, level)
+        for quantization in ("none", "int8", "int4", "int4-64"):
+            serving = tiny_serving(backend="cpu", quantization=quantization, dtype="float32")
+            found.append(serving.executor.numeric_fingerprint)
+            serving.close()
+    assert len(found) == len(dict.fromkeys(found))
+
+
+def test_layers_that_are_not_packed_are_torch_s() -> None:
+    ops, x_TI = CpuOps(1), torch.randn(3, 4)
+    assert torch.equal(ops.linear(x_TI, Linear(torch.eye(4))), x_TI)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backend": "torch", "quantization": "int8"}, "quantization is 'int8', which backend 'torch'"),
+        ({"backend": "cpu", "quantization": "int5"}, "quantization is 'int5'; choose from none, int8"),
+        ({"backend": "cpu", "device": "cuda"}, "the cpu backend runs on 'cpu'"),
+        ({"backend": "cpu", "dtype": "float16"}, "computes in 'float32' or 'bfloat16'"),
+        ({"backend": "abacus"}, "choose 'torch', 'reference' or 'cpu'"),
+    ],
+)
+def test_what_cannot_be_served_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        tiny_serving(**changes)
+
+
+def test_without_kernels_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "weft.ops.cpu._kernels", None)
+    monkeypatch.delattr("weft.ops.cpu._kernels", raising=False)
+    with pytest.raises(ConfigurationError, match=r"install g\+\+ or clang"):
+        tiny_serving(backend="cpu")

@@ -1,0 +1,61 @@
+"""The pool of threads: as many as asked, work when some of them do not run, and after a fork."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.ops.cpu.layers import example, numbers
+from weft.ops.cpu.products import Products
+
+
+def num_threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_no_more_threads_than_asked(count: int) -> None:
+    before = num_threads()
+    products = Products(count)
+    assert num_threads() - before == count - 1
+    del products
+    assert num_threads() == before
+
+
+def test_callers_from_several_threads_get_their_own_results() -> None:
+    products, made = Products(2), example("int4-32", numbers(400, 256))
+    inputs = [numbers(rows, 256, seed=rows) for rows in (1, 5, 40)]
+    expected = [products(x_TI, made.packed) for x_TI in inputs]
+    failures: list[int] = []
+
+    def call(index: int) -> None:
+        for _ in range(200):
+            if not torch.equal(products(inputs[index], made.packed), expected[index]):
+                failures.append(index)
+
+    run_together([partial(call, index) for index in range(3)])
+    assert not failures
+
+
+def run_together(functions: list[Callable[[], None]]) -> None:
+    threads = [threading.Thread(target=function) for function in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_a_fork_computes_on_without_the_other_threads() -> None:
+    products, made = Products(3), example("int8", numbers(500, 128))
+    x_TI = numbers(20, 128)
+    expected = products(x_TI, made.packed)
+    child = os.fork()
+    if child == 0:  # nothing that raises may reach the test's own frames
+        signal.alarm(20)
+        os._exit(0 if torch.equal(products(x_TI, made.packed), expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -1,0 +1,82 @@
+// What a level of instructions offers, and the data that it works on. Plain types only: files that include this are
+// compiled with different flags, and the linker may keep any one copy of an inline function of the standard library.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace weft {
+
+constexpr int kColumns = 16;    // outputs that are packed side by side
+constexpr size_t kAlignment = 64;
+
+enum class Number : int { float32 = 0, bfloat16 = 1 };
+enum class Format : int { int4 = 0, int8 = 1, bfloat16 = 2, float32 = 3 };
+
+inline constexpr bool is_narrow(Format format) { return format == Format::int4 || format == Format::int8; }
+
+inline constexpr size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
+
+// A packed weight. `blocks` holds kColumns outputs each, `block_bytes` apart, first their numbers, then the scales of
+// their groups in half precision, group by group. `factors`: one per output, multiplied in last; null for floats.
+// `inputs` is padded with zeros: to whole groups, or to pairs.
+struct Layer {
+  Format format;
+  const uint8_t* blocks;
+  size_t block_bytes;
+  const float* factors;
+  const float* bias;
+  int outputs, inputs, group_inputs;
+
+  int num_groups() const { return inputs / group_inputs; }
+  int num_blocks() const { return (outputs + kColumns - 1) / kColumns; }
+};
+
+// Rows of activations as they come: `width` numbers each, one row after the other.
+struct Input {
+  Number number;
+  const void* values;
+  int rows, width;
+};
+
+struct Output {
+  Number number;
+  void* values;
+  int width;
+};
+
+// Rows of a tile as kernels read them. `values`: for integers [inputs / 4][rows][4], for pairs of bfloat16
+// [inputs / 2][rows][2], for float32 [inputs][rows]. `scales`: [rows]. `starts`: [groups][rows], what the sums of a
+// group begin with. `scratch`: room for one row.
+struct Tile {
+  uint8_t* values;
+  float* scales;
+  int32_t* starts;
+  uint8_t* scratch;
+  int first_row, rows;
+  bool in_pairs;
+};
+
+struct Kernels {
+  const char* name;
+  int rows_of_tile;
+  bool multiplies_bfloat16;  // in pairs, without widening them
+  // Fill a tile from its rows of the input.
+  void (*prepare)(const Layer&, const Input&, const Tile&);
+  // Columns of `num_blocks` blocks for the rows of a tile. `is_first`: the weights come from memory, not from a cache.
+  void (*multiply)(const Layer&, const Tile&, int first_block, int num_blocks, const Output&, bool is_first);
+  // Ceilings: touch all of a buffer; that many products, sixteen sums at once; how many operations one of these is.
+  uint64_t (*read)(const uint8_t* bytes, size_t size);
+  int (*multiply_integers)(int64_t times);
+  int (*multiply_floats)(int64_t times);
+  int (*multiply_pairs)(int64_t times);
+};
+
+const Kernels* portable_kernels();
+#ifdef WEFT_X86
+const Kernels* avx2_kernels();
+const Kernels* avx512_kernels();
+const Kernels* avx512_vnni_kernels();
+const Kernels* avx512_bf16_kernels();
+#endif
+
+}  // namespace weft

@@ -1,0 +1,95 @@
+// AVX2 with FMA and conversions from half precision: two vectors of eight lanes.
+#include <immintrin.h>
+
+#include "kernels.h"
+
+namespace weft {
+namespace {
+
+struct Isa {
+  struct Ints {
+    __m256i low, high;
+  };
+  using Bytes = Ints;
+  struct Floats {
+    __m256 low, high;
+  };
+  static constexpr int kRows = 4, kRowsOfTwoBlocks = 0, kPrefetchRows = 4;
+  static constexpr int kByteOffset = 0;
+  static constexpr bool kMultipliesPairs = false;
+  static constexpr const char* kName = "avx2";
+
+  static inline __m256i load(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
+  static inline Bytes load_bytes(const uint8_t* at) { return {load(at), load(at + 32)}; }
+  static inline __m256i low_half(__m256i both) { return _mm256_and_si256(both, _mm256_set1_epi8(0x0f)); }
+  static inline Bytes low_halves(Bytes both) { return {low_half(both.low), low_half(both.high)}; }
+  static inline Bytes high_halves(Bytes both) {
+    return {low_half(_mm256_srli_epi16(both.low, 4)), low_half(_mm256_srli_epi16(both.high, 4))};
+  }
+  static inline Bytes mix(Bytes a, Bytes b) {
+    return {_mm256_xor_si256(a.low, b.low), _mm256_xor_si256(a.high, b.high)};
+  }
+  static inline Ints splat(int32_t value) { return {_mm256_set1_epi32(value), _mm256_set1_epi32(value)}; }
+  static inline Floats splat_float(float value) { return {_mm256_set1_ps(value), _mm256_set1_ps(value)}; }
+  static inline Floats zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static inline Floats to_floats(Ints values) {
+    return {_mm256_cvtepi32_ps(values.low), _mm256_cvtepi32_ps(values.high)};
+  }
+  static inline Floats fma(Floats a, Floats b, Floats c) {
+    return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
+  }
+  static inline Floats mul(Floats a, Floats b) {
+    return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+  }
+  static inline Floats load_floats(const float* at) { return {_mm256_loadu_ps(at), _mm256_loadu_ps(at + 8)}; }
+  static inline void store(float* at, Floats values) {
+    _mm256_store_ps(at, values.low);
+    _mm256_store_ps(at + 8, values.high);
+  }
+  static inline Floats load_halves(const uint8_t* at) {
+    const __m128i* halves = reinterpret_cast<const __m128i*>(at);
+    return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+  }
+  static inline __m256 even(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
+  static inline __m256 odd(__m256i pairs) {
+    return _mm256_castsi256_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(static_cast<int>(0xffff0000))));
+  }
+  static inline Floats even_bfloat16(const uint8_t* at) { return {even(load(at)), even(load(at + 32))}; }
+  static inline Floats odd_bfloat16(const uint8_t* at) { return {odd(load(at)), odd(load(at + 32))}; }
+
+  static inline Ints broadcast(const uint8_t* four) {
+    int32_t bits;
+    __builtin_memcpy(&bits, four, 4);
+    return splat(bits);
+  }
+  static inline __m256i add(__m256i sum, __m256i weights, __m256i inputs) {
+    const __m256i products = _mm256_maddubs_epi16(weights, inputs);
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(products, _mm256_set1_epi16(1)));
+  }
+  // The magnitude of a weight times the input with the weight's sign: two products stay below 2^15.
+  static inline __m256i add_signed(__m256i sum, __m256i weights, __m256i inputs) {
+    const __m256i true_weights = _mm256_xor_si256(weights, _mm256_set1_epi8(static_cast<char>(0x80)));
+    return add(sum, _mm256_abs_epi8(true_weights), _mm256_sign_epi8(inputs, true_weights));
+  }
+  static inline Ints dot_halves(Ints sum, Bytes weights, Ints inputs) {
+    return {add(sum.low, weights.low, inputs.low), add(sum.high, weights.high, inputs.high)};
+  }
+  static inline Ints dot_bytes(Ints sum, Bytes weights, Ints inputs) {
+    return {add_signed(sum.low, weights.low, inputs.low), add_signed(sum.high, weights.high, inputs.high)};
+  }
+  static inline Ints dot_halves(Ints sum, Bytes weights, const uint8_t* four) {
+    return dot_halves(sum, weights, broadcast(four));
+  }
+  static inline Ints dot_bytes(Ints sum, Bytes weights, const uint8_t* four) {
+    return dot_bytes(sum, weights, broadcast(four));
+  }
+  template <class Two>
+  static inline Floats dot_pairs(Floats sum, Bytes, Two) { return sum; }  // never asked for
+};
+
+}  // namespace
+}  // namespace weft
+
+#include "level.h"
+
+const weft::Kernels* weft::avx2_kernels() { return &kTable; }

@@ -1,0 +1,82 @@
+"""Linear layers by the compiled kernels: torch tensors in, torch tensors out."""
+
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from weft.contracts.errors import ConfigurationError
+from weft.ops.cpu.library import choose_level, kernels
+from weft.weights.packed import MOST_INPUTS, PackedLinear
+
+if TYPE_CHECKING:
+    from weft.ops.cpu._kernels import Engine, Layer
+
+NUMBERS = {torch.float32: 0, torch.bfloat16: 1}
+"""Number formats of activations, as the kernels count them."""
+
+
+class Products:
+    """x W^T + b on `num_threads` threads, the caller's among them, with the GIL released.
+
+    A row's bits depend on the row, the layer, the level of instructions and nothing else. On float weights each output
+    is the sum over its inputs from first to last, fused one by one (in pairs where weights and activations are bfloat16
+    and the processor multiplies these, with denormal numbers taken as zeros). On integer weights a row is rounded to
+    int8 by its largest magnitude; each group is summed up exactly, and groups are added from first to last: all
+    levels give the same bits. A row with an infinity or a NaN makes all its own outputs NaN there.
+
+    `level`: of `weft.ops.cpu.library.levels`; None: the environment's or the fastest. Raises `ConfigurationError` where
+    there are no kernels or no such level.
+    """
+
+    def __init__(self, num_threads: int, level: str | None = None) -> None:
+        library = kernels()
+        self.level = choose_level(level)
+        self.engine: Engine = library.Engine(num_threads, self.level)
+        self._make_layer = library.Layer.make
+        self._layers: MutableMapping[PackedLinear, Layer] = WeakIdKeyDictionary()
+
+    def __call__(self, x_TI: Tensor, linear: PackedLinear) -> Tensor:
+        """[T, O] in the number format of x."""
+        assert x_TI.device.type == "cpu", x_TI.device
+        outputs, inputs = linear.weight_OI.shape
+        rows = x_TI.shape[0]
+        assert x_TI.shape == (rows, inputs), (x_TI.shape, inputs)
+        number = NUMBERS.get(x_TI.dtype)
+        if number is None:
+            raise ConfigurationError(
+                f"activations are {x_TI.dtype}; the cpu backend takes float32 and bfloat16"
+            )
+        x_TI = x_TI.contiguous()
+        y_TO = torch.empty(rows, outputs, dtype=x_TI.dtype)
+        self.engine.linear(
+            self._layer(linear), x_TI.data_ptr(), number, rows, inputs, y_TO.data_ptr(), number, outputs
+        )
+        return y_TO
+
+    def _layer(self, linear: PackedLinear) -> "Layer":
+        """The kernels' own record of a layer, which holds addresses into its tensors."""
+        known = self._layers.get(linear)
+        if known is None:
+            known = self._layers[linear] = self._describe(linear)
+        return known
+
+    def _describe(self, linear: PackedLinear) -> "Layer":
+        outputs, inputs = linear.weight_OI.shape
+        if linear.num_inputs > MOST_INPUTS:
+            raise ConfigurationError(
+                f"a layer has {inputs} inputs; the cpu backend takes at most {MOST_INPUTS}"
+            )
+        made: Layer = self._make_layer(
+            linear.format.value,
+            linear.blocks.data_ptr(),
+            linear.blocks.shape[1],
+            linear.factors_O.data_ptr(),
+            0 if linear.bias_O is None else linear.bias_O.data_ptr(),
+            outputs,
+            linear.num_inputs,
+            linear.group_inputs,
+        )
+        return made

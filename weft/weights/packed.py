@@ -1,0 +1,185 @@
+"""Weights as the `cpu` backend's kernels read them: 16 outputs side by side, in bfloat16, float32, int8 or int4.
+
+A block holds 16 outputs. Its numbers lie in steps of 64 bytes: bfloat16 as pairs of inputs of each output, float32 as
+one input after the other, int8 as fours of inputs of each output, int4 as two such fours, the first in the low halves
+of the bytes. Behind them, from the next multiple of 64 on, are the scales of the outputs' groups in half precision.
+An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one factor per output.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from weft.weights.linear import Linear
+
+COLUMNS = 16
+"""Outputs of a block."""
+ALIGNMENT_BYTES = 64
+GROUP_INPUTS = (32, 64, 128)
+"""How many weights of an output may share a scale."""
+LARGEST_SCALE = 1024.0
+"""An output's largest scale lies between half of this and this, in half precision; its factor, a power of two, does the
+rest. So scales down to 2^-24 of the largest keep all their digits."""
+MOST_INPUTS = 1 << 16
+"""Sums of products of bytes stay below 2^31."""
+
+
+class PackedFormat(Enum):
+    """By the numbers that the kernels know them by."""
+
+    INT4 = 0
+    INT8 = 1
+    BFLOAT16 = 2
+    FLOAT32 = 3
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether activations become int8 too."""
+        return self in (PackedFormat.INT4, PackedFormat.INT8)
+
+    @property
+    def num_bits(self) -> int:
+        """Of a number, without its share of a scale."""
+        return {PackedFormat.INT4: 4, PackedFormat.INT8: 8, PackedFormat.BFLOAT16: 16}.get(self, 32)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+class PackedLinear(Linear):
+    """A linear layer whose weight is packed. `weight_OI` is on the meta device and tells only the shape.
+
+    `blocks`: [blocks, bytes], uint8. `factors_O`: float32, padded to whole blocks; empty for floats. `num_inputs`:
+    padded to whole groups, or to pairs. `group_inputs`: of those that share a scale; `num_inputs` where an output
+    has one scale.
+    """
+
+    format: PackedFormat
+    blocks: Tensor
+    factors_O: Tensor
+    num_inputs: int
+    group_inputs: int
+
+    @property
+    def num_bytes(self) -> int:
+        """That a product reads of it."""
+        return self.blocks.nbytes + self.factors_O.nbytes
+
+
+class Quantised(NamedTuple):
+    """A weight as integers: numbers_OI * scales_OG * factors_O, groups of equally many inputs. Scales are float16."""
+
+    numbers_OI: Tensor
+    scales_OG: Tensor
+    factors_O: Tensor
+
+    def values(self) -> Tensor:
+        """What the integers stand for: float64 [O, I], inputs padded to whole groups."""
+        scales_OG1 = (self.scales_OG.double() * self.factors_O.double()[:, None])[..., None]
+        groups_OGK = self.numbers_OI.double().view(len(self.numbers_OI), scales_OG1.shape[1], -1)
+        return (groups_OGK * scales_OG1).flatten(1)
+
+
+def quantise_int8(weight_OI: Tensor) -> Quantised:
+    """One scale per output, symmetric: the largest magnitude becomes 127."""
+    wide_OI = _padded(weight_OI.float(), ALIGNMENT_BYTES // 2)
+    # In float64, since the inverse of a very small magnitude is no float32.
+    factors_O = (wide_OI.abs().amax(1).double() / 127).float()
+    numbers_OI = _divided(wide_OI, factors_O[:, None]).round().clamp(-127, 127)
+    ones_O1 = torch.ones(len(factors_O), 1, dtype=torch.float16)
+    return Quantised(numbers_OI.to(torch.int8), ones_O1, factors_O)
+
+
+def quantise_int4(weight_OI: Tensor, group_inputs: int) -> Quantised:
+    """A scale per group, symmetric: the number of largest magnitude becomes -8, so all sixteen values are used, as in
+    GGUF's Q4_0. Scales are rounded first, and numbers chosen for the rounded ones."""
+    assert group_inputs in GROUP_INPUTS, group_inputs
+    padded_OI = _padded(weight_OI.float(), group_inputs)
+    wide_OGK = padded_OI.view(len(padded_OI), -1, group_inputs)
+    peaks_OG = wide_OGK.gather(2, wide_OGK.abs().argmax(2, keepdim=True))[..., 0]
+    exact_OG = peaks_OG.double() / -8
+    factors_O = _powers_of_two(exact_OG.abs().amax(1))
+    scales_OG = (exact_OG / factors_O.double()[:, None]).half()
+    steps_OG1 = (scales_OG.double() * factors_O.double()[:, None])[..., None]
+    numbers_OGK = _divided(wide_OGK, steps_OG1).round().clamp(-8, 7)
+    return Quantised(numbers_OGK.flatten(1).to(torch.int8), scales_OG, factors_O)
+
+
+def pack_quantised(quantised: Quantised, num_bits: int, bias_O: Tensor | None, inputs: int) -> PackedLinear:
+    """Integers in the order of the kernels. `inputs`: of the layer, before padding."""
+    numbers_OI, scales_OG, factors_O = quantised
+    outputs, padded = numbers_OI.shape
+    unsigned_OI = _whole_blocks(numbers_OI.to(torch.int16) + (1 << num_bits - 1)).to(torch.uint8)
+    fours_BQN = unsigned_OI.view(-1, COLUMNS, padded // 4, 4).transpose(1, 2).flatten(2)
+    if num_bits == 4:
+        fours_BQN = fours_BQN[:, 0::2] | fours_BQN[:, 1::2] << 4
+    scales_BGN = _whole_blocks(scales_OG).view(-1, COLUMNS, scales_OG.shape[1]).transpose(1, 2)
+    blocks = _joined(fours_BQN.flatten(1), scales_BGN.flatten(1).contiguous().view(torch.uint8))
+    return PackedLinear(
+        torch.empty(outputs, inputs, device="meta"),
+        _bias(bias_O),
+        format=PackedFormat.INT4 if num_bits == 4 else PackedFormat.INT8,
+        blocks=blocks,
+        factors_O=_whole_blocks(factors_O),
+        num_inputs=padded,
+        group_inputs=padded // scales_OG.shape[1],
+    )
+
+
+def pack_floats(weight_OI: Tensor, bias_O: Tensor | None) -> PackedLinear:
+    """A weight in bfloat16 or float32 in the order of the kernels."""
+    is_narrow = weight_OI.dtype == torch.bfloat16
+    padded_OI = _whole_blocks(_padded(weight_OI, 2))
+    together = 2 if is_narrow else 1
+    blocks = padded_OI.view(-1, COLUMNS, padded_OI.shape[1] // together, together).transpose(1, 2).flatten(1)
+    return PackedLinear(
+        torch.empty(weight_OI.shape, device="meta"),
+        _bias(bias_O),
+        format=PackedFormat.BFLOAT16 if is_narrow else PackedFormat.FLOAT32,
+        blocks=_aligned(blocks.contiguous().view(torch.uint8)),
+        factors_O=torch.empty(0),
+        num_inputs=padded_OI.shape[1],
+        group_inputs=padded_OI.shape[1],
+    )
+
+
+def _padded(weight_OI: Tensor, multiple: int) -> Tensor:
+    return functional.pad(weight_OI, (0, -weight_OI.shape[1] % multiple))
+
+
+def _whole_blocks(rows: Tensor) -> Tensor:
+    """More rows of zeros."""
+    missing = -len(rows) % COLUMNS
+    return torch.cat([rows, rows.new_zeros(missing, *rows.shape[1:])]) if missing else rows
+
+
+def _divided(values: Tensor, steps: Tensor) -> Tensor:
+    """In float64; zero where a step is zero."""
+    return torch.where(steps == 0, 0.0, values.double() / steps.double())
+
+
+def _powers_of_two(largest_O: Tensor) -> Tensor:
+    """What largest scales are divided by so that they become at most `LARGEST_SCALE`; within what float32 holds."""
+    exponents_O = torch.where(largest_O > 0, (largest_O / LARGEST_SCALE).frexp().exponent, 0)
+    return torch.ldexp(torch.ones(len(largest_O)), exponents_O.clamp(-120, 120))
+
+
+def _bias(bias_O: Tensor | None) -> Tensor | None:
+    return None if bias_O is None else bias_O.float().contiguous()
+
+
+def _joined(numbers: Tensor, scales: Tensor) -> Tensor:
+    """Numbers and scales of each block, each from a multiple of 64 bytes on."""
+    return _aligned(torch.cat([_filled(numbers), _filled(scales)], dim=1))
+
+
+def _filled(rows: Tensor) -> Tensor:
+    return functional.pad(rows, (0, -rows.shape[1] % ALIGNMENT_BYTES))
+
+
+def _aligned(rows: Tensor) -> Tensor:
+    """The same, beginning at a multiple of 64 bytes, as torch's own allocator does."""
+    filled = _filled(rows).contiguous()
+    return filled if filled.data_ptr() % ALIGNMENT_BYTES == 0 else filled.clone()

@@ -1,0 +1,80 @@
+"""Packing by the name of a format, and weights that are packed as a model asks for them."""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from weft.contracts.errors import ConfigurationError
+from weft.weights.linear import Linear
+from weft.weights.packed import (
+    GROUP_INPUTS,
+    PackedLinear,
+    pack_floats,
+    pack_quantised,
+    quantise_int4,
+    quantise_int8,
+)
+from weft.weights.source import WeightSource
+
+INT4_GROUP = 32
+"""Inputs that share a scale where nothing else is asked for."""
+KINDS = ("none", "int8", "int4", *(f"int4-{group}" for group in GROUP_INPUTS))
+"""none: as the weights are, in bfloat16 or float32; int4-64: in groups of 64 inputs."""
+
+
+def pack(weight_OI: Tensor, bias_O: Tensor | None, kind: str) -> PackedLinear:
+    """A layer for the `cpu` backend. Raises `ConfigurationError` for a kind that is none of `KINDS`, and for weights in
+    float16 that are to stay as they are."""
+    check_kind(kind)
+    if kind == "none":
+        if weight_OI.dtype not in (torch.bfloat16, torch.float32):
+            raise ConfigurationError(
+                f"weights are {weight_OI.dtype}; the cpu backend computes in 'bfloat16' or 'float32': set dtype"
+            )
+        return pack_floats(weight_OI, bias_O)
+    name, _, group = kind.partition("-")
+    if name == "int8":
+        return pack_quantised(quantise_int8(weight_OI), 8, bias_O, weight_OI.shape[1])
+    quantised = quantise_int4(weight_OI, int(group or INT4_GROUP))
+    return pack_quantised(quantised, 4, bias_O, weight_OI.shape[1])
+
+
+def check_kind(kind: str) -> None:
+    """Raises `ConfigurationError` for a kind that is none of `KINDS`."""
+    if kind not in KINDS:
+        raise ConfigurationError(f"quantization is {kind!r}; choose from {', '.join(KINDS)}")
+
+
+class PackedWeights(WeightSource):
+    """Another source's weights, linear layers packed one by one as they are read."""
+
+    def __init__(self, source: WeightSource, kind: str) -> None:
+        check_kind(kind)
+        self._source, self._kind = source, kind
+        self.dtype, self.device = source.dtype, source.device
+
+    def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """A tensor as it is."""
+        return self._source.read(name, shape)
+
+    def finish(self, tied: Mapping[str, str] | None = None) -> None:
+        """As of the other source."""
+        self._source.finish(tied)
+
+    def linear(
+        self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
+    ) -> Linear:
+        """Layers with the same input as one, packed; experts and what routes to them stay as they are."""
+        plain = self._source.linear(names, out_features, in_features, bias=bias)
+        if any(_is_of_experts(name) for name in names):
+            return plain
+        return pack(plain.weight_OI, plain.bias_O, self._kind)
+
+    def linear_of(self, weight_OI: Tensor) -> Linear:
+        """A packed copy."""
+        return pack(weight_OI, None, self._kind)
+
+
+def _is_of_experts(name: str) -> bool:
+    return ".experts." in name or name.endswith(".mlp.gate")
