@@ -123,7 +123,7 @@ def test_tables(model: str) -> None:
     [
         ((*LATENCY, "--max-num-seqs", "2"), "max_num_seqs is 2, and 3 requests are to run at once"),
         ((*LATENCY, "--prefill-tokens", "128"), "the longest request has 129 tokens"),
-        ((*LATENCY, "--backend", "abacus"), "backend is 'abacus'; choose 'torch' or 'reference'"),
+        ((*LATENCY, "--backend", "abacus"), "backend is 'abacus'; choose one of 'torch', 'reference', 'cpu'"),
         ((*THROUGHPUT, "--spread", "1.5"), "spread is 1.5; it must be at least 0 and below 1"),
     ],
 )

@@ -11,6 +11,7 @@ from weft.cli.main import main, run
 from weft.cli.mistakes import NearChoice, nearest, split_advice
 from weft.cli.model_options import BACKENDS, FORMATS
 from weft.contracts.options import AUTO, ServingOptions
+from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.reference_ops import ReferenceOps
 from weft.ops.torch_ops import TorchOps
 
@@ -53,8 +54,8 @@ def test_a_mistyped_flag(capsys: pytest.CaptureFixture[str], verb: str, mistake:
             "--dtype is 'float8'; did you mean 'float32'? choose one of 'auto', 'float32'",
         ),
         (("--dtype", "BFloat16"), "did you mean 'bfloat16'?"),
-        (("--backend", "refrence"), "did you mean 'reference'? choose 'torch' or 'reference'"),
-        (("--backend", "abacus"), "--backend is 'abacus'; choose 'torch' or 'reference'"),
+        (("--backend", "refrence"), "did you mean 'reference'? choose one of 'torch', 'reference', 'cpu'"),
+        (("--backend", "abacus"), "--backend is 'abacus'; choose one of 'torch', 'reference', 'cpu'"),
         (("--xyzzy",), "there is no option --xyzzy; `weft generate --help` tells what there is"),
         (("--seed", "one"), "'one' is not a valid integer; `weft generate --help` tells what there is"),
         (("--seed",), "Option '--seed' requires an argument"),
@@ -75,7 +76,7 @@ def test_arguments_too_many_and_too_few(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_choices_are_those_that_there_are() -> None:
-    assert BACKENDS.choices == (TorchOps.name, ReferenceOps.name)
+    assert BACKENDS.choices == (TorchOps.name, ReferenceOps.name, CpuOps.name)
     assert FORMATS.choices[0] == AUTO
     for name in FORMATS.choices:
         ServingOptions(dtype=name)
