@@ -9,7 +9,7 @@ from weft.contracts.errors import RequestRejected
 from weft.contracts.events import ComputedUnits, FirstToken, RequestEnded, Status, StepRecord, StepRun
 from weft.contracts.execution import ExecutorTraits
 from weft.contracts.requests import Request, Slo
-from weft.engine.pace import CORRECTION, MISSED, TYPICAL_OUTPUT_TOKENS, Pace, within
+from weft.engine.pace import CORRECTION, MISSED, TYPICAL_OUTPUT_TOKENS, Lateness, Pace, within
 from weft.engine.replica import Replica
 from weft.observation.event_log import EventLog
 
@@ -120,6 +120,31 @@ def test_the_first_token_comes_after_what_its_prompt_takes() -> None:
         measured.step(1, 100)
     prompt_s = 0.0001 * 64 + 0.01
     assert measured.pace.first_token_s("t", 64) == pytest.approx(prompt_s, rel=0.02)
+
+
+def test_how_late_first_tokens_come_is_learnt_and_forgotten() -> None:
+    late = Lateness()
+    assert late.value(0.0) == 1.0
+    for number in range(40):
+        late.add(10.0 + 0.01 * number, 3.0 if number % 10 == 0 else 1.5)
+    assert late.value(10.5) == 3.0, "a tenth is more than may miss"
+    for _ in range(64):
+        late.add(11.0, 1.5)
+    assert late.value(11.0) == 1.5, "so many are remembered"
+    late.add(12.0, 100.0)
+    assert late.value(16.5) == 4.0, "no estimate is as wrong as that"
+    assert late.value(17.5) == 1.0
+
+
+def test_those_let_in_show_how_late_first_tokens_come() -> None:
+    measured = Measured()
+    measured.step(1)
+    for name in "abc":
+        expected_s = measured.pace.first_token_s("t", 64)
+        measured.pace.expect(name, "t", 64)
+        asked_s = measured.replica.now_s
+        measured.replica.log.record(FirstToken(asked_s + 2.0 * expected_s, name))
+    assert measured.pace.lateness == pytest.approx(2.0)
 
 
 def test_a_request_names_its_own_objective_or_has_that_of_the_engine() -> None:

@@ -13,6 +13,8 @@ from weft.measurement.overload_bench import OverloadBench
 from weft.measurement.overload_trials import Asked
 
 COUNT = click.IntRange(min=2)
+PASSED_ON = ("max_num_seqs", "threads", "depth")
+"""Flags of `weft serve`."""
 
 
 @click.command()
@@ -38,6 +40,7 @@ COUNT = click.IntRange(min=2)
 )
 @click.option("--max-num-seqs", type=COUNT, help="As weft serve takes it.")
 @click.option("--threads", type=click.IntRange(min=1), help="As weft serve takes it.")
+@click.option("--depth", type=click.IntRange(min=1), help="As weft serve takes it.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of arrivals and lengths.")
 @click.option(
     "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here too."
@@ -59,7 +62,7 @@ def command(json_path: Path | None, **settings: Any) -> None:
 def _bench(settings: dict[str, Any]) -> OverloadBench:
     prompt_tokens, output_tokens = settings["prompt_tokens"], settings["output_tokens"]
     lengths = (prompt_tokens, prompt_tokens), (output_tokens // 2, output_tokens + output_tokens // 2)
-    passed_on = {"--max-num-seqs": settings["max_num_seqs"], "--threads": settings["threads"]}
+    passed_on = {f"--{name.replace('_', '-')}": settings[name] for name in PASSED_ON}
     flags = tuple(f"{name}={value}" for name, value in passed_on.items() if value is not None)
     asked = Asked(*lengths, seed=settings["seed"])
     return OverloadBench(settings["model"], flags, asked, settings["vocab_size"], settings["duration_s"])

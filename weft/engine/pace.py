@@ -8,6 +8,7 @@ per output token can be told for any number of sequences: each step brings every
 run each token of an output comes with as many tokens of prompts as requests have for each.
 """
 
+from collections import deque
 from math import ceil, inf
 from sys import maxsize
 
@@ -20,8 +21,9 @@ SMOOTHING = 0.02
 MISSED = 0.05
 """The share of requests that may miss an objective: what corrects the estimates moves until it is so."""
 CORRECTION = 0.02
-"""By how much a miss corrects them; a request in time does the opposite, by as much less as more are to be in time."""
+"""By how much a miss lowers the bound; a request in time raises it, by as much less as more are to be in time."""
 LEAST_CORRECTION, MOST_CORRECTION = 0.25, 4.0
+MOST_REMEMBERED, REMEMBERED_S = 64, 5.0
 TYPICAL_OUTPUT_TOKENS = 211.0
 """Expected until one has ended: the mean of Azure's conversations of 2023 (Patel et al., "Splitwise", ISCA 2024)."""
 
@@ -45,6 +47,25 @@ class Mean:
         return max(0.0, self._above / self._below) if self._below else 0.0
 
 
+class Lateness:
+    """How many times what was expected first tokens took: the last few, and none from before `REMEMBERED_S`, so that
+    what a crowd did to them is forgotten soon after it is gone."""
+
+    def __init__(self) -> None:
+        self._taken = deque[tuple[float, float]](maxlen=MOST_REMEMBERED)
+
+    def add(self, now_s: float, ratio: float) -> None:
+        """A first token has come."""
+        self._taken.append((now_s, ratio))
+
+    def value(self, now_s: float) -> float:
+        """All but `MISSED` kept to this many times what was expected; 1 where there were none."""
+        while self._taken and self._taken[0][0] < now_s - REMEMBERED_S:
+            self._taken.popleft()
+        ratios = sorted(ratio for _, ratio in self._taken)
+        return _bounded(ratios[int((1.0 - MISSED) * (len(ratios) - 1))]) if ratios else 1.0
+
+
 class Pace:
     """Measures an engine from its event log. `objective_s`: the time per output token that is to be kept, or None."""
 
@@ -56,8 +77,7 @@ class Pace:
         self._prompt_per_output = Mean()
         self._output_tokens = Mean()
         self._correction = 1.0
-        self.lateness = 1.0
-        """Times what `first_token_s` says, at most `MISSED` of the first tokens come later."""
+        self._lateness = Lateness()
         self._expected: dict[str, tuple[float, float]] = {}
         self._last_step_s = replica.now_s
         self._first_token_s: dict[str, float] = {}
@@ -151,6 +171,11 @@ class Pace:
     def _decode_s(self, num_standing: int) -> float:
         return self._least_s.value + self._per_sequence_s.value * num_standing
 
+    @property
+    def lateness(self) -> float:
+        """Times what `first_token_s` says, at most `MISSED` of the first tokens come later."""
+        return self._lateness.value(self._replica.now_s)
+
     def expect(self, request_id: str, tenant: str, prompt_tokens: int) -> None:
         """This request is let in: its first token will show how late they come."""
         if self._is_known:
@@ -160,8 +185,7 @@ class Pace:
         self._first_token_s[event.request_id] = event.time_s
         asked_s, expected_s = self._expected.pop(event.request_id, (0.0, 0.0))
         if expected_s:
-            is_kept = event.time_s - asked_s <= self.lateness * expected_s
-            self.lateness = _moved(self.lateness, 1.0, is_kept=is_kept)
+            self._lateness.add(event.time_s, (event.time_s - asked_s) / expected_s)
 
     def _on_end(self, event: RequestEnded) -> None:
         self._expected.pop(event.request_id, None)
@@ -171,14 +195,16 @@ class Pace:
         self._output_tokens.add(event.output_tokens, 1.0)
         if first_s is not None and event.output_tokens > 1 and self._objective_s is not None:
             is_kept = event.time_s - first_s <= self._objective_s * (event.output_tokens - 1)
-            self._correction = _moved(self._correction, -1.0, is_kept=is_kept)
+            self._correct(is_kept=is_kept)
+
+    def _correct(self, *, is_kept: bool) -> None:
+        """The quantile of a stream, followed by steps up and down whose sizes are as the shares on its two sides."""
+        step = CORRECTION * (MISSED if is_kept else MISSED - 1.0)
+        self._correction = _bounded(self._correction * (1.0 + step))
 
 
-def _moved(correction: float, when_missed: float, *, is_kept: bool) -> float:
-    """The quantile of a stream, followed by steps up and down whose sizes are as the shares on its two sides; up
-    after a miss where `when_missed` is 1, down where it is -1."""
-    step = when_missed * CORRECTION * ((1.0 - MISSED) if not is_kept else -MISSED)
-    return min(MOST_CORRECTION, max(LEAST_CORRECTION, correction * (1.0 + step)))
+def _bounded(correction: float) -> float:
+    return min(MOST_CORRECTION, max(LEAST_CORRECTION, correction))
 
 
 def within(slo: Slo | None, objective: Slo | None) -> float:
