@@ -119,7 +119,7 @@ services = st.builds(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, derandomize=True)
 @given(
     name=st.sampled_from(("full", "mixed")),
     num_blocks=st.integers(12, 24),
@@ -134,6 +134,8 @@ def test_every_text_is_that_of_the_request_alone(
     with checked_content():
         checked, reports = played(planned, workload)
     plain, plain_reports = played(planned, workload)
+    # Where replicas end steps in the same nanosecond, their order may differ.
+    checked, plain = (sorted(each, key=lambda outcome: outcome.request_id) for each in (checked, plain))
     assert [each.request_id for each in checked] == [each.request_id for each in plain]
     for one, other in zip(checked, plain, strict=True):
         assert (one.status, one.output_tokens) == (other.status, other.output_tokens)
