@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
-from weft.cli.asking import chat_template_option, load, notice, tokenizer_option
-from weft.cli.mistakes import NearChoice
+from weft.cli.answering_options import answering_options
+from weft.cli.asking import load, notice
 from weft.cli.model_options import model_options
 from weft.cli.serve import default_name
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import serving_options
 from weft.llm.model_path import resolve_model
-from weft.text.tool_formats.families import TOOL_FORMATS
 
 if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
@@ -46,21 +45,7 @@ AHEAD = 2
 @click.option(
     "--resume", is_flag=True, help="Skip each custom_id that the output has, and go on with the rest."
 )
-@click.option(
-    "--served-model-name",
-    "names",
-    multiple=True,
-    help="What requests call the model; may be repeated.  [default: ORG/NAME, or the directory's name]",
-)
-@tokenizer_option
-@chat_template_option
-@click.option(
-    "--tool-format",
-    type=NearChoice(TOOL_FORMATS),
-    default="auto",
-    show_default=True,
-    help="How the model writes calls of tools; auto: as its chat template does.",
-)
+@answering_options
 @model_options()
 def command(
     model: str | None,

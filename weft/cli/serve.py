@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from weft.cli.asking import chat_template_option, tokenizer_option
+from weft.cli.answering_options import answering_options
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import model_options
 from weft.cli.serve_options import caller_options, checked_keys, objective
@@ -18,7 +18,6 @@ from weft.contracts.options import serving_options
 from weft.llm.model_path import resolve_model
 from weft.model_specs.builtin import DEFAULT, NAMES
 from weft.policies.registry import make_order_policy
-from weft.text.tool_formats.families import TOOL_FORMATS
 
 if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
@@ -39,21 +38,7 @@ log = logging.getLogger("weft.server")
     help="To listen on; 0: any that is free.",
 )
 @caller_options
-@click.option(
-    "--served-model-name",
-    "names",
-    multiple=True,
-    help="What clients call the model; may be repeated.  [default: ORG/NAME, or the directory's name]",
-)
-@tokenizer_option
-@chat_template_option
-@click.option(
-    "--tool-format",
-    type=NearChoice(TOOL_FORMATS),
-    default="auto",
-    show_default=True,
-    help="How the model writes calls of tools; auto: as its chat template does.",
-)
+@answering_options
 @click.option(
     "--stalled-after",
     "stalled_after_s",
