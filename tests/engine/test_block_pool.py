@@ -6,12 +6,15 @@ from itertools import pairwise
 import pytest
 
 from weft.contracts.errors import InvariantViolation, PolicyError
-from weft.contracts.policies import BlocksEvicted, BlocksIdled, BlocksReused
+from weft.contracts.policies import BlocksEvicted, BlocksIdled, BlocksReused, RetainEvent
+from weft.contracts.prompts import LengthPrompt
+from weft.contracts.requests import Request
 from weft.contracts.state import Owner, OwnerKind
 from weft.engine.block_pool import BlockPool
 from weft.policies.lru import Lru
 
 OWNER = Owner(OwnerKind.SEQUENCE, 1)
+REQUEST = Request("r", LengthPrompt(8))
 
 
 def take(pool: BlockPool, count: int) -> list[int]:
@@ -29,7 +32,7 @@ def cache(pool: BlockPool, *keys: bytes) -> list[int]:
     """Publish a block under each key and let go of them, the first key's block first."""
     blocks = take(pool, len(keys))
     for block, key in zip(blocks, keys, strict=True):
-        pool.publish([block], [key])
+        pool.publish([block], [key], REQUEST, 0)
     pool.release(blocks)
     return blocks
 
@@ -83,7 +86,7 @@ def test_a_published_block_is_found_while_held_and_while_idle() -> None:
     pool = BlockPool(2, Lru())
     (block,) = take(pool, 1)
     assert pool.lookup(b"a") is None
-    pool.publish([block], [b"a"])
+    pool.publish([block], [b"a"], REQUEST, 0)
     assert pool.lookup(b"a") == block
     pool.release([block])
     assert (pool.lookup(b"a"), pool.num_available, pool.num_held) == (block, 2, 0)
@@ -96,8 +99,8 @@ def test_a_published_block_is_found_while_held_and_while_idle() -> None:
 def test_the_first_to_publish_a_key_keeps_it() -> None:
     pool = BlockPool(2, Lru())
     first, second = take(pool, 2)
-    pool.publish([first], [b"a"])
-    pool.publish([second], [b"a"])
+    pool.publish([first], [b"a"], REQUEST, 0)
+    pool.publish([second], [b"a"], REQUEST, 0)
     assert pool.lookup(b"a") == first
     pool.release([second, first])
     assert pool.keys[second] is None
@@ -193,9 +196,9 @@ class Listening(Lru):
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: list[BlocksIdled | BlocksReused | BlocksEvicted] = []
+        self.heard: list[RetainEvent] = []
 
-    def observe(self, event: BlocksIdled | BlocksReused | BlocksEvicted) -> None:
+    def observe(self, event: RetainEvent) -> None:
         self.heard.append(event)
         super().observe(event)
 
@@ -204,7 +207,7 @@ def test_a_retain_policy_hears_what_happens_to_cached_blocks_and_of_no_others() 
     retain = Listening()
     pool = BlockPool(2, retain)
     first, second = take(pool, 2)
-    pool.publish([first], [b"a"])
+    pool.publish([first], [b"a"], REQUEST, 0)
     pool.release([second, first])
     pool.share([first])
     pool.release([first])

@@ -3,12 +3,15 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from weft.contracts.prompts import LengthPrompt
+from weft.contracts.requests import Request
 from weft.contracts.state import Owner, OwnerKind
 from weft.engine.block_pool import BlockPool
 from weft.policies.lru import Lru
 
 NUM_BLOCKS = 7
 OWNER = Owner(OwnerKind.SEQUENCE, 1)
+REQUEST = Request("r", LengthPrompt(8))
 keys = st.sampled_from([b"a", b"b", b"c", b"d", b"e"])
 
 
@@ -77,7 +80,7 @@ class PoolAgainstModel(RuleBasedStateMachine):
         block = data.draw(st.sampled_from([block for hold in self.holds for block in hold]))
         if block in self.cached.values():
             return
-        self.pool.publish([block], [key])
+        self.pool.publish([block], [key], REQUEST, 0)
         self.cached.setdefault(key, block)
 
     @rule(wanted=st.lists(keys, min_size=1, max_size=3, unique=True))

@@ -112,7 +112,7 @@ class FussyOrder(OrderPolicy):
     def observe(self, event: Event) -> None:
         """Hears nothing."""
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         if now_s > 0 and sequence.request.request_id == "odd":
             raise ValueError("no idea")
         return (sequence.arrival_s,)
@@ -133,7 +133,7 @@ class RaisesWhenTold(OrderPolicy):
     def observe(self, event: Event) -> None:
         raise ValueError("no idea")
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         return (sequence.arrival_s,)
 
 

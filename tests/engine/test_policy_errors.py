@@ -11,8 +11,6 @@ from weft.contracts.errors import PolicyError
 from weft.contracts.events import Event, RequestEnded, Status
 from weft.contracts.policies import (
     EVERY_STEP,
-    BlocksEvicted,
-    BlocksIdled,
     BlocksReused,
     BudgetPolicy,
     DraftPolicy,
@@ -23,6 +21,7 @@ from weft.contracts.policies import (
     PreemptPolicy,
     Rank,
     Rerank,
+    RetainEvent,
     SequenceView,
     StepBudget,
 )
@@ -133,7 +132,7 @@ class OddOrder(Odd, OrderPolicy):
         self.rerank = rerank
         self.ranks = ranks
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         answer = self.ranks.get(sequence.request.request_id, (sequence.arrival_s,))
         rank: Rank = answer() if callable(answer) else answer
         return rank
@@ -297,7 +296,7 @@ def test_a_retain_policy_that_gives_up_a_block_twice_costs_the_request_that_need
 
 
 class DeafToReuse(Lru):
-    def observe(self, event: BlocksIdled | BlocksReused | BlocksEvicted) -> None:
+    def observe(self, event: RetainEvent) -> None:
         if isinstance(event, BlocksReused):
             failing()
         super().observe(event)

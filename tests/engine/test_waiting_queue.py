@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.engine.small_engine import ask
+from tests.policies.views import Replica
 from weft.contracts.errors import PolicyError
 from weft.contracts.events import Event
-from weft.contracts.policies import EVERY_STEP, ON_EVENT, OrderPolicy, Rank, Rerank, SequenceView
+from weft.contracts.policies import EVERY_STEP, ON_EVENT, EngineView, OrderPolicy, Rank, Rerank, SequenceView
 from weft.engine.sequence import Sequence, TickClock
 from weft.engine.waiting_queue import WaitingQueue
 from weft.policies.registry import make_order_policy
@@ -27,7 +28,7 @@ class Ranking(OrderPolicy):
     def observe(self, event: Event) -> None:
         """The test changes the table itself."""
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         self.num_asked += 1
         rank: Rank = self.ranks[sequence.number]
         return rank
@@ -38,7 +39,7 @@ def waiting(number: int, arrival_s: float = 0.0) -> Sequence:
 
 
 def filled(order: OrderPolicy, count: int) -> tuple[WaitingQueue, list[Sequence]]:
-    queue, sequences = WaitingQueue(order), [waiting(number) for number in range(count)]
+    queue, sequences = WaitingQueue(order, Replica()), [waiting(number) for number in range(count)]
     for sequence in sequences:
         queue.push(sequence, 0.0)
     return queue, sequences
@@ -142,7 +143,7 @@ def test_an_infinite_rank_is_a_rank() -> None:
 
 @pytest.mark.parametrize("rank", [(nan,), (0.0, nan), None, 1.0, [1.0]], ids=repr)
 def test_a_rank_that_is_none_is_refused_by_policy_and_request_and_nobody_is_queued(rank: object) -> None:
-    queue = WaitingQueue(Ranking({3: rank}))
+    queue = WaitingQueue(Ranking({3: rank}), Replica())
     with pytest.raises(
         PolicyError, match=r"policy 'Ranking' \(request 'r3'\): gave rank .*none of them NaN"
     ) as caught:
@@ -152,7 +153,7 @@ def test_a_rank_that_is_none_is_refused_by_policy_and_request_and_nobody_is_queu
 
 
 def test_a_policy_that_raises_is_named_with_the_request() -> None:
-    queue = WaitingQueue(Ranking({}))
+    queue = WaitingQueue(Ranking({}), Replica())
     with pytest.raises(PolicyError, match=r"policy 'Ranking' \(request 'r3'\): raised KeyError: 3"):
         queue.push(waiting(3), 0.0)
     assert len(queue) == 0
@@ -184,7 +185,7 @@ def test_ranking_anew_is_due_until_it_has_succeeded() -> None:
 @pytest.mark.parametrize("part", ["urgent", None])
 def test_a_rank_of_things_that_are_no_numbers_is_refused(part: object) -> None:
     """It cannot be compared with the others; the heap is left with an entry that nobody counts."""
-    queue = WaitingQueue(Ranking({0: (1.0,), 1: (part,)}))
+    queue = WaitingQueue(Ranking({0: (1.0,), 1: (part,)}), Replica())
     queue.push(waiting(0), 0.0)
     with pytest.raises(PolicyError, match="request 'r1'"):
         queue.push(waiting(1), 0.0)

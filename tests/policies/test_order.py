@@ -1,17 +1,31 @@
 """Who runs next."""
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.policies.views import Seen
+from tests.policies.views import Replica, Seen
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.events import StepRecord
 from weft.contracts.policies import OrderPolicy, SequenceView
+from weft.contracts.requests import Slo
+from weft.policies.earliest_deadline_first import EarliestDeadlineFirst
+from weft.policies.highest_response_ratio import HighestResponseRatio
+from weft.policies.longest_prefix import LongestPrefix
 from weft.policies.registry import make_order_policy
+from weft.policies.shortest_job_first import ShortestJobFirst
+from weft.policies.shortest_remaining_first import ShortestRemainingFirst
+from weft.policies.tiny_quanta import TinyQuanta
 
 times = st.integers(0, 1000).map(float)
 
 
 def in_order(policy: OrderPolicy, now_s: float, *sequences: SequenceView) -> list[int]:
-    ranked = sorted(sequences, key=lambda sequence: (policy.decide(sequence, now_s), sequence.number))
+    ranked = sorted(
+        sequences, key=lambda sequence: (policy.decide(Replica(), sequence, now_s), sequence.number)
+    )
     return [sequence.number for sequence in ranked]
 
 
@@ -46,3 +60,89 @@ def test_ageing_never_changes_the_order_of_two_who_wait(
     one, other = Seen(0, first, priorities[0]), Seen(1, second, priorities[1])
     now_s = max(first, second)
     assert in_order(policy, now_s, one, other) == in_order(policy, now_s + wait_s, one, other)
+
+
+class Known:
+    """Tells the rest of each output by its number."""
+
+    def __init__(self, *remaining: float) -> None:
+        self.rest = remaining
+
+    def remaining(self, sequence: SequenceView) -> float:
+        return self.rest[sequence.number]
+
+
+def test_the_earliest_deadline_runs_first_and_those_without_have_the_default() -> None:
+    policy = EarliestDeadlineFirst(default_ttft_s=10.0)
+    strict, lax = Seen(0, arrival_s=3.0, slo=Slo(1.0)), Seen(1, arrival_s=0.0, slo=Slo(5.0))
+    assert in_order(policy, 9.0, Seen(2, arrival_s=0.0), lax, strict) == [0, 1, 2]
+
+
+def test_a_request_with_output_is_due_by_its_next_token() -> None:
+    policy = EarliestDeadlineFirst()
+    preempted = Seen(0, arrival_s=0.0, slo=Slo(1.0, 0.5), num_output_tokens=10)
+    assert policy.decide(Replica(), preempted, 9.0) == (6.0,)
+
+
+def test_the_shortest_runs_first_until_waiting_outweighs_it() -> None:
+    policy = ShortestJobFirst(ageing_tokens_per_s=10.0, lengths=Known(100.0, 20.0))
+    assert in_order(policy, 0.0, Seen(0, 0.0), Seen(1, 0.0)) == [1, 0]
+    assert in_order(policy, 9.0, Seen(0, 0.0), Seen(1, 9.0)) == [0, 1]
+
+
+def test_only_who_takes_much_longer_gives_way_to_a_shorter_one() -> None:
+    policy = ShortestRemainingFirst(lengths=Known(10.0, 15.0, 80.0, 30.0))
+    head, near, longest, long = (Seen(number) for number in range(4))
+    assert policy.displace(Replica(), head, [near, longest, long], 0.0) == (longest,)
+    assert policy.displace(Replica(), head, [near], 0.0) == ()
+
+
+def test_who_has_aged_does_not_give_way_to_a_shorter_newcomer() -> None:
+    policy = ShortestRemainingFirst(ageing_tokens_per_s=10.0, lengths=Known(10.0, 80.0))
+    assert policy.displace(Replica(), Seen(0, arrival_s=9.0), [Seen(1, arrival_s=0.0)], 9.0) == ()
+
+
+def test_the_response_ratio_of_a_long_one_grows_until_it_is_first() -> None:
+    policy = HighestResponseRatio(lengths=Known(100.0, 10.0))
+    long = Seen(0, arrival_s=0.0)
+    assert in_order(policy, 20.0, long, Seen(1, arrival_s=10.0)) == [1, 0]
+    assert in_order(policy, 20.0, long, Seen(1, arrival_s=19.0)) == [0, 1]
+
+
+def test_ratios_are_asked_anew_at_fixed_moments() -> None:
+    policy = HighestResponseRatio()
+    policy.observe(StepRecord(0.25, 0, 0.2, 1, 1, (), (), 1, 0, 1))
+    assert policy.rerank.at_s == pytest.approx(0.3)
+
+
+def test_the_longest_cached_prefix_runs_first_while_few_wait() -> None:
+    policy, one, other = LongestPrefix(), Seen(0, 0.0), Seen(1, 1.0)
+    view = Replica(cached={1: 64})
+    assert policy.decide(view, other, 2.0) < policy.decide(view, one, 2.0)
+    view.waiting = [Seen(number) for number in range(200)]
+    assert policy.decide(view, one, 2.0) < policy.decide(view, other, 2.0)
+
+
+def test_who_has_had_a_quantum_gives_way_one_at_a_time() -> None:
+    policy = TinyQuanta(quantum_tokens=5)
+    fresh, spent, later = (Seen(number, num_stay_tokens=tokens) for number, tokens in enumerate([4, 5, 9]))
+    assert policy.displace(Replica(), Seen(9), [fresh, spent, later], 0.0) == [spent]
+    assert policy.displace(Replica(), Seen(9), [fresh], 0.0) == []
+
+
+def test_who_comes_back_queues_behind_all_others() -> None:
+    assert in_order(TinyQuanta(), 5.0, Seen(0, 0.0)) == [0]
+    assert TinyQuanta().decide(Replica(), Seen(0, 0.0), 5.0) == (5.0,)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: EarliestDeadlineFirst(0.0), "default_ttft_s is 0.0; it must be above 0 seconds"),
+        (lambda: ShortestJobFirst(-1.0), "ageing_tokens_per_s is -1.0; it must be 0 or more"),
+        (lambda: TinyQuanta(0), "quantum_tokens is 0; it must be at least 1"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        make()

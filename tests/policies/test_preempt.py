@@ -79,3 +79,29 @@ def test_the_first_in_order_of_service_never_gives_way_to_others(name: str) -> N
 def test_a_price_that_makes_no_sense_is_refused_with_its_value(price: float) -> None:
     with pytest.raises(ConfigurationError, match=f"swap_tokens_per_block is {price}; it must be above 0"):
         make_preempt_policy(partial(CHEAPEST, swap_tokens_per_block=price))
+
+
+def test_who_has_got_least_gives_way_but_the_first_in_order() -> None:
+    first, done, fresh = (
+        Seen(number, rank=(number,), num_output_tokens=tokens) for number, tokens in enumerate([0, 50, 2])
+    )
+    choice = make_preempt_policy("least_progress").decide(Replica(), [first, done, fresh], 0.0)
+    assert choice == (fresh, RECOMPUTE)
+
+
+def test_the_tenant_that_holds_most_gives_way() -> None:
+    small = [Seen(number, rank=(number,), tenant="small", num_blocks=2) for number in range(2)]
+    large = [Seen(number, rank=(number,), tenant="large", num_blocks=9) for number in (2, 3)]
+    last = Seen(4, rank=(4,), tenant="small", num_blocks=1)
+    view = Replica(running=[*small, *large, last])
+    choice = make_preempt_policy("tenant_excess").decide(view, [*small, *large, last], 0.0)
+    assert choice.sequence is large[1]
+
+
+@pytest.mark.parametrize("name", ["least_progress", "tenant_excess"])
+def test_state_comes_back_by_the_cheaper_way(name: str) -> None:
+    policy = make_preempt_policy(f"{name}:swap_tokens_per_block=2")
+    one, other = (Seen(number, rank=(number,), num_computed=100, num_blocks=9) for number in range(2))
+    for has_room, method in ((True, SWAP), (False, RECOMPUTE)):
+        view = Replica(running=[one, other], host_has_room=has_room)
+        assert policy.decide(view, [one, other], 0.0) == (other, method)

@@ -35,10 +35,20 @@ def test_every_kind_has_a_maker() -> None:
     assert list(MAKERS) == list(POLICIES)
 
 
+FULL_NAMES = {
+    "edf": "earliest_deadline_first",
+    "sjf": "shortest_job_first",
+    "srpt": "shortest_remaining_first",
+    "hrrn": "highest_response_ratio",
+    "vtc": "virtual_token_counter",
+    "andes": "quality_of_experience",
+}
+
+
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in POLICIES for name in POLICIES[kind]])
 def test_every_name_makes_the_policy_of_that_name(kind: str, name: str) -> None:
     policy = MAKERS[kind](name)
-    full_name = {"vtc": "virtual_token_counter"}.get(name, name)
+    full_name = FULL_NAMES.get(name, name)
     assert type(policy).__module__ == f"weft.policies.{full_name}"
     assert type(policy).__name__.lower() == full_name.replace("_", "")
     assert MAKERS[kind](name) is not policy
@@ -62,12 +72,13 @@ def test_a_policy_with_parameters_is_given_as_a_callable() -> None:
             "budget",
             "zzz",
             "no budget policy is named 'zzz'; known are decode_first, iteration_level, prefill_first, "
-            "request_level (or give module:Class)",
+            "request_level, slo_chunk (or give module:Class)",
         ),
         (
             "order",
             "lru",
-            "no order policy is named 'lru'; known are fcfs, priority, vtc (or give module:Class)",
+            "no order policy is named 'lru'; known are fcfs, priority, edf, sjf, srpt, hrrn, longest_prefix, vtc, "
+            "andes, tiny_quanta (or give module:Class)",
         ),
         ("preempt", "latest", "no preempt policy is named 'latest'; did you mean 'latest_first'?"),
     ],
@@ -107,7 +118,7 @@ class Bare:
     def observe(self, event: object) -> None:
         """Hears all."""
 
-    def decide(self, sequence: object, now_s: float) -> tuple[float, ...]:
+    def decide(self, view: object, sequence: object, now_s: float) -> tuple[float, ...]:
         return ()
 
 

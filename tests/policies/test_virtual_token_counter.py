@@ -19,8 +19,8 @@ BLOCK_TOKENS = 4
 class Fair:
     """A small engine under the policy, and what each tenant got of it, counted from outside."""
 
-    def __init__(self, **config: int) -> None:
-        self.policy = VirtualTokenCounter()
+    def __init__(self, weights: dict[str, float] | None = None, **config: int) -> None:
+        self.policy = VirtualTokenCounter(weights)
         self.engine = SmallEngine(order=lambda: self.policy, **config)  # type: ignore[arg-type]
         self.requests: dict[str, Request] = {}
         self.admitted: list[str] = []
@@ -166,3 +166,37 @@ def test_forgotten_tenants_are_those_that_would_be_lifted_anyway() -> None:
         policy.observe(RequestEnded(0.0, name, Status.CANCELLED, "", 0))
     assert len(policy._accounts) <= MOST_TENANTS
     assert list(policy._entries) == ["waits"]
+
+
+def test_a_tenant_of_twice_the_weight_gets_twice_as_much() -> None:
+    fair = Fair({"heavy": 2.0}, max_running=1)
+    for index in range(12):
+        fair.submit(ask(f"h{index}", 8, 4, tenant="heavy"), ask(f"l{index}", 8, 4, tenant="light"))
+    for _ in range(36):
+        fair.step()
+    served = Counter(name[0] for name in fair.admitted)
+    assert served["h"] == pytest.approx(2 * served["l"], abs=1)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(sizes, min_size=1, max_size=15),
+    st.lists(sizes, min_size=1, max_size=15),
+    st.integers(12, 40),
+    st.sampled_from([0.5, 2.0, 5.0]),
+)
+def test_the_bound_holds_of_service_by_weight(
+    first: list[tuple[int, int]], second: list[tuple[int, int]], num_blocks: int, weight: float
+) -> None:
+    fair, numbers = (
+        Fair({"f": weight}, num_blocks=num_blocks, max_running=4, max_queued_tokens=10_000),
+        count(),
+    )
+    for tenant, asked in (("f", first), ("g", second)):
+        fair.submit(*(ask(f"{tenant}{next(numbers)}", *each, tenant=tenant) for each in asked))
+    longest = max(prompt for prompt, _ in first + second)
+    bound = 2 * max(longest, OUTPUT_WEIGHT * num_blocks * BLOCK_TOKENS) / min(weight, 1.0)
+    while fair.waiting("f") and fair.waiting("g"):
+        fair.step()
+        given = fair.service()
+        assert abs(given["f"] / weight - given["g"]) <= bound

@@ -9,12 +9,12 @@ from random import Random
 
 from tests.properties.player import Player
 from weft.contracts.events import Event, RequestEnded, Status
-from weft.contracts.policies import EVERY_STEP, OrderPolicy, Rank, SequenceView
+from weft.contracts.policies import EVERY_STEP, EngineView, OrderPolicy, Rank, SequenceView
 from weft.contracts.prompts import HashPrompt, LengthPrompt, MediaItem, Prompt, TokenPrompt
-from weft.contracts.requests import Request, SamplingParams
+from weft.contracts.requests import Request, SamplingParams, Slo
 from weft.contracts.state import ConstantGroup, EncoderGroup, PagedGroup, StateGroup, StateLayout
 from weft.engine.config import EngineConfig, Reservation
-from weft.policies.registry import PolicyChoice
+from weft.policies.registry import POLICIES, PolicyChoice
 from weft.simulator.fake_drafter import FakeDrafter
 from weft.simulator.fake_model import FakeModelSpec
 
@@ -37,7 +37,7 @@ class LastFirst(OrderPolicy):
 
     rerank = EVERY_STEP
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         return (-sequence.arrival_s,)
 
 
@@ -55,11 +55,16 @@ class FairTurns(OrderPolicy):
         self._ended[tenant] = self._ended.get(tenant, 0) + 1
         self.revision += 1
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         return (self._ended.get(sequence.request.tenant, 0), sequence.arrival_s)
 
 
-ORDERS: tuple[PolicyChoice, ...] = ("fcfs", "priority", LastFirst, FairTurns)
+PLAIN_ORDERS: tuple[PolicyChoice, ...] = ("fcfs", "priority", LastFirst, FairTurns)
+OTHER_ORDERS = (*POLICIES["order"], "tiny_quanta:quantum_tokens=2", "srpt:ageing_tokens_per_s=0")
+ORDERS: tuple[PolicyChoice, ...] = (*PLAIN_ORDERS * 3, *OTHER_ORDERS)
+BUDGETS = ["decode_first", "decode_first", "prefill_first", "request_level", *POLICIES["budget"]]
+PREEMPTS = ["latest_first", *(["latest_first_swap", "cheapest_to_restore"] * 2), *POLICIES["preempt"]]
+RETAINS = ["lru", "lru", *POLICIES["retain"]]
 
 
 class World:
@@ -94,8 +99,9 @@ class World:
             prefix_caching=choice([True, True, True, False]),
             reservation=choice([Reservation.PAGED] * 5 + [Reservation.WORST_CASE]),
             order=choice(ORDERS),
-            budget=choice(["decode_first", "decode_first", "prefill_first", "request_level"]),
-            preempt=choice(["latest_first", "latest_first_swap", "latest_first_swap", "cheapest_to_restore"]),
+            budget=choice(BUDGETS),
+            preempt=choice(PREEMPTS),
+            retain=choice(RETAINS),
             draft=self._drafter(),
         )
 
@@ -171,6 +177,8 @@ class World:
             self.sampling(),
             tenant=tenant,
             priority=self.random.randrange(3),
+            slo=self.random.choice([None, None, Slo(5e-6, 1e-6), Slo(1e-4)]),
+            session=self.random.choice([None, "s", "t"]),
             cache_salt=self.random.choice([None, None, "common"]),
             adapter=self.random.choice([None, None, None, "tuned"]),
         )

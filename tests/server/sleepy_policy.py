@@ -3,7 +3,7 @@
 import time
 
 from weft.contracts.events import Event
-from weft.contracts.policies import OrderPolicy, Rank, SequenceView
+from weft.contracts.policies import EngineView, OrderPolicy, Rank, SequenceView
 
 
 class SleepyOrder(OrderPolicy):
@@ -15,7 +15,7 @@ class SleepyOrder(OrderPolicy):
     def observe(self, event: Event) -> None:
         """Hears nothing."""
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         self.num_asked += 1
         if self.num_asked == 2:
             time.sleep(1e6)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.simulator.simulated_service import Listed, deployment
 from weft.contracts.errors import PolicyError
-from weft.contracts.policies import OrderPolicy, Rank, SequenceView
+from weft.contracts.policies import EngineView, OrderPolicy, Rank, SequenceView
 from weft.simulator.real_world import no_real_world
 from weft.simulator.service import simulate_service
 from weft.simulator.virtual_time import SimulationForbidden, run
@@ -64,7 +64,7 @@ def test_code_beside_a_simulation_and_logging_in_it_go_on(caplog: pytest.LogCapt
 class Watching(OrderPolicy):
     """Ranks by the real time, which a replay would not find again."""
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         return (time.time(),)
 
 

@@ -46,13 +46,14 @@ waiting one never finishes without having run."""
 
 
 class RequestArrived(NamedTuple):
-    """A request reached the engine."""
+    """A request reached the engine. `session`: of requests of one conversation; None: it says nothing of one."""
 
     time_s: float
     request_id: str
     tenant: str
     prompt_tokens: int
     max_tokens: int
+    session: str | None = None
 
 
 class Transition(NamedTuple):

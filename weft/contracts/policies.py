@@ -41,6 +41,10 @@ class SequenceView(Protocol):
     @property
     def num_output_tokens(self) -> int: ...
     @property
+    def num_stay_tokens(self) -> int:
+        """Output tokens since it was last let in."""
+
+    @property
     def num_blocks(self) -> int:
         """Device blocks in its tables, over all state groups."""
 
@@ -63,8 +67,23 @@ class EngineView(Protocol):
     @property
     def num_running(self) -> int: ...
     @property
+    def max_running(self) -> int:
+        """The most sequences that run at once."""
+
+    @property
+    def waiting(self) -> Sequence[SequenceView]:
+        """Sequences in the queue, in order of service."""
+
+    @property
     def num_waiting(self) -> int:
         """Sequences in the queue, preempted ones included."""
+
+    @property
+    def num_blocks(self) -> int:
+        """Device blocks, over all state groups."""
+
+    def num_cached(self, sequence: SequenceView) -> int:
+        """Tokens at the beginning of a sequence that waits whose state is cached now."""
 
     def can_swap(self, sequence: SequenceView) -> bool:
         """Whether the host tier has room for the state of a sequence."""
@@ -95,14 +114,27 @@ class OrderPolicy(Policy, Protocol):
     """Who runs next.
 
     `rerank` declares when ranks may change; the engine asks no oftener. A policy whose `observe` changes
-    the ranks of sequences already queued raises `revision`.
+    the ranks of sequences already queued raises `revision`. `displaces`: whether those that run may have to give way
+    to those that wait.
     """
 
     rerank: Rerank = ON_EVENT
     revision: int = 0
+    displaces: ClassVar[bool] = False
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         """The rank of one sequence that waits."""
+
+    def displace(
+        self, view: EngineView, head: SequenceView, candidates: Sequence[SequenceView], now_s: float
+    ) -> Sequence[SequenceView]:
+        """Who of `candidates` (in order of admission) gives way to `head`, the first of those that wait.
+
+        Asked before a step, only where `displaces`, where `head` found no row or no blocks, and where nobody who gave
+        way before still holds blocks. Candidates have got a token since they were let in, so that every stay brings
+        work forward, whatever a policy does.
+        """
+        return ()
 
 
 class StepBudget(NamedTuple):
@@ -147,6 +179,14 @@ class PreemptPolicy(Policy, Protocol):
         """The victim among `candidates` (in order of admission, never empty), the needy one included."""
 
 
+class BlocksCached(NamedTuple):
+    """Blocks whose content can be found from now on: those of a request from index `first` of its sequence on."""
+
+    blocks: Sequence[int]
+    request: Request
+    first: int
+
+
 class BlocksIdled(NamedTuple):
     """Cached blocks that no sequence holds any more, the first to be forgotten first."""
 
@@ -165,11 +205,20 @@ class BlocksEvicted(NamedTuple):
     blocks: Sequence[int]
 
 
-class RetainPolicy(Protocol):
-    """Which cached blocks to keep. One instance serves one pool and hears of that pool only."""
+BlockEvent = BlocksCached | BlocksIdled | BlocksReused | BlocksEvicted
+RetainEvent = BlockEvent | Event
 
-    def observe(self, event: BlocksIdled | BlocksReused | BlocksEvicted) -> None:
-        """Learn what happened to blocks of the pool."""
+
+class RetainPolicy(Protocol):
+    """Which cached blocks to keep. One instance serves one pool and hears of that pool's blocks only.
+
+    It is told of idle blocks always, of `BlocksCached` and of the engine's events where `observes` lists them.
+    """
+
+    observes: ClassVar[tuple[type, ...]] = ()
+
+    def observe(self, event: RetainEvent) -> None:
+        """Learn what happened; the only place where a policy's state changes."""
 
     def decide(self, count: int) -> Sequence[int]:
         """`count` different idle blocks to give up."""

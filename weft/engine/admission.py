@@ -9,6 +9,7 @@ from weft.engine.sequence import Sequence
 from weft.observation.conditions import sometimes
 from weft.observation.faults import declare_fault_point, fault
 
+NO_ROW, NO_BLOCKS = "no free row", "no free blocks"
 ADMIT = declare_fault_point("engine.admit", "letting a waiting sequence run")
 
 PREFIX_HIT = sometimes("schedule: a waiting sequence found cached state")
@@ -27,19 +28,19 @@ class Admissions:
 
     def admit(self) -> None:
         """Admit from the head of the queue; record why the first one left must wait."""
-        queue = self._replica.queue
-        while (head := queue.head()) is not None:
+        queue, obstacle = self._replica.queue, None
+        while obstacle is None and (head := queue.head()) is not None:
             obstacle = self._lifecycle.contain(head, self._admit_head, head)
             if obstacle is not None:
                 self._lifecycle.wait(head, obstacle)
-                return
+        self._replica.lacks_place = obstacle in (NO_ROW, NO_BLOCKS)
 
     def _admit_head(self, sequence: Sequence) -> str | None:
         """Let the next one run; what is in the way, or None."""
         replica = self._replica
         fault(ADMIT)
         if not replica.free_rows:
-            return "no free row"
+            return NO_ROW
         if replica.starved:
             return "running sequences need blocks first"
         if sequence.host_tables is not None:
@@ -51,14 +52,14 @@ class Admissions:
         if not self._entries.fits_budget(sequence.num_known - num_blocks * store.block_tokens):
             return "token budget"
         if not store.can_admit(sequence, num_blocks, others_run=bool(replica.running)):
-            return "no free blocks"
+            return NO_BLOCKS
         self._start(sequence, num_blocks)
         return None
 
     def _swap_in(self, sequence: Sequence) -> str | None:
         replica = self._replica
         if not self._reclaim.start_swap_in(sequence):
-            return "no free blocks"
+            return NO_BLOCKS
         replica.queue.remove(sequence)
         return None
 

@@ -7,7 +7,15 @@ is published under a key and can be taken up again until the retain policy gives
 from collections.abc import Iterable, Sequence
 
 from weft.contracts.errors import InvariantViolation, PolicyError
-from weft.contracts.policies import BlocksEvicted, BlocksIdled, BlocksReused, RetainPolicy
+from weft.contracts.policies import (
+    BlockEvent,
+    BlocksCached,
+    BlocksEvicted,
+    BlocksIdled,
+    BlocksReused,
+    RetainPolicy,
+)
+from weft.contracts.requests import Request
 from weft.contracts.state import Owner
 from weft.contracts.steps import HOLE
 from weft.observation.conditions import sometimes
@@ -35,7 +43,8 @@ class BlockPool:
         self._index: dict[bytes, int] = {}
         self._free = list(range(num_blocks - 1, -1, -1))
         self.num_available = num_blocks
-        self._retain = retain
+        self.retain = retain
+        self._tells_cached = BlocksCached in retain.observes
         self._retain_failure: PolicyError | None = None
 
     @property
@@ -92,7 +101,7 @@ class BlockPool:
 
     def _evict(self, count: int) -> None:
         try:
-            victims = self._retain.decide(count)
+            victims = self.retain.decide(count)
         except Exception as error:
             raise self._blame(f"raised {type(error).__name__}: {error}") from error
         for block in victims:
@@ -109,15 +118,15 @@ class BlockPool:
         self.keys[block] = None
         self._free.append(block)
 
-    def _tell(self, event: BlocksIdled | BlocksReused | BlocksEvicted) -> None:
+    def _tell(self, event: BlockEvent) -> None:
         """Let the policy know. If it fails, blocks still change hands as they must, and allocations say why not."""
         try:
-            self._retain.observe(event)
+            self.retain.observe(event)
         except Exception as error:
             self._retain_failure = self._blame(f"observe raised {type(error).__name__}: {error}")
 
     def _blame(self, problem: str) -> PolicyError:
-        return PolicyError(type(self._retain).__name__, problem)
+        return PolicyError(type(self.retain).__name__, problem)
 
     def share(self, blocks: Sequence[int]) -> None:
         """Add a reference to each block."""
@@ -148,14 +157,24 @@ class BlockPool:
         if self.references[block] < 0:
             raise InvariantViolation("blocks_conserved", f"block {block} was released more often than held")
 
-    def publish(self, blocks: Iterable[int], keys: Iterable[bytes]) -> None:
-        """Let each key find its block. Where another block already has the key, this one stays private."""
+    def publish(self, blocks: Sequence[int], keys: Iterable[bytes], request: Request, first: int) -> None:
+        """Let each key find its block. Where another block already has the key, this one stays private.
+
+        `request`: whose content it is, from block `first` of its sequence on.
+        """
         fault(PUBLISH)
         index, key_of = self._index, self.keys
         for block, key in zip(blocks, keys, strict=True):
             if block != HOLE and key not in index:
                 index[key] = block
                 key_of[block] = key
+        if self._tells_cached:
+            self._tell_cached(blocks, request, first)
+
+    def _tell_cached(self, blocks: Sequence[int], request: Request, first: int) -> None:
+        for position, block in enumerate(blocks, first):
+            if block != HOLE and self.keys[block] is not None:
+                self._tell(BlocksCached([block], request, position))
 
     def lookup(self, key: bytes) -> int | None:
         """The block with the content of `key`, held or idle; None where there is none."""

@@ -21,7 +21,7 @@ from weft.engine.forks import Forks
 from weft.engine.integrity import check_integrity
 from weft.engine.lifecycle import Lifecycle
 from weft.engine.reclaim import Reclaim
-from weft.engine.replica import Output, PolicyView, Replica, RequestRecord
+from weft.engine.replica import Output, Replica, RequestRecord
 from weft.engine.results import Results
 from weft.engine.scheduler import Scheduler
 from weft.engine.search import search_client
@@ -40,11 +40,10 @@ class Engine:
         self.config = config
         self.log = EventLog() if log is None else log
         self._replica = Replica(config, traits, self.log)
-        view = PolicyView(self._replica)
         self._lifecycle = Lifecycle(self._replica)
-        reclaim = Reclaim(self._replica, view, self._lifecycle)
+        reclaim = Reclaim(self._replica, self._lifecycle)
         self._reclaim = reclaim
-        self._scheduler = Scheduler(self._replica, view, self._lifecycle, reclaim)
+        self._scheduler = Scheduler(self._replica, self._lifecycle, reclaim)
         self._results = Results(self._replica, self._lifecycle, Forks(self._replica, self._lifecycle))
         self._door = Door(self._replica)
         self._coasting = Coasting(self._replica, self._door)
@@ -61,7 +60,10 @@ class Engine:
         if request.request_id in replica.requests:
             raise InvalidRequest(f"request id {request.request_id!r} is in use; give each request its own")
         prompt_tokens, max_tokens = request.prompt.num_tokens, request.sampling.max_tokens
-        self.log.record(RequestArrived(now_s, request.request_id, request.tenant, prompt_tokens, max_tokens))
+        arrival = RequestArrived(
+            now_s, request.request_id, request.tenant, prompt_tokens, max_tokens, request.session
+        )
+        self.log.record(arrival)
         try:
             self._door.check(request)
         except RequestRejected as refusal:

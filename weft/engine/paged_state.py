@@ -152,7 +152,7 @@ class PagedState(GroupState):
 
     def publish(self, sequence: Sequence, first: int, last: int) -> None:
         table = sequence.tables[self.index]
-        self.pool.publish(table[first:last], sequence.keys[first:last])
+        self.pool.publish(table[first:last], sequence.keys[first:last], sequence.request, first)
 
     def truncate(self, sequence: Sequence, num_units: int) -> None:
         table = sequence.tables[self.index]

@@ -9,7 +9,7 @@ from weft.contracts.state import Tier
 from weft.contracts.steps import HOLE
 from weft.contracts.transfers import BlockMove, Transfer, TransferKind, TransferResult
 from weft.engine.lifecycle import Lifecycle
-from weft.engine.replica import PolicyView, Replica
+from weft.engine.replica import Replica
 from weft.engine.sequence import Sequence
 from weft.observation.conditions import sometimes
 from weft.observation.faults import declare_fault_point, fault
@@ -32,9 +32,9 @@ class DoesNotFit(WeftError):
 class Reclaim:
     """Preemption and swapping."""
 
-    def __init__(self, replica: Replica, view: PolicyView, lifecycle: Lifecycle) -> None:
+    def __init__(self, replica: Replica, lifecycle: Lifecycle) -> None:
         self._replica = replica
-        self._view = view
+        self._view = replica.view
         self._lifecycle = lifecycle
         self._next_transfer_id = 0
 
@@ -69,6 +69,10 @@ class Reclaim:
         victim = choice.sequence
         assert isinstance(victim, Sequence)
         return victim, choice.method
+
+    def displace(self, victim: Sequence) -> None:
+        """Let a running sequence give way to one that waits, by the method that the preempt policy chooses for it."""
+        self.preempt(victim, self._ask(victim, [victim]).method)
 
     def _others_hold_blocks(self) -> bool:
         replica = self._replica

@@ -2,14 +2,13 @@
 
 from array import array
 from collections import deque
-from collections.abc import Sequence as SequenceOf
 from functools import partial
 from typing import NamedTuple
 
 from weft.contracts.errors import PolicyError
 from weft.contracts.events import Event, Status
 from weft.contracts.execution import ExecutorTraits
-from weft.contracts.policies import Policy
+from weft.contracts.policies import BlocksCached, Policy, RetainPolicy
 from weft.contracts.requests import Request
 from weft.contracts.state import EncoderGroup
 from weft.contracts.steps import TokenLogprobs
@@ -17,6 +16,7 @@ from weft.contracts.transfers import Transfer
 from weft.engine.config import EngineConfig
 from weft.engine.deferred import Deferred
 from weft.engine.host_tier import HostTier
+from weft.engine.policy_view import PolicyView
 from weft.engine.search import SearchClient
 from weft.engine.sequence import Sequence
 from weft.engine.standing_rows import StandingRows
@@ -88,7 +88,8 @@ class Replica:
 
     `running`: by number, those that hold a row, in order of admission; `active`: those of them that do not
     stand; `starved`: those that wait for blocks. `yielding`: preempted ones that still hold blocks on the
-    device. `requests`: by id, those that have not ended. `outbox`: transfers to be started.
+    device. `lacks_place`: the first of those that wait found no row or no blocks. `view`: what policies see.
+    `requests`: by id, those that have not ended. `outbox`: transfers to be started.
     """
 
     def __init__(self, config: EngineConfig, traits: ExecutorTraits, log: EventLog) -> None:
@@ -104,7 +105,9 @@ class Replica:
         self.budget = make_budget_policy(config.budget)
         self.preempt = make_preempt_policy(config.preempt)
         self.draft = make_draft_policy(config.draft) if config.draft is not None else None
-        self.queue = WaitingQueue(self.order)
+        self.lacks_place = False
+        self.view = PolicyView(self)
+        self.queue = WaitingQueue(self.order, self.view)
         self.plan = StepPlan(0)
         self.in_flight: deque[FlightRecord] = deque()
         self.rows: list[Sequence | None] = [None] * config.max_running
@@ -122,11 +125,14 @@ class Replica:
         self.next_sequence_number = 0
         self.awaits_aborts = False
         self.failed_policy: PolicyError | None = None
-        for policy in (self.order, self.budget, self.preempt, self.draft):
-            if policy is not None and policy.observes:
-                log.subscribe(partial(self._let_observe, policy), *policy.observes)
+        retain = (group.pool.retain for group in self.store.groups)
+        for policy in (self.order, self.budget, self.preempt, self.draft, *retain):
+            if policy is not None and (
+                events := [each for each in policy.observes if each is not BlocksCached]
+            ):
+                log.subscribe(partial(self._let_observe, policy), *events)
 
-    def _let_observe(self, policy: Policy, event: Event) -> None:
+    def _let_observe(self, policy: Policy | RetainPolicy, event: Event) -> None:
         """What an event finds half done must be finished, so a policy that raises here is blamed at the next step."""
         try:
             policy.observe(event)
@@ -139,6 +145,7 @@ class Replica:
         row = self.free_rows.pop()
         self.rows[row] = sequence
         sequence.row = row
+        sequence.known_at_row = sequence.num_known
         sequence.is_announced = False
         self.running[sequence.number] = sequence
         self.active[sequence.number] = sequence
@@ -193,41 +200,6 @@ class Replica:
         record.sequences.append(sequence)
         record.num_live += 1
         return sequence
-
-
-class PolicyView:
-    """What policies see of a replica (`contracts.policies.EngineView`)."""
-
-    def __init__(self, replica: Replica) -> None:
-        self._replica = replica
-
-    @property
-    def max_step_tokens(self) -> int:
-        return self._replica.config.max_step_tokens
-
-    @property
-    def num_standing(self) -> int:
-        return self._replica.standing.count
-
-    @property
-    def running(self) -> SequenceOf[Sequence]:
-        return list(self._replica.running.values())
-
-    @property
-    def num_running(self) -> int:
-        return len(self._replica.running)
-
-    @property
-    def num_waiting(self) -> int:
-        return len(self._replica.queue)
-
-    def can_swap(self, sequence: object) -> bool:
-        assert isinstance(sequence, Sequence)
-        if sequence.report is not None and not sequence.report.survives_swap:
-            return False
-        return bool(self._replica.config.num_host_blocks) and self._replica.host.has_room(
-            self._replica.store.count_swappable(sequence)
-        )
 
 
 def _host_sizes(config: EngineConfig) -> list[int]:

@@ -161,7 +161,7 @@ class Results:
         for snapshot in flight.plan.snapshots:
             self._lifecycle.contain(snapshot.sequence, replica.store.publish_snapshot, snapshot)
         for sequence, pool, block, key in flight.plan.media:
-            self._lifecycle.contain(sequence, pool.publish, [block], [key])
+            self._lifecycle.contain(sequence, pool.publish, [block], [key], sequence.request, 0)
 
     def _fetch_standing(self, sequence: Sequence) -> None:
         """Fetch some blocks' worth of tokens. The blocks are published when the sequence ends or gives way:

@@ -10,10 +10,11 @@ from weft.contracts.events import Status
 from weft.contracts.policies import PreemptionMethod, StepBudget
 from weft.contracts.steps import Step
 from weft.engine.admission import Admissions
+from weft.engine.displacement import Displacement
 from weft.engine.entries import Entries
 from weft.engine.lifecycle import Lifecycle
 from weft.engine.reclaim import Reclaim
-from weft.engine.replica import PolicyView, Replica
+from weft.engine.replica import Replica
 from weft.engine.sequence import Sequence
 from weft.engine.step_plan import FlightRecord, StepPlan
 from weft.observation.conditions import sometimes
@@ -29,13 +30,14 @@ PREFILL_ALONE = sometimes("schedule: decoding waited for a step of prompts")
 class Scheduler:
     """Plans steps; see the module's text."""
 
-    def __init__(self, replica: Replica, view: PolicyView, lifecycle: Lifecycle, reclaim: Reclaim) -> None:
+    def __init__(self, replica: Replica, lifecycle: Lifecycle, reclaim: Reclaim) -> None:
         self._replica = replica
-        self._view = view
+        self._view = replica.view
         self._lifecycle = lifecycle
         self._reclaim = reclaim
         self._entries = Entries(replica, lifecycle, reclaim)
         self._admissions = Admissions(replica, lifecycle, reclaim, self._entries)
+        self._displacement = Displacement(replica, lifecycle, reclaim)
 
     def schedule(self) -> Step | None:
         """The next step, or None where there is nothing to do until a step or transfer returns or a request
@@ -46,6 +48,7 @@ class Scheduler:
             failure, replica.failed_policy = replica.failed_policy, None
             raise failure
         replica.queue.rerank(replica.now_s)
+        self._displacement.make_way()
         budget = self._ask_budget()
         if budget.mix:
             self._decode()

@@ -24,7 +24,8 @@ class Sequence:
     are collected. `report`: what the request wants to know of the prompt, or None. `tables`: per state group the
     blocks held. `keys`: prefix keys of its full blocks, as far as computed. `last_step`: the last step planned
     that touches its state. `is_held`: a search client decides how it goes on. `is_private`: no other sequence can
-    have the same content. `is_awaited`: the result of its last step must be seen before the next.
+    have the same content. `known_at_row`: how much was known when it got its row. `is_awaited`: the result
+    of its last step must be seen before the next.
     """
 
     __slots__ = (
@@ -45,6 +46,7 @@ class Sequence:
         "is_synchronous",
         "join_tick",
         "keys",
+        "known_at_row",
         "last_step",
         "leave_tick",
         "logprobs",
@@ -85,7 +87,7 @@ class Sequence:
         self.output = array("i")
         self.logprobs: list[TokenLogprobs] | None = None if request.sampling.logprobs is None else []
         self.report = prompt_report(request, sample_index)
-        self.base_known = self.prompt_tokens
+        self.base_known = self.known_at_row = self.prompt_tokens
         self.base_computed = 0
         self.stands = False
         self.join_tick = self.leave_tick = self.collected_tick = 0
@@ -118,6 +120,10 @@ class Sequence:
     @property
     def num_output_tokens(self) -> int:
         return max(0, self.num_known - self.prompt_tokens)
+
+    @property
+    def num_stay_tokens(self) -> int:
+        return self.num_known - self.known_at_row
 
     @property
     def num_blocks(self) -> int:

@@ -184,7 +184,7 @@ class StateStore:
         try:
             if known >= snapshot.num_blocks * self.block_tokens and not sequence.mixes_weights:
                 key = self.keys.extend(sequence, snapshot.num_blocks)[snapshot.num_blocks - 1]
-                snapshot.pool.publish([snapshot.block], [key])
+                snapshot.pool.publish([snapshot.block], [key], sequence.request, snapshot.num_blocks - 1)
         finally:
             snapshot.pool.release([snapshot.block])
 

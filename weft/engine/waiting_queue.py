@@ -3,7 +3,7 @@
 from heapq import heapify, heappop, heappush
 
 from weft.contracts.errors import PolicyError
-from weft.contracts.policies import OrderPolicy, Rank
+from weft.contracts.policies import EngineView, OrderPolicy, Rank
 from weft.engine.sequence import Sequence
 from weft.observation.conditions import sometimes
 from weft.observation.faults import declare_fault_point, fault
@@ -32,11 +32,12 @@ class WaitingQueue:
     """A heap by (rank, number). Ranks are asked on entry, and again when the policy says they may change.
 
     `num_tokens`: known units that those who wait have still to compute; `num_output_tokens`: the most they may emit;
-    `by_tenant`: the same of each tenant of which anything waits.
+    `by_tenant`: the same of each tenant of which anything waits. `view`: what the policy sees of the engine.
     """
 
-    def __init__(self, order: OrderPolicy) -> None:
+    def __init__(self, order: OrderPolicy, view: EngineView) -> None:
         self.order = order
+        self._view = view
         self.num_tokens = 0
         self.num_output_tokens = 0
         self.by_tenant: dict[str, Waiting] = {}
@@ -66,7 +67,7 @@ class WaitingQueue:
         name = type(self.order).__name__
         try:
             fault(RANK)
-            rank: object = self.order.decide(sequence, now_s)
+            rank: object = self.order.decide(self._view, sequence, now_s)
         except Exception as error:
             problem = f"raised {type(error).__name__}: {error}"
             raise PolicyError(name, problem, sequence.request.request_id) from error

@@ -1,10 +1,10 @@
 """First come, first served."""
 
-from weft.contracts.policies import OrderPolicy, Rank, SequenceView
+from weft.contracts.policies import EngineView, OrderPolicy, Rank, SequenceView
 
 
 class Fcfs(OrderPolicy):
     """Requests run in the order of their arrival; a preempted one keeps its place."""
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         return (sequence.arrival_s,)

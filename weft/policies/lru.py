@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from itertools import islice
 
-from weft.contracts.policies import BlocksEvicted, BlocksIdled, BlocksReused, RetainPolicy
+from weft.contracts.policies import BlocksEvicted, BlocksIdled, BlocksReused, RetainEvent, RetainPolicy
 
 
 class Lru(RetainPolicy):
@@ -14,11 +14,11 @@ class Lru(RetainPolicy):
         # A plain dict would walk over the gaps that evictions leave at its front.
         self._idle: OrderedDict[int, None] = OrderedDict()
 
-    def observe(self, event: BlocksIdled | BlocksReused | BlocksEvicted) -> None:
+    def observe(self, event: RetainEvent) -> None:
         idle = self._idle
-        if type(event) is BlocksIdled:
+        if isinstance(event, BlocksIdled):
             idle.update(dict.fromkeys(event.blocks))
-        else:
+        elif isinstance(event, BlocksReused | BlocksEvicted):
             for block in event.blocks:
                 del idle[block]
 

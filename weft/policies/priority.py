@@ -1,7 +1,7 @@
 """Priority with ageing: urgent requests first, but nobody waits for ever."""
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.policies import OrderPolicy, Rank, SequenceView
+from weft.contracts.policies import EngineView, OrderPolicy, Rank, SequenceView
 
 
 class Priority(OrderPolicy):
@@ -17,5 +17,5 @@ class Priority(OrderPolicy):
             raise ConfigurationError(f"priority: ageing_s is {ageing_s}; it must be above 0 seconds")
         self._ageing_s = ageing_s
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         return (sequence.request.priority + sequence.arrival_s / self._ageing_s,)

@@ -1,7 +1,7 @@
 """Policies by name.
 
-A policy is chosen by its name here, as `module:Class` for one of your own, or as anything callable that
-makes one (`functools.partial(Priority, ageing_s=10)`).
+A policy is chosen by its name here, as `module:Class` for one of your own, either with settings behind it
+(`priority:ageing_s=10`), or as anything callable that makes one (`functools.partial(Priority, ageing_s=10)`).
 """
 
 from collections.abc import Callable
@@ -11,45 +11,61 @@ from typing import Any, cast
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.policies import BudgetPolicy, DraftPolicy, OrderPolicy, PreemptPolicy, RetainPolicy
+from weft.policies.knobs import read_settings, split_choice
 
 POLICIES: dict[str, dict[str, str]] = {
     "order": {
         "fcfs": "weft.policies.fcfs:Fcfs",
         "priority": "weft.policies.priority:Priority",
+        "edf": "weft.policies.earliest_deadline_first:EarliestDeadlineFirst",
+        "sjf": "weft.policies.shortest_job_first:ShortestJobFirst",
+        "srpt": "weft.policies.shortest_remaining_first:ShortestRemainingFirst",
+        "hrrn": "weft.policies.highest_response_ratio:HighestResponseRatio",
+        "longest_prefix": "weft.policies.longest_prefix:LongestPrefix",
         "vtc": "weft.policies.virtual_token_counter:VirtualTokenCounter",
+        "andes": "weft.policies.quality_of_experience:QualityOfExperience",
+        "tiny_quanta": "weft.policies.tiny_quanta:TinyQuanta",
     },
     "budget": {
         "decode_first": "weft.policies.decode_first:DecodeFirst",
         "iteration_level": "weft.policies.iteration_level:IterationLevel",
         "prefill_first": "weft.policies.prefill_first:PrefillFirst",
         "request_level": "weft.policies.request_level:RequestLevel",
+        "slo_chunk": "weft.policies.slo_chunk:SloChunk",
     },
     "preempt": {
         "latest_first": "weft.policies.latest_first:LatestFirst",
         "latest_first_swap": "weft.policies.latest_first_swap:LatestFirstSwap",
         "cheapest_to_restore": "weft.policies.cheapest_to_restore:CheapestToRestore",
+        "least_progress": "weft.policies.least_progress:LeastProgress",
+        "tenant_excess": "weft.policies.tenant_excess:TenantExcess",
     },
-    "retain": {"lru": "weft.policies.lru:Lru"},
+    "retain": {
+        "lru": "weft.policies.lru:Lru",
+        "lfu": "weft.policies.lfu:Lfu",
+        "greedy_dual": "weft.policies.greedy_dual:GreedyDual",
+        "session_aware": "weft.policies.session_aware:SessionAware",
+        "tenant_quota": "weft.policies.tenant_quota:TenantQuota",
+    },
     "draft": {},
 }
 """Every policy that ships, by kind and name."""
 
 DECLARATIONS: dict[str, tuple[str, ...]] = {
-    "order": ("rerank", "revision", "observes"),
+    "order": ("rerank", "revision", "observes", "displaces"),
     "budget": ("observes",),
     "preempt": ("observes",),
-    "retain": (),
+    "retain": ("observes",),
     "draft": ("observes",),
 }
 """What a policy of each kind declares beside its methods."""
 
 PolicyChoice = str | Callable[[], Any]
-"""A name, `module:Class`, or a callable that makes the policy."""
+"""A name or `module:Class`, either with settings behind it, or a callable that makes the policy."""
 
 
 def _make(kind: str, choice: PolicyChoice) -> object:
-    factory = _load(kind, choice) if isinstance(choice, str) else choice
-    policy = factory()
+    policy = _named(kind, choice) if isinstance(choice, str) else choice()
     for method in ("observe", "decide"):
         if not callable(getattr(policy, method, None)):
             raise ConfigurationError(
@@ -64,7 +80,14 @@ def _make(kind: str, choice: PolicyChoice) -> object:
     return policy
 
 
-def _load(kind: str, name: str) -> Callable[[], object]:
+def _named(kind: str, choice: str) -> object:
+    name, settings = split_choice(choice)
+    factory = load_policy(kind, name)
+    return factory(**read_settings(name, factory, settings))
+
+
+def load_policy(kind: str, name: str) -> Callable[..., object]:
+    """What makes the policy of that name; raises `ConfigurationError` where there is none such."""
     target = name if ":" in name else POLICIES[kind].get(name)
     if target is None:
         close = get_close_matches(name, POLICIES[kind], n=1)
@@ -73,7 +96,7 @@ def _load(kind: str, name: str) -> Callable[[], object]:
         raise ConfigurationError(f"no {kind} policy is named {name!r}; {advice} (or give module:Class)")
     module, _, attribute = target.partition(":")
     try:
-        return cast(Callable[[], object], getattr(import_module(module), attribute))
+        return cast(Callable[..., object], getattr(import_module(module), attribute))
     except (ImportError, AttributeError, ValueError, TypeError) as error:
         raise ConfigurationError(f"{kind} policy {name!r} cannot be loaded: {error}") from None
 

@@ -1,7 +1,9 @@
 """Tenants that wait get equal service, however much each asks for: the virtual token counter."""
 
+from math import inf
 from typing import ClassVar
 
+from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import (
     ENDS,
     DraftVerified,
@@ -12,7 +14,7 @@ from weft.contracts.events import (
     StepRecord,
     Transition,
 )
-from weft.contracts.policies import OrderPolicy, Rank, SequenceView
+from weft.contracts.policies import EngineView, OrderPolicy, Rank, SequenceView
 
 INPUT_WEIGHT, OUTPUT_WEIGHT = 1, 2
 """What a token of a prompt and one of an output cost: the paper's choice (section 5.1), by prices of its day."""
@@ -21,18 +23,20 @@ MOST_TENANTS = 4096
 
 
 class Account:
-    """What a tenant has been given. `charged`: all but the prompts of its requests, which count one after the other as
-    they arrived, those that wait too; `prompts`: the sum of these. `waiting`: requests that never ran, by id."""
+    """What a tenant has been given, divided by its weight. `charged`: all but the prompts of its requests, which count
+    one after the other as they arrived, those that wait too; `prompts`: the sum of these. `waiting`: requests that
+    never ran, by id."""
 
-    __slots__ = ("charged", "num_live", "num_standing", "prompts", "tenant", "waiting")
+    __slots__ = ("charged", "num_live", "num_standing", "prompts", "tenant", "waiting", "weight")
 
-    def __init__(self, tenant: str) -> None:
-        self.tenant = tenant
-        self.charged = self.prompts = self.num_live = self.num_standing = 0
+    def __init__(self, tenant: str, weight: float) -> None:
+        self.tenant, self.weight = tenant, weight
+        self.charged = self.prompts = 0.0
+        self.num_live = self.num_standing = 0
         self.waiting: dict[str, Entry] = {}
 
     @property
-    def counter(self) -> int:
+    def counter(self) -> float:
         """The paper's: the prompts of those that wait do not count yet."""
         return self.charged + next((each.before for each in self.waiting.values()), self.prompts)
 
@@ -56,7 +60,7 @@ class Entry:
 
     __slots__ = ("account", "before", "cost")
 
-    def __init__(self, account: Account, cost: int) -> None:
+    def __init__(self, account: Account, cost: float) -> None:
         self.account, self.cost, self.before = account, cost, account.prompts
 
 
@@ -71,6 +75,9 @@ class VirtualTokenCounter(OrderPolicy):
     A request's rank is what its tenant's counter will be when all of that tenant's earlier ones have been let in, so
     that ranks stay right while several are let in at once. A preempted sequence keeps its request's place. What the
     paper leaves open: prefixes found in the cache are charged like computed ones.
+
+    `weights`: of tenants; one of weight 2 gets twice what one of weight 1 gets, which is that of those not named
+    (section 4.3, weighted VTC).
     """
 
     observes: ClassVar[tuple[type, ...]] = (
@@ -81,8 +88,14 @@ class VirtualTokenCounter(OrderPolicy):
         RequestEnded,
     )
 
-    def __init__(self) -> None:
+    def __init__(self, weights: dict[str, float] | None = None) -> None:
         self.revision = 0
+        self._weights = weights or {}
+        for tenant, weight in self._weights.items():
+            if not 0 < weight < inf:
+                raise ConfigurationError(
+                    f"vtc: the weight of tenant {tenant!r} is {weight}; it must be above 0 and finite"
+                )
         self._accounts: dict[str, Account] = {}
         self._backlogged: dict[str, Account] = {}
         self._last_left: Account | None = None
@@ -92,12 +105,12 @@ class VirtualTokenCounter(OrderPolicy):
         self._decoding: dict[str, Account] = {}
         self._ended: list[int] = []
 
-    def counter(self, tenant: str) -> int:
-        """What a tenant has been given, in weighted tokens and with what it was lifted by."""
+    def counter(self, tenant: str) -> float:
+        """What a tenant has been given, in weighted tokens by its weight and with what it was lifted by."""
         account = self._accounts.get(tenant)
         return 0 if account is None else account.counter
 
-    def decide(self, sequence: SequenceView, now_s: float) -> Rank:
+    def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         entry = self._entries[sequence.request.request_id]
         return (entry.account.charged + entry.before,)
 
@@ -120,7 +133,7 @@ class VirtualTokenCounter(OrderPolicy):
             self._lift(account)
             self._backlogged[event.tenant] = account
             self.revision += len(self._backlogged) > 1
-        entry = Entry(account, INPUT_WEIGHT * event.prompt_tokens)
+        entry = Entry(account, INPUT_WEIGHT * event.prompt_tokens / account.weight)
         account.waiting[event.request_id] = self._entries[event.request_id] = entry
         account.prompts += entry.cost
         account.num_live += 1
@@ -129,11 +142,11 @@ class VirtualTokenCounter(OrderPolicy):
         if tenant not in self._accounts:
             if len(self._accounts) >= MOST_TENANTS:
                 self._forget()
-            self._accounts[tenant] = Account(tenant)
+            self._accounts[tenant] = Account(tenant, self._weights.get(tenant, 1.0))
         return self._accounts[tenant]
 
     @property
-    def _level(self) -> int:
+    def _level(self) -> float:
         """What a tenant that comes back is lifted to."""
         if self._backlogged:
             return min(account.counter for account in self._backlogged.values())
@@ -180,7 +193,7 @@ class VirtualTokenCounter(OrderPolicy):
                 self._leave(account)
         if not record.failed:
             for account in self._decoding.values():
-                account.charged += OUTPUT_WEIGHT * account.num_standing
+                account.charged += OUTPUT_WEIGHT * account.num_standing / account.weight
             for units in record.explicit:
                 if units.emits:
                     self._charge(units.sequence_number, 1)
@@ -205,4 +218,4 @@ class VirtualTokenCounter(OrderPolicy):
 
     def _charge(self, number: int, num_tokens: int) -> None:
         if (account := self._sequences.get(number)) is not None:
-            account.charged += OUTPUT_WEIGHT * num_tokens
+            account.charged += OUTPUT_WEIGHT * num_tokens / account.weight

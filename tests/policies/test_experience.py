@@ -1,0 +1,64 @@
+"""What readers of a stream experience."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weft.policies.experience import Expectation, Reading
+
+EXPECTED = Expectation(ttft_s=1.0, tokens_per_s=5.0)
+
+
+def test_nobody_is_disappointed_before_anything_is_expected() -> None:
+    assert Reading().advanced(1.0, 0, 5.0).quality(EXPECTED) == 1.0
+
+
+def test_nothing_at_all_is_no_quality() -> None:
+    assert Reading().advanced(9.0, 0, 5.0).quality(EXPECTED) == 0.0
+
+
+def test_tokens_at_the_pace_expected_are_perfect_and_faster_ones_no_better() -> None:
+    begun = Reading().advanced(1.0, 0, 5.0)
+    even, fast = begun.advanced(11.0, 50, 5.0), begun.advanced(11.0, 500, 5.0)
+    assert even.quality(EXPECTED) == fast.quality(EXPECTED) == pytest.approx(1.0)
+
+
+def test_a_reader_lives_on_what_came_early() -> None:
+    """Fifty tokens within a second last for ten at five a second."""
+    early = Reading().advanced(1.0, 0, 5.0).advanced(2.0, 50, 5.0).advanced(11.0, 50, 5.0)
+    assert early.read == pytest.approx(50.0)
+    assert early.quality(EXPECTED) == pytest.approx(1.0)
+    assert early.advanced(21.0, 50, 5.0).quality(EXPECTED) < 0.9
+
+
+def test_a_slow_stream_is_read_as_it_comes() -> None:
+    slow = Reading().advanced(1.0, 0, 5.0).advanced(11.0, 25, 5.0)
+    assert slow.read == pytest.approx(25.0)
+    assert slow.quality(EXPECTED) == pytest.approx(0.5)
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 5.0), st.integers(0, 40)), min_size=1, max_size=8))
+def test_reading_never_outruns_what_came_nor_its_own_speed(parts: list[tuple[float, int]]) -> None:
+    reading, time_s, arrived = Reading(), 0.0, 0
+    for duration_s, tokens in parts:
+        before, time_s, arrived = reading, time_s + duration_s, arrived + tokens
+        reading = reading.advanced(time_s, arrived, 5.0)
+        assert before.read <= reading.read <= min(arrived, before.read + 5.0 * duration_s) + 1e-6
+        assert reading.area >= before.area
+        assert 0.0 <= reading.quality(EXPECTED) <= 1.0
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 5.0), st.integers(0, 40)), min_size=1, max_size=8))
+def test_the_area_is_that_below_the_curve(parts: list[tuple[float, int]]) -> None:
+    """Against a sum over small steps."""
+    reading, time_s, arrived = Reading(), 0.0, 0.0
+    read = area = 0.0
+    for duration_s, tokens in parts:
+        num_steps = 2000
+        span_s, rate = duration_s / num_steps, tokens / duration_s
+        for step in range(1, num_steps + 1):
+            before, read = read, min(arrived + rate * span_s * step, read + 5.0 * span_s)
+            area += (before + read) / 2 * span_s
+        time_s, arrived = time_s + duration_s, arrived + tokens
+        reading = reading.advanced(time_s, arrived, 5.0)
+    assert reading.area == pytest.approx(area, rel=0.02, abs=0.05)
