@@ -53,6 +53,7 @@ VERBS: Mapping[str, Verb] = {
     "papers.report": Verb("Claim, measured, verdict, as a page.", "weft.cli.papers:report_command"),
     "papers.run": Verb("Measure a card.", "weft.cli.papers:run_command"),
     "papers.show": Verb("What a card says.", "weft.cli.papers:show_command"),
+    "policies": Verb("List policies and their knobs.", "weft.cli.policies:command"),
     "run-batch": Verb("Answer a file of requests.", "weft.cli.run_batch:command"),
     "serve": Verb("Serve a model over HTTP.", "weft.cli.serve:command"),
     "simulate": Verb("Predict how a service fares on given hardware.", "weft.cli.simulate:command"),

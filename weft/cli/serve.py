@@ -13,11 +13,11 @@ import click
 from weft.cli.answering_options import answering_options
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import model_options
+from weft.cli.policy_options import chosen_policies
 from weft.cli.serve_options import caller_options, checked_keys, objective
 from weft.contracts.options import serving_options
 from weft.llm.model_path import resolve_model
 from weft.model_specs.builtin import DEFAULT, NAMES
-from weft.policies.registry import make_order_policy
 
 if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
@@ -159,9 +159,8 @@ def _url(host: str, port: int) -> str:
 def _llm_options(given: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
     """What `AsyncLLM` takes beside the model. Complaints about it come before the port is taken."""
     serving_options(given)
-    make_order_policy(arguments["order"])
-    names = ("tokenizer", "chat_template", "tool_format", "order", "max_queue_delay_s")
-    named = {name: arguments[name] for name in names}
+    names = ("tokenizer", "chat_template", "tool_format", "max_queue_delay_s")
+    named = {name: arguments[name] for name in names} | {"policies": chosen_policies(arguments)}
     return given | named | {"objective": objective(arguments["slo_ttft_ms"], arguments["slo_tpot_ms"])}
 
 

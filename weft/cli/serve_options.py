@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from weft.cli.model_options import Decorator
+from weft.cli.policy_options import policy_options
 from weft.contracts.callers import MOST_OBJECTIVE_S
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.requests import Slo
-from weft.policies.registry import POLICIES
 
 MILLISECONDS = click.FloatRange(min=0, min_open=True, max=MOST_OBJECTIVE_S * 1000)
 FLAGS: tuple[Decorator, ...] = (
@@ -31,12 +31,7 @@ FLAGS: tuple[Decorator, ...] = (
     click.option(
         "--allow-unauthenticated", is_flag=True, help="Without keys, answer other machines than this one too."
     ),
-    click.option(
-        "--order",
-        default="fcfs",
-        show_default=True,
-        help=f"Who runs next: {', '.join(POLICIES['order'])}, or module:Class. vtc: fair to tenants.",
-    ),
+    policy_options,
     click.option(
         "--slo-ttft-ms",
         type=MILLISECONDS,

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import COUNT, FLAGS, NO_PREFIX_CACHING, Decorator
+from weft.cli.policy_options import policy_options
 from weft.cli.simulate_files import Files, file_options, trace_file
 from weft.cli.simulate_sweep import job_count, points_bar, read_sweeps
 from weft.contracts.version import __version__
@@ -27,7 +28,6 @@ from weft.measurement.sweep_html import sweep_page
 from weft.measurement.sweep_plan import Values
 from weft.measurement.sweep_text import describe_sweep
 from weft.model_specs.quantization import QUANTIZATIONS, STATE_FORMATS
-from weft.policies.registry import POLICIES
 from weft.simulator.deployment import DeploymentOptions, plan_deployment
 from weft.simulator.routing import ROUTERS
 
@@ -68,7 +68,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--speculative-model", help="Draft model on the same devices: a name, or a path."),
         click.option("--num-speculative-tokens", type=COUNT, help="That it guesses for each step."),
         click.option("--acceptance-rate", type=float, help="Chance that a guess is right, from 0 to 1."),
-        *(_policy_option(kind) for kind in ("order", "budget", "preempt", "retain")),
+        policy_options,
         *(flag.option(DERIVED.get(flag.field, "")) for flag in FLAGS if flag.field not in NOT_SIMULATED),
         NO_PREFIX_CACHING,
     ]
@@ -93,11 +93,6 @@ def _cost_options(default: DeploymentOptions) -> list[Decorator]:
             help="Directory of measured kernels; auto: what ships for the device; none: the plain roofline.",
         ),
     ]
-
-
-def _policy_option(kind: str) -> Decorator:
-    known = ", ".join(POLICIES[kind])
-    return click.option(f"--{kind}", default=None, help=f"Policy: {known}, or module:Class.")
 
 
 @click.command()

@@ -1,12 +1,13 @@
 """How one replica's engine is set up."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.requests import Slo
 from weft.contracts.state import EncoderGroup, StateLayout
+from weft.policies.choices import PolicyChoices
 from weft.policies.registry import PolicyChoice
 
 UNBOUNDED_TOKENS = 1 << 62
@@ -73,6 +74,16 @@ class EngineConfig:
             raise ConfigurationError(
                 f"max_queue_delay_s is {self.max_queue_delay_s}; it must be above 0 seconds"
             )
+
+    def with_policies(self, policies: PolicyChoices) -> "EngineConfig":
+        """The same with other policies; of those that give way what was chosen here, where nothing is there."""
+        return replace(
+            self,
+            order=policies.order,
+            budget=policies.budget,
+            preempt=policies.preempt or self.preempt,
+            retain=policies.retain,
+        )
 
     @property
     def queue_bound_tokens(self) -> int:

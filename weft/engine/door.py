@@ -6,7 +6,7 @@ from math import inf
 from typing import NoReturn
 
 from weft.contracts.errors import RequestRejected
-from weft.contracts.events import RequestEnded, Status, Transition
+from weft.contracts.events import RequestArrived, RequestEnded, Status, Transition
 from weft.contracts.requests import Request, Slo
 from weft.engine.pace import Pace, within
 from weft.engine.replica import Replica
@@ -52,6 +52,12 @@ class Door:
         self.check_load(request.request_id, request.tenant, request.slo, *tokens)
         if self._pace is not None and within(request.slo, self._objective) < inf:
             self._pace.expect(request.request_id, request.tenant, request.prompt.num_tokens)
+
+    def record_arrival(self, request: Request) -> None:
+        """Record that a request has come."""
+        prompt_tokens, max_tokens = request.prompt.num_tokens, request.sampling.max_tokens
+        about = (request.request_id, request.tenant, prompt_tokens, max_tokens, request.session)
+        self._replica.log.record(RequestArrived(self._replica.now_s, *about))
 
     def record(self, refusal: RequestRejected) -> None:
         """A refusal is an end like any other."""

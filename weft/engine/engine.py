@@ -59,11 +59,7 @@ class Engine:
         replica.now_s = now_s
         if request.request_id in replica.requests:
             raise InvalidRequest(f"request id {request.request_id!r} is in use; give each request its own")
-        prompt_tokens, max_tokens = request.prompt.num_tokens, request.sampling.max_tokens
-        arrival = RequestArrived(
-            now_s, request.request_id, request.tenant, prompt_tokens, max_tokens, request.session
-        )
-        self.log.record(arrival)
+        self._door.record_arrival(request)
         try:
             self._door.check(request)
         except RequestRejected as refusal:

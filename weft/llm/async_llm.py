@@ -33,7 +33,7 @@ from weft.llm.results import (
     joined,
 )
 from weft.observation.event_log import EventLog
-from weft.policies.registry import PolicyChoice, make_order_policy
+from weft.policies.choices import DEFAULT_POLICIES, PolicyChoices
 
 if TYPE_CHECKING:
     from weft.executor.loading import Serving
@@ -48,7 +48,7 @@ class AsyncLLM:
 
     `model`: a Hugging Face directory. `tokenizer`, `chat_template`: files or directories to use instead of the
     model's own. `tool_format`: see `Prompting`. `bounded`: refuse requests while much more waits than the device
-    holds, as a server must; else let all wait. `order`: the policy that says who runs next. `objective`: how fast
+    holds, as a server must; else let all wait. `policies`: who runs next, who gives way. `objective`: how fast
     requests are meant to be answered; `max_queue_delay_s`: how long they may wait; see `EngineConfig`. The rest are the
     fields of `ServingOptions`. Requests that name no seed get noise that follows from their number, so a program that
     asks the same gets the same.
@@ -66,13 +66,13 @@ class AsyncLLM:
         chat_template: str | Path | None = None,
         tool_format: str = "auto",
         bounded: bool = True,
-        order: PolicyChoice = "fcfs",
+        policies: PolicyChoices = DEFAULT_POLICIES,
         objective: Slo | None = None,
         max_queue_delay_s: float | None = None,
         **options: Any,
     ) -> None:
         directory, checked = Path(model), serving_options(options)
-        make_order_policy(order)  # its complaints come before the weights
+        policies.check()  # its complaints come before the weights
         self.serving = self._load(directory, checked)
         self.prompting = self._prompting(directory, tokenizer, chat_template, tool_format)
         self.prompting.warn_of_defaults()
@@ -81,7 +81,9 @@ class AsyncLLM:
             self.serving.executor.runner.sampler.use(self.prompting.grammars)
         self.log = EventLog()
         config = replace(
-            self.serving.config, order=order, objective=objective, max_queue_delay_s=max_queue_delay_s
+            self.serving.config.with_policies(policies),
+            objective=objective,
+            max_queue_delay_s=max_queue_delay_s,
         )
         self._config = config if bounded else replace(config, max_queued_tokens=UNBOUNDED_TOKENS)
         self._driver: EngineDriver | None = None

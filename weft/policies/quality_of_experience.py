@@ -109,14 +109,14 @@ class QualityOfExperience(OrderPolicy):
         losers.sort(key=lambda each: (self.decide(view, each, now_s), each.number), reverse=True)
         return losers[:allowed]
 
-    def _knapsack(self, view: EngineView, now_s: float) -> set[int]:
+    def _knapsack(self, view: EngineView, now_s: float) -> dict[int, None]:
         """The numbers of those that had best run, as many as there are rows and blocks for."""
         running = list(view.running)
         tokens_per_block = sum(s.num_known for s in running) / max(1, sum(s.num_blocks for s in running))
-        room_tokens, chosen = tokens_per_block * view.num_blocks, set[int]()
+        room_tokens, chosen = tokens_per_block * view.num_blocks, dict[int, None]()
         competing = [*running, *view.waiting[:MOST_CONSIDERED]]
         for each in sorted(competing, key=lambda each: (self.decide(view, each, now_s), each.number)):
             if len(chosen) < view.max_running and each.num_known <= room_tokens:
-                chosen.add(each.number)
+                chosen[each.number] = None
                 room_tokens -= each.num_known
         return chosen

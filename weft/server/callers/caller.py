@@ -18,6 +18,7 @@ from weft.server.errors import ApiError
 KEY_TENANT = "weft.key_tenant"
 """Where the scope of a request holds the tenant of its API key (`Gate`)."""
 TENANT_HEADERS = ("x-weft-tenant", "x-llm-d-inference-fairness-id", "x-gateway-inference-fairness-id")
+SESSION_HEADERS = ("x-weft-session", "x-session-id")
 TTFT_HEADERS = ("x-weft-slo-ttft-ms", "x-llm-d-slo-ttft-ms", "x-slo-ttft-ms")
 TPOT_HEADERS = ("x-weft-slo-tpot-ms", "x-llm-d-slo-tpot-ms", "x-slo-tpot-ms")
 
@@ -27,32 +28,38 @@ MILLISECONDS_PER_S = 1000.0
 
 
 def read_caller(scope: Scope, body: object) -> Caller:
-    """The caller of a request: tenant and objectives from headers, `priority` and `cache_salt` from a body that has
-    such fields. Raises `ApiError` 400 for a header that is wrong, 403 for a tenant that the key does not speak for."""
+    """The caller of a request: tenant, session and objectives from headers, `priority` and `cache_salt` from a body that
+    has such fields. Raises `ApiError` 400 for a header that is wrong, 403 for a tenant that the key does not speak for."""
     ttft_s, tpot_s = _objective_s(scope, TTFT_HEADERS), _objective_s(scope, TPOT_HEADERS)
     return Caller(
         tenant_of(scope),
         getattr(body, "priority", None) or 0,
         None if ttft_s is None and tpot_s is None else Slo(ttft_s, tpot_s),
+        session=_name(scope, SESSION_HEADERS),
         cache_salt=getattr(body, "cache_salt", None),
     )
 
 
 def tenant_of(scope: Scope) -> str:
     """The tenant in whose name a request comes. Raises as `read_caller` does."""
-    name, tenant = _header(scope, TENANT_HEADERS)
+    tenant = _name(scope, TENANT_HEADERS)
     own: str | None = scope.get(KEY_TENANT)
     if tenant is None:
         return own or DEFAULT_TENANT
-    if not _NAME.fullmatch(tenant):
-        raise _wrong(name, f"a name of 1 to {MOST_NAME_CHARACTERS} visible ASCII characters")
     if own is not None and tenant != own:
         raise ApiError(
             403,
-            f"this API key does not speak for the tenant that {name} names; leave it out",
+            f"this API key does not speak for the tenant that {_header(scope, TENANT_HEADERS)[0]} names; leave it out",
             code="foreign_tenant",
         )
     return tenant
+
+
+def _name(scope: Scope, names: Sequence[str]) -> str | None:
+    header, name = _header(scope, names)
+    if name is not None and not _NAME.fullmatch(name):
+        raise _wrong(header, f"a name of 1 to {MOST_NAME_CHARACTERS} visible ASCII characters")
+    return name
 
 
 def _objective_s(scope: Scope, names: Sequence[str]) -> float | None:

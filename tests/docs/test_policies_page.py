@@ -1,4 +1,4 @@
-"""The policy in docs/engine.md works as it stands there."""
+"""docs/policies.md lists what ships, and its own policy works as it stands there."""
 
 import re
 from pathlib import Path
@@ -11,9 +11,10 @@ from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import PagedGroup, StateLayout
 from weft.engine.config import EngineConfig
+from weft.policies.listing import Description, describe_policies
 from weft.simulator.fake_model import FakeModelSpec
 
-PAGE = Path(__file__).parents[2] / "docs" / "engine.md"
+PAGE = Path(__file__).parents[2] / "docs" / "policies.md"
 
 
 def test_the_policy_on_the_page_orders_tenants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +37,12 @@ def test_the_policy_on_the_page_orders_tenants(tmp_path: Path, monkeypatch: pyte
     player.settle()
     ends = [event.request_id for event in player.log.events() if isinstance(event, RequestEnded)]
     assert ends == ["greedy/0", "modest/0", "greedy/1", "greedy/2"]
+
+
+@pytest.mark.parametrize("policy", [each for each in describe_policies() if each.kind != "draft"], ids=str)
+def test_every_policy_is_in_the_table_of_its_kind_with_its_knobs(policy: Description) -> None:
+    section = PAGE.read_text().split(f"`--{policy.kind}`")[1].split("\n## ")[0]
+    (row,) = [line for line in section.splitlines() if line.startswith(f"| `{policy.name}`")]
+    for knob in policy.knobs:
+        shown = knob.name if knob.default is None else f"{knob.name}={knob.default}"
+        assert f"`{shown}`" in row
