@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import weft
 from tests.simulator.simulated_service import MODEL, Listed
 from weft.contracts.errors import ConfigurationError, WeftError
-from weft.measurement import sweep_workers
+from weft.measurement.simulation import simulate
 from weft.measurement.sweep import sweep
 from weft.measurement.sweep_plan import MOST_POINTS, Span, Values
 from weft.measurement.sweep_text import describe_sweep
@@ -170,7 +170,7 @@ def test_spans_that_are_none(low: float, high: float, points: int, said: str) ->
 def test_mistakes_are_found_before_anything_runs(
     over: Mapping[str, Values], arguments: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep_workers, "simulate", lambda **_: pytest.fail("it ran"))
+    monkeypatch.setattr("weft.measurement.sweep.simulate", lambda **_: pytest.fail("it ran"))
     with pytest.raises(WeftError, match=said):
         weft.sweep(MODEL, "azure-conv", over, **arguments)
 
@@ -219,7 +219,7 @@ def test_a_defect_comes_with_its_traceback(jobs: int) -> None:
 
 
 def interrupted_sweep() -> None:
-    with workers(2, lambda: None) as run_all:
+    with workers(2, lambda: None, simulate) as run_all:
         run_all([Point({"replicas": 1}, {"model": MODEL, "workload": LISTED})] * 2)
         raise KeyboardInterrupt
 

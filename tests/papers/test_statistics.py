@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weft.measurement.statistics import Interval, quantile
 from weft.papers.card import Effect, Pair
-from weft.papers.statistics import Interval, paired_effect, quantile
+from weft.papers.statistics import paired_effect
 
 VALUES = st.floats(0.1, 100.0)
 

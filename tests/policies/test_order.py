@@ -1,11 +1,14 @@
 """Who runs next."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engine.small_engine import SmallEngine, ask
 from tests.policies.views import Replica, Seen
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import StepRecord
@@ -62,6 +65,17 @@ def test_ageing_never_changes_the_order_of_two_who_wait(
     assert in_order(policy, now_s, one, other) == in_order(policy, now_s + wait_s, one, other)
 
 
+class ByName:
+    """Knows how long outputs may be."""
+
+    def remaining(self, sequence: SequenceView) -> float:
+        return float(sequence.request.sampling.max_tokens)
+
+
+HIGHEST_RATIO: Any = HighestResponseRatio
+"""Of any type, because a type checker takes a policy that inherits for an abstract class."""
+
+
 class Known:
     """Tells the rest of each output by its number."""
 
@@ -110,9 +124,24 @@ def test_the_response_ratio_of_a_long_one_grows_until_it_is_first() -> None:
 
 
 def test_ratios_are_asked_anew_at_fixed_moments() -> None:
-    policy = HighestResponseRatio()
-    policy.observe(StepRecord(0.25, 0, 0.2, 1, 1, (), (), 1, 0, 1))
-    assert policy.rerank.at_s == pytest.approx(0.3)
+    """Each is due when a step has ended after it, until the next one has."""
+    policy, due_s = HighestResponseRatio(), []
+    for number, time_s in enumerate([0.25, 0.28, 0.31, 0.34, 0.55, 0.58]):
+        policy.observe(StepRecord(time_s, number, time_s - 0.01, 1, 1, (), (), 1, 0, 1))
+        if policy.rerank.at_s <= time_s:
+            due_s.append(time_s)
+    assert due_s == [0.25, 0.31, 0.55]
+
+
+def test_a_short_one_overtakes_in_the_queue_as_time_goes_on() -> None:
+    engine = SmallEngine(order=partial(HIGHEST_RATIO, lengths=ByName()), max_running=1)
+    requests = [ask("first", 8, 30), ask("long", 8, 20), ask("short", 8, 2)]
+    for request in requests:
+        engine.submit(request)
+        engine.step()
+    engine.run()
+    engine.expect(*requests)
+    assert engine.ends["short"].time_s < engine.ends["long"].time_s
 
 
 def test_the_longest_cached_prefix_runs_first_while_few_wait() -> None:

@@ -43,6 +43,7 @@ VERBS: Mapping[str, Verb] = {
     "bench.throughput": Verb("Time a load of requests.", "weft.cli.bench_throughput:command"),
     "calibrate": Verb("Measure a model on this machine, to simulate it.", "weft.cli.calibrate:command"),
     "chat": Verb("Talk with a model in the terminal.", "weft.cli.chat:command"),
+    "compare": Verb("Compare policies on the same requests.", "weft.cli.compare:command"),
     "convert": Verb("Turn weights of other formats into a directory to serve.", "weft.cli.convert:command"),
     "doctor": Verb("Check this machine and a model; one fix per finding.", "weft.cli.doctor:command"),
     "env": Verb("Tell versions, processors, memory and GPUs.", "weft.cli.env:command"),

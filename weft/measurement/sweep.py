@@ -6,7 +6,7 @@ from typing import Any
 
 from weft.contracts.errors import ConfigurationError
 from weft.measurement.knee import Bisection, Knee, SecondHalf, second_half
-from weft.measurement.simulation import SimulationResult
+from weft.measurement.simulation import SimulationResult, simulate
 from weft.measurement.sweep_plan import SweepPlan, Values
 from weft.measurement.sweep_workers import Point, RunAll, naming, workers
 from weft.workloads.sessions import Workload
@@ -78,7 +78,7 @@ def sweep(
         raise ConfigurationError(f"jobs is {jobs}; give at least 1")
     counter = _Counter(progress)
     useful = jobs if plan.finds_knee else min(jobs, len(plan.grid))
-    with workers(useful, counter.ended) as run_all:
+    with workers(useful, counter.ended, simulate) as run_all:
         return _Search(plan, _counted(run_all, counter), jobs).sweep()
 
 
@@ -89,7 +89,7 @@ Others = tuple[tuple[str, float], ...]
 class _Search:
     """Runs the points of a plan, and then those that narrow down its knees, all of them in step."""
 
-    def __init__(self, plan: SweepPlan, run_all: RunAll, jobs: int) -> None:
+    def __init__(self, plan: SweepPlan, run_all: RunAll[SimulationResult], jobs: int) -> None:
         self._plan, self._run_all, self._jobs = plan, run_all, jobs
 
     def sweep(self) -> Sweep:
@@ -153,7 +153,7 @@ class _Counter:
             self._progress(self.num_ended, self.num_known)
 
 
-def _counted(run_all: RunAll, counter: _Counter) -> RunAll:
+def _counted(run_all: RunAll[SimulationResult], counter: _Counter) -> RunAll[SimulationResult]:
     def run(points: Sequence[Point]) -> list[SimulationResult]:
         counter.num_known += len(points)
         return run_all(points)

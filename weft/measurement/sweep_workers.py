@@ -8,10 +8,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from weft.contracts.errors import WeftError
-from weft.measurement.simulation import SimulationResult, simulate
 
 DIED = (
     "a process of the sweep died; use fewer processes if memory is short, and in a script of your own guard what it "
@@ -24,9 +23,9 @@ class SweepError(WeftError):
 
 
 class Point(NamedTuple):
-    """One simulation: the values that were swept, and all arguments of `simulate` by name."""
+    """One simulation: what tells it from others, such as the values that were swept, and its arguments by name."""
 
-    at: Mapping[str, float]
+    at: Mapping[str, float | str]
     arguments: Mapping[str, Any]
 
 
@@ -38,24 +37,26 @@ class _Failure(NamedTuple):
 
 
 Ended = Callable[[], None]
-RunAll = Callable[[Sequence[Point]], list[SimulationResult]]
+Result = TypeVar("Result")
+RunAll = Callable[[Sequence[Point]], list[Result]]
 
 
 @contextmanager
-def workers(num_processes: int, ended: Ended) -> Iterator[RunAll]:
-    """What runs points and returns their results in the same order; `ended` is told of each point that is over.
+def workers(num_processes: int, ended: Ended, run: Callable[..., Result]) -> Iterator[RunAll[Result]]:
+    """What runs points and returns their results in the same order; `ended` is told of each point that is over, `run`
+    is called with the arguments of each.
 
     One process: this one. More are started afresh and need nothing of this one but what can be pickled; they end with
     the context, at once where an exception leaves it. Raises `SweepError` for a mistake in a point and for a process
     that died; RuntimeError, with its traceback, for any other failure.
     """
     if num_processes == 1:
-        yield lambda points: _run_here(points, ended)
+        yield lambda points: _run_here(run, points, ended)
         return
     others = active_children()
     pool = ProcessPoolExecutor(num_processes, get_context("spawn"), initializer=_end_silently)
     try:
-        yield lambda points: _run_there(pool, points, ended)
+        yield lambda points: _run_there(pool, run, points, ended)
     except BaseException:
         for process in active_children():
             if process not in others:
@@ -70,19 +71,21 @@ def _end_silently() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def _run_here(points: Sequence[Point], ended: Ended) -> list[SimulationResult]:
+def _run_here(run: Callable[..., Result], points: Sequence[Point], ended: Ended) -> list[Result]:
     results = []
     for point in points:
-        results.append(_checked(point, _run(point)))
+        results.append(_checked(point, _run(run, point)))
         ended()
     return results
 
 
-def _run_there(pool: ProcessPoolExecutor, points: Sequence[Point], ended: Ended) -> list[SimulationResult]:
+def _run_there(
+    pool: ProcessPoolExecutor, run: Callable[..., Result], points: Sequence[Point], ended: Ended
+) -> list[Result]:
     _check_sendable(points[0])
-    futures = {pool.submit(_run, point): index for index, point in enumerate(points)}
-    outcomes: dict[int, SimulationResult | _Failure] = {}
-    results: list[SimulationResult] = []
+    futures = {pool.submit(_run, run, point): index for index, point in enumerate(points)}
+    outcomes: dict[int, Result | _Failure] = {}
+    results: list[Result] = []
     for future in as_completed(futures):
         outcomes[futures[future]] = _received(future)
         ended()
@@ -100,23 +103,23 @@ def _check_sendable(point: Point) -> None:
         ) from None
 
 
-def _received(future: "Future[SimulationResult | _Failure]") -> SimulationResult | _Failure:
+def _received(future: "Future[Result | _Failure]") -> Result | _Failure:
     try:
         return future.result()
     except BrokenProcessPool:
         raise SweepError(DIED) from None
 
 
-def _run(point: Point) -> SimulationResult | _Failure:
+def _run(run: Callable[..., Result], point: Point) -> Result | _Failure:
     try:
-        return simulate(**point.arguments)
+        return run(**point.arguments)
     except WeftError as error:
         return _Failure(str(error), is_mistake=True)
     except Exception:
         return _Failure(traceback.format_exc(), is_mistake=False)
 
 
-def _checked(point: Point, outcome: SimulationResult | _Failure) -> SimulationResult:
+def _checked(point: Point, outcome: Result | _Failure) -> Result:
     if not isinstance(outcome, _Failure):
         return outcome
     if outcome.is_mistake:
@@ -125,7 +128,7 @@ def _checked(point: Point, outcome: SimulationResult | _Failure) -> SimulationRe
 
 
 @contextmanager
-def naming(at: Mapping[str, float]) -> Iterator[None]:
+def naming(at: Mapping[str, float | str]) -> Iterator[None]:
     """Mistakes of a point, with its values."""
     try:
         yield
@@ -133,11 +136,11 @@ def naming(at: Mapping[str, float]) -> Iterator[None]:
         raise SweepError(f"{described(at)}: {error}") from error
 
 
-def described(at: Mapping[str, float]) -> str:
+def described(at: Mapping[str, float | str]) -> str:
     """The values of a point in words."""
     return ", ".join(f"{name}={shown(value)}" for name, value in at.items())
 
 
-def shown(value: float) -> str:
+def shown(value: float | str) -> str:
     """All digits of a whole number, and those of others that anybody reads."""
-    return str(value) if isinstance(value, int) else f"{value:g}"
+    return f"{value:g}" if isinstance(value, float) else str(value)

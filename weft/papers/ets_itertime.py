@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import NamedTuple
 
+from weft.measurement.statistics import quantile
 from weft.measurement.validation.deploying import plan_run
 from weft.measurement.validation.predicting_steps import step_seconds
 from weft.measurement.validation.reading import read_runs
@@ -25,7 +26,6 @@ from weft.papers.card import (
     Regime,
 )
 from weft.papers.regressors import REGRESSORS, Predictor, Row
-from weft.papers.statistics import quantile
 from weft.papers.step_features import step_features
 
 BLOCK_S = 10.0

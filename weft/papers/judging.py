@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
+from weft.measurement.statistics import Interval
 from weft.papers.card import Card, Claim, Origin, Pair
-from weft.papers.statistics import Interval, median_of, paired_effect
+from weft.papers.statistics import median_of, paired_effect
 
 TOLERANCE = 0.25
 """The share of a paper's gain that may be missing where it counts as reproduced."""

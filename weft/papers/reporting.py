@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
 
+from weft.measurement.statistics import Interval
 from weft.papers.card import Card, CardError, Claim, Effect, Origin, Pair
 from weft.papers.catalogue import IDS, find_card
 from weft.papers.judging import Judgement, judge
-from weft.papers.statistics import Interval, paired_effect
+from weft.papers.statistics import paired_effect
 from weft.papers.storing import StoredRun
 
 HEAD = (

@@ -8,7 +8,7 @@ from math import inf
 from weft.contracts.events import Status
 from weft.contracts.options import ServingOptions
 from weft.engine.config import Reservation
-from weft.papers.statistics import quantile
+from weft.measurement.statistics import quantile
 from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
 from weft.simulator.deployment_costs import PLAIN_ROOFLINE
 from weft.simulator.service import RequestOutcome, Watch, simulate_service

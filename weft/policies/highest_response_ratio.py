@@ -3,9 +3,9 @@
 from typing import ClassVar
 
 from weft.contracts.events import Event, StepRecord
-from weft.contracts.policies import EVERY_STEP, EngineView, Rank, SequenceView
+from weft.contracts.policies import EngineView, Rank, SequenceView
 from weft.policies.length_prediction import LearningOrder, LengthSource
-from weft.policies.periodic import next_moment
+from weft.policies.periodic import Moments
 
 
 class HighestResponseRatio(LearningOrder):
@@ -18,13 +18,15 @@ class HighestResponseRatio(LearningOrder):
 
     def __init__(self, lengths: LengthSource | None = None) -> None:
         super().__init__(lengths)
-        self.rerank = EVERY_STEP
+        self._moments = Moments()
+        self.rerank = self._moments.due
 
     def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
         return (-(now_s - sequence.arrival_s) / self.lengths.remaining(sequence), sequence.arrival_s)
 
     def observe(self, event: Event) -> None:
         if isinstance(event, StepRecord):
-            self.rerank = next_moment(event.time_s)
+            self._moments.step_ended(event.time_s)
+            self.rerank = self._moments.due
         else:
             super().observe(event)

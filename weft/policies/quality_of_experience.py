@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import Event, RequestArrived, Status, StepRecord, Transition
-from weft.contracts.policies import EVERY_STEP, EngineView, OrderPolicy, Rank, SequenceView
+from weft.contracts.policies import EngineView, OrderPolicy, Rank, SequenceView
 from weft.policies.experience import Expectation, Reading
-from weft.policies.periodic import next_moment
+from weft.policies.periodic import Moments
 from weft.policies.token_counts import TokenCounts
 
 SMOOTHING = 0.02
@@ -46,7 +46,8 @@ class QualityOfExperience(OrderPolicy):
         self._stops: dict[int, list[tuple[float, int]]] = {}
         self._num_requests = self._num_preemptions = 0
         self._step_s = self._last_step_s = 0.0
-        self.rerank = EVERY_STEP
+        self._moments = Moments()
+        self.rerank = self._moments.due
 
     def observe(self, event: Event) -> None:
         match event:
@@ -62,7 +63,8 @@ class QualityOfExperience(OrderPolicy):
         step_s = event.time_s - max(event.planned_s, self._last_step_s)
         self._step_s += (SMOOTHING if self._step_s else 1.0) * (step_s - self._step_s)
         self._last_step_s = event.time_s
-        self.rerank = next_moment(event.time_s)
+        self._moments.step_ended(event.time_s)
+        self.rerank = self._moments.due
 
     def _on_transition(self, event: Transition) -> None:
         self._counts.on_transition(event)

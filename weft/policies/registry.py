@@ -51,6 +51,9 @@ POLICIES: dict[str, dict[str, str]] = {
 }
 """Every policy that ships, by kind and name."""
 
+ORACLE_SUFFIX = "_oracle"
+"""Behind an order that expects lengths: true ones, which only a simulation knows (`simulator/oracle.py`)."""
+
 DECLARATIONS: dict[str, tuple[str, ...]] = {
     "order": ("rerank", "revision", "observes", "displaces"),
     "budget": ("observes",),
@@ -89,6 +92,11 @@ def _named(kind: str, choice: str) -> object:
 def load_policy(kind: str, name: str) -> Callable[..., object]:
     """What makes the policy of that name; raises `ConfigurationError` where there is none such."""
     target = name if ":" in name else POLICIES[kind].get(name)
+    if target is None and name.endswith(ORACLE_SUFFIX):
+        raise ConfigurationError(
+            f"{kind} policy {name!r} knows the lengths of outputs ahead, which only weft simulate and weft compare do; "
+            f"live, take {name.removesuffix(ORACLE_SUFFIX)!r}, which learns them"
+        )
     if target is None:
         close = get_close_matches(name, POLICIES[kind], n=1)
         known = f"known are {', '.join(POLICIES[kind])}" if POLICIES[kind] else "none ships"

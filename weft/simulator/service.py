@@ -13,6 +13,7 @@ from weft.observation.event_log import EventLog
 from weft.simulator import virtual_time
 from weft.simulator.coasting_driver import Answered, CoastingDriver
 from weft.simulator.deployment import Deployment
+from weft.simulator.oracle import with_oracle
 from weft.simulator.playing import Play, Player
 from weft.simulator.real_world import no_real_world
 from weft.simulator.replica_figures import ReplicaFigures, ReplicaReport
@@ -55,7 +56,8 @@ class SimulatedReplica:
     def __init__(self, deployment: Deployment, output_tokens: dict[str, tuple[int, ...]], seed: int) -> None:
         self.log = EventLog()
         self.executor = SimulatedExecutor(deployment, output_tokens, deployment.depth, seed)
-        self.driver = CoastingDriver(deployment.config, self.executor, self.log)
+        config = with_oracle(deployment.config, output_tokens)
+        self.driver = CoastingDriver(config, self.executor, self.log)
         self.figures = ReplicaFigures(self.log, max(deployment.config.num_blocks.values()))
         self.num_outstanding = self.num_requests = 0
 

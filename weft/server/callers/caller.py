@@ -28,8 +28,9 @@ MILLISECONDS_PER_S = 1000.0
 
 
 def read_caller(scope: Scope, body: object) -> Caller:
-    """The caller of a request: tenant, session and objectives from headers, `priority` and `cache_salt` from a body that
-    has such fields. Raises `ApiError` 400 for a header that is wrong, 403 for a tenant that the key does not speak for."""
+    """The caller of a request: tenant, session and objectives from headers, `priority` and `cache_salt` from a body
+    that has such fields. Raises `ApiError` 400 for a header that is wrong, 403 for a tenant that the key does not speak
+    for."""
     ttft_s, tpot_s = _objective_s(scope, TTFT_HEADERS), _objective_s(scope, TPOT_HEADERS)
     return Caller(
         tenant_of(scope),

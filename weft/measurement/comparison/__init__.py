@@ -1,0 +1,1 @@
+"""Policies side by side: the same requests under each, how they differ, and how sure that is."""

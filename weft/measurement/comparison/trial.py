@@ -1,0 +1,85 @@
+"""One policy, one seed, one variation of a workload: simulated."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.requests import Slo
+from weft.measurement.comparison.run_figures import RunFigures, run_figures
+from weft.measurement.comparison.stays import Stays
+from weft.measurement.simulation import bounded_workload, deployment_options
+from weft.simulator.deployment import DeploymentOptions, plan_deployment
+from weft.simulator.service import RequestOutcome, simulate_service
+from weft.workloads.sessions import Workload
+from weft.workloads.variations import OtherArrivals, OtherOutputs
+
+LONELY_PER_S = 1e-4
+"""A rate at which requests do not meet."""
+TTFT_SCALE, TPOT_SCALE = 5.0, 2.0
+"""Objectives where none are given, as multiples of what requests take that are alone: choices of ours."""
+
+
+class Variation(NamedTuple):
+    """How a workload is changed: `load` times its rate, `outputs` times as long, and, above 0, gaps of arrivals with
+    the coefficient of variation `burstiness`."""
+
+    load: float = 1.0
+    outputs: float = 1.0
+    burstiness: float = 0.0
+
+
+PLAIN = Variation()
+
+
+class Question(NamedTuple):
+    """What all trials of a comparison have in common. `rate`: sessions per second."""
+
+    model: str
+    workload: str
+    rate: float
+    requests: int
+    options: DeploymentOptions
+    objective: Slo
+
+
+def run_trial(
+    question: Question, choices: Mapping[str, str], seed: int, variation: Variation = PLAIN
+) -> RunFigures:
+    """The same arguments give the same figures."""
+    outcomes, stays = list[RequestOutcome](), Stays()
+    deployment = plan_deployment(question.model, deployment_options(question.options, dict(choices)))
+    replicas = simulate_service(
+        deployment, varied(question, seed, variation), outcomes.append, stays.watch, seed, 1
+    )
+    return run_figures(outcomes, stays, question.objective, sum(each.preemptions for each in replicas))
+
+
+def varied(question: Question, seed: int, variation: Variation) -> Workload:
+    """The workload of a trial: sessions depend on the seed, and on nothing that the variation does not name."""
+    rate = question.rate * variation.load
+    found = bounded_workload(question.workload, rate, seed, question.requests, None)
+    if variation.outputs != 1.0:
+        found = OtherOutputs(found, variation.outputs)
+    return OtherArrivals(found, rate, variation.burstiness, seed) if variation.burstiness else found
+
+
+def derived_objective(model: str, workload: str, options: DeploymentOptions, given: Slo) -> Slo:
+    """What is given, and for the rest multiples of the median times of requests that are alone."""
+    if given.ttft_s is not None and given.tpot_s is not None:
+        return given
+    alone = Question(model, workload, LONELY_PER_S, 60, options, Slo())
+    found = run_trial(alone, {}, 0, Variation(burstiness=1.0))
+    return Slo(
+        TTFT_SCALE * found.ttft_p50_s if given.ttft_s is None else given.ttft_s,
+        TPOT_SCALE * found.tpot_p50_s if given.tpot_s is None else given.tpot_s,
+    )
+
+
+def own_rate_per_s(workload: str) -> float:
+    """Sessions per second of a workload as it is, over its first thousand."""
+    arrivals_s = [each.arrival_s for each in bounded_workload(workload, None, 0, 1000, None).sessions()]
+    if len(arrivals_s) < 2 or arrivals_s[-1] <= arrivals_s[0]:
+        raise ConfigurationError(
+            f"workload {workload} has no rate of its own; say at which --rate to play it"
+        )
+    return (len(arrivals_s) - 1) / (arrivals_s[-1] - arrivals_s[0])
