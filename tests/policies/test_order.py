@@ -71,6 +71,8 @@ class ByName:
     def remaining(self, sequence: SequenceView) -> float:
         return float(sequence.request.sampling.max_tokens)
 
+    total = remaining
+
 
 HIGHEST_RATIO: Any = HighestResponseRatio
 """Of any type, because a type checker takes a policy that inherits for an abstract class."""
@@ -84,6 +86,9 @@ class Known:
 
     def remaining(self, sequence: SequenceView) -> float:
         return self.rest[sequence.number]
+
+    def total(self, sequence: SequenceView) -> float:
+        return self.rest[sequence.number] + sequence.num_output_tokens
 
 
 def test_the_earliest_deadline_runs_first_and_those_without_have_the_default() -> None:
@@ -104,11 +109,14 @@ def test_the_shortest_runs_first_until_waiting_outweighs_it() -> None:
     assert in_order(policy, 9.0, Seen(0, 0.0), Seen(1, 9.0)) == [0, 1]
 
 
-def test_only_who_takes_much_longer_gives_way_to_a_shorter_one() -> None:
-    policy = ShortestRemainingFirst(lengths=Known(10.0, 15.0, 80.0, 30.0))
-    head, near, longest, long = (Seen(number) for number in range(4))
-    assert policy.displace(Replica(), head, [near, longest, long], 0.0) == (longest,)
-    assert policy.displace(Replica(), head, [near], 0.0) == ()
+def test_who_takes_longest_gives_way_to_a_shorter_one_unless_it_is_nearly_done() -> None:
+    policy = ShortestRemainingFirst(lengths=Known(10.0, 5.0, 80.0, 30.0))
+    head, short, longest, long = (Seen(number) for number in range(4))
+    assert policy.displace(Replica(), head, [short, longest, long], 0.0) == (longest,)
+    assert policy.displace(Replica(), head, [short], 0.0) == ()
+    nearly_done = Seen(2, num_output_tokens=321)  # of 401
+    assert policy.displace(Replica(), head, [nearly_done, long], 0.0) == (long,)
+    assert policy.displace(Replica(), head, [nearly_done], 0.0) == ()
 
 
 def test_who_has_aged_does_not_give_way_to_a_shorter_newcomer() -> None:
@@ -170,6 +178,7 @@ def test_who_comes_back_queues_behind_all_others() -> None:
         (lambda: EarliestDeadlineFirst(0.0), "default_ttft_s is 0.0; it must be above 0 seconds"),
         (lambda: ShortestJobFirst(-1.0), "ageing_tokens_per_s is -1.0; it must be 0 or more"),
         (lambda: TinyQuanta(0), "quantum_tokens is 0; it must be at least 1"),
+        (lambda: ShortestRemainingFirst(0.0, 1.5), "preemptible_share is 1.5; it must be between 0 and 1"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(make: Callable[[], object], message: str) -> None:

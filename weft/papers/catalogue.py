@@ -15,6 +15,11 @@ IDS = (
     "ets-itertime",
     "idealized-runtime",
     "beyond-inference-overheads",
+    "chunked-prefill",
+    "vtc",
+    "andes",
+    "trail",
+    "tiny-quanta",
 )
 """In the order in which they are listed; the file of a card is named by its id, with underscores."""
 

@@ -7,12 +7,17 @@ from math import inf
 
 from weft.contracts.events import Status
 from weft.contracts.options import ServingOptions
+from weft.contracts.requests import Slo
 from weft.engine.config import Reservation
+from weft.measurement.comparison.run_figures import RunFigures, run_figures
+from weft.measurement.comparison.stays import Stays
 from weft.measurement.statistics import quantile
 from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
 from weft.simulator.deployment_costs import PLAIN_ROOFLINE
 from weft.simulator.service import RequestOutcome, Watch, simulate_service
+from weft.workloads.limits import Limited
 from weft.workloads.sessions import Workload
+from weft.workloads.variations import OtherArrivals
 
 WARM_UP_SHARE = 0.2
 """Of the requests, the first, which find an empty server."""
@@ -28,16 +33,44 @@ LONELY_PER_S = 1e-4
 
 MOST_DOUBLINGS = 16
 
+CROWD_PER_S = 1e6
+
 
 def served(
-    model: str, hardware: str, sizes: ServingOptions, *, budget: str, tp: int = 1, pp: int = 1
+    model: str,
+    hardware: str,
+    sizes: ServingOptions,
+    *,
+    budget: str,
+    order: str = "fcfs",
+    tp: int = 1,
+    pp: int = 1,
 ) -> Deployment:
     """A model on devices of a kind, one replica, with a scheduler, on the plain roofline, and with a host that
     prepares steps while others run: stored results rest on both. Raises `ConfigurationError` for what cannot be."""
     options = DeploymentOptions(
-        hardware=hardware, tp=tp, pp=pp, profiles=PLAIN_ROOFLINE, server="weft", budget=budget, serving=sizes
+        hardware=hardware,
+        tp=tp,
+        pp=pp,
+        profiles=PLAIN_ROOFLINE,
+        server="weft",
+        budget=budget,
+        order=order,
+        serving=sizes,
     )
     return plan_deployment(model, options)
+
+
+def run_of(deployment: Deployment, workload: Workload, objective: Slo) -> RunFigures:
+    """All figures of a run, its warm-up left out."""
+    outcomes, stays = list[RequestOutcome](), Stays()
+    replicas = simulate_service(deployment, workload, outcomes.append, stays.watch)
+    return run_figures(outcomes, stays, objective, sum(each.preemptions for each in replicas))
+
+
+def crowd(workload: Workload, number: int) -> Workload:
+    """So many of its requests, all at about time 0, to find a capacity by."""
+    return Limited(OtherArrivals(workload, CROWD_PER_S, 1.0), number)
 
 
 def reserving(deployment: Deployment) -> Deployment:

@@ -7,6 +7,7 @@ from typing import ClassVar, Protocol
 
 from weft.contracts.events import Event, RequestArrived, RequestEnded, Status, Transition
 from weft.contracts.policies import OrderPolicy, SequenceView
+from weft.contracts.requests import Request
 
 MOST_REMEMBERED = 64
 """Outputs of a class: the newest, so that what is learned follows what is asked."""
@@ -20,6 +21,9 @@ class LengthSource(Protocol):
 
     def remaining(self, sequence: SequenceView) -> float:
         """At least 1, beyond those that it has."""
+
+    def total(self, sequence: SequenceView) -> float:
+        """What was to be expected of it at first, whatever it has by now."""
 
 
 class Lengths:
@@ -65,7 +69,13 @@ class LengthPredictor:
 
     def remaining(self, sequence: SequenceView) -> float:
         """Never more than the request allows."""
-        request, emitted = sequence.request, sequence.num_output_tokens
+        return self._remaining(sequence.request, sequence.num_output_tokens)
+
+    def total(self, sequence: SequenceView) -> float:
+        """From those that have ended by now."""
+        return self._remaining(sequence.request, 0)
+
+    def _remaining(self, request: Request, emitted: int) -> float:
         known = self._classes.get((request.tenant, request.prompt.num_tokens.bit_length()))
         lengths = known if known is not None and len(known) >= LEAST_REMEMBERED else self._all
         most = max(1, request.sampling.max_tokens - emitted)

@@ -3,24 +3,48 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+from weft.contracts.errors import ConfigurationError
 from weft.contracts.policies import EngineView, SequenceView
+from weft.policies.length_prediction import LengthSource
 from weft.policies.shortest_job_first import ShortestJobFirst
-
-HYSTERESIS = 2.0
-"""One that runs gives way where it is expected to take more than so many times as long: what it has computed is lost or
-moved, and expectations are not exact. A choice of ours."""
 
 
 class ShortestRemainingFirst(ShortestJobFirst):
-    """As `ShortestJobFirst`, but who runs gives way to one that waits and is expected to be done much sooner (SRPT:
-    Schrage, Operations Research 1968; with expected lengths as in Shahout et al., TRAIL, arXiv 2410.01035)."""
+    """As `ShortestJobFirst`, but who runs gives way to one that waits and is expected to be done sooner (SRPT: Schrage,
+    Operations Research 1968). Only as long as it has less than a share of the tokens that were expected of it at first:
+    later there is much state to lose and little to gain (limited preemption: Shahout et al., TRAIL, arXiv 2410.01035,
+    section 3.3). And only for one that is expected to take fewer tokens by more than would have to be computed
+    anew, or every newcomer would throw somebody out, and all would be slower for it.
+
+    `preemptible_share`: that share, from 0 (nobody gives way) to 1.
+    """
 
     displaces: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        ageing_tokens_per_s: float = 10.0,
+        preemptible_share: float = 0.8,
+        lengths: LengthSource | None = None,
+    ) -> None:
+        super().__init__(ageing_tokens_per_s, lengths)
+        if not 0 <= preemptible_share <= 1:
+            raise ConfigurationError(
+                f"srpt: preemptible_share is {preemptible_share}; it must be between 0 and 1"
+            )
+        self._preemptible_share = preemptible_share
 
     def displace(
         self, view: EngineView, head: SequenceView, candidates: Sequence[SequenceView], now_s: float
     ) -> Sequence[SequenceView]:
-        longest = max(candidates, key=lambda each: (self.decide(view, each, now_s), each.number))
-        much_longer = self.lengths.remaining(longest) > HYSTERESIS * self.lengths.remaining(head)
-        is_later = self.decide(view, longest, now_s) > self.decide(view, head, now_s)
-        return (longest,) if much_longer and is_later else ()
+        head_rank, head_tokens = self.decide(view, head, now_s), self.lengths.remaining(head)
+        able = [each for each in candidates if self._may_give_way(each, head_tokens)]
+        if not able:
+            return ()
+        longest = max(able, key=lambda each: (self.decide(view, each, now_s), each.number))
+        return (longest,) if self.decide(view, longest, now_s) > head_rank else ()
+
+    def _may_give_way(self, sequence: SequenceView, head_tokens: float) -> bool:
+        gain = self.lengths.remaining(sequence) - head_tokens
+        is_early = sequence.num_output_tokens < self._preemptible_share * self.lengths.total(sequence)
+        return is_early and gain > sequence.num_computed

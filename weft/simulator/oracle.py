@@ -20,8 +20,11 @@ class TrueLengths:
 
     def remaining(self, sequence: SequenceView) -> float:
         """At least 1."""
-        total = max(self._lengths[sequence.request.request_id])
-        return float(max(1, total - sequence.num_output_tokens))
+        return max(1.0, self.total(sequence) - sequence.num_output_tokens)
+
+    def total(self, sequence: SequenceView) -> float:
+        """Of the longest."""
+        return float(max(self._lengths[sequence.request.request_id]))
 
 
 def with_oracle(config: EngineConfig, lengths: Mapping[str, Sequence[int]]) -> EngineConfig:
