@@ -53,6 +53,16 @@ class Door:
         if self._pace is not None and within(request.slo, self._objective) < inf:
             self._pace.expect(request.request_id, request.tenant, request.prompt.num_tokens)
 
+    def check_ahead(self, request_id: str, tenant: str, slo: Slo | None, prompt_tokens: int) -> None:
+        """As `check_load`, of a request that is not here yet; where it is refused, it comes and ends."""
+        try:
+            self.check_load(request_id, tenant, slo, prompt_tokens)
+        except RequestRejected as refusal:
+            now_s = self._replica.now_s
+            self._replica.log.record(RequestArrived(now_s, request_id, tenant, prompt_tokens, 0))
+            self.record(refusal)
+            raise
+
     def record_arrival(self, request: Request) -> None:
         """Record that a request has come."""
         prompt_tokens, max_tokens = request.prompt.num_tokens, request.sampling.max_tokens

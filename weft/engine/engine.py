@@ -8,8 +8,9 @@ is the loop that connects it with an executor; a test or a simulator may be anot
 from collections.abc import Sequence as SequenceOf
 
 from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected, WeftError
-from weft.contracts.events import RequestArrived, Status, WeightsUpdated
+from weft.contracts.events import Status, WeightsUpdated
 from weft.contracts.execution import ExecutorTraits
+from weft.contracts.policies import EngineView
 from weft.contracts.prompts import Sharing
 from weft.contracts.requests import Request, Slo
 from weft.contracts.steps import Step, StepResult
@@ -48,6 +49,11 @@ class Engine:
         self._door = Door(self._replica)
         self._coasting = Coasting(self._replica, self._door)
 
+    @property
+    def view(self) -> EngineView:
+        """What policies see of it."""
+        return self._replica.view
+
     def submit(self, request: Request, now_s: float, *, stream: bool = False, tells: bool = True) -> None:
         """Let a request wait for its turn. With `stream`, tokens are told as they come; unless it `tells`, nothing of
         it is but what the log says.
@@ -75,12 +81,7 @@ class Engine:
         """Raise `RequestRejected`, and record it, where such a request would not be let in now; one that is let in
         is not here yet. For who knows about what a request will be before it is there."""
         self._replica.now_s = now_s
-        try:
-            self._door.check_load(request_id, tenant, slo, prompt_tokens)
-        except RequestRejected as refusal:
-            self.log.record(RequestArrived(now_s, request_id, tenant, prompt_tokens, 0))
-            self._door.record(refusal)
-            raise
+        self._door.check_ahead(request_id, tenant, slo, prompt_tokens)
 
     def _begin(self, record: RequestRecord) -> None:
         replica, client = self._replica, record.client

@@ -25,6 +25,19 @@ class Counter:
         self.value += amount
 
 
+class Sum:
+    """A measure, such as of seconds, that only grows."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+    def add(self, amount: float) -> None:
+        """Add `amount`, 0 or more."""
+        self.value += amount
+
+
 class LabelledCounter:
     """A number that only grows, split by a label.
 

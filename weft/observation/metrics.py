@@ -5,6 +5,7 @@ and the transfers under way.
 """
 
 from weft.contracts.events import (
+    ENDS,
     DraftVerified,
     FirstToken,
     PrefixLookup,
@@ -17,7 +18,7 @@ from weft.contracts.events import (
     Transition,
 )
 from weft.observation.event_log import EventLog
-from weft.observation.instruments import Bucket, Counter, Gauge, Histogram, LabelledCounter
+from weft.observation.instruments import Bucket, Counter, Gauge, Histogram, LabelledCounter, Sum
 from weft.observation.token_intervals import TokenIntervals
 
 __all__ = ["Bucket", "Counter", "EngineMetrics", "Gauge", "Histogram", "LabelledCounter"]
@@ -67,6 +68,7 @@ class EngineMetrics:
     `prompt_tokens` counts a prompt when its first output token is known, or at its end where it has none.
     `generation_tokens` counts output tokens as steps bring them; what was under way for a sequence that has ended
     is not counted, while in a search each step of each hypothesis is.
+    `preempted_seconds` adds up, over sequences, the time from losing a place to running again, or to the end.
     `prefix_cache_queries` and `prefix_cache_hits` are tokens. Labels: `num_preemptions`,
     `requests_rejected`, `requests_failed`, `requests_cancelled` by reason, `request_success` by finish
     reason, `transfers` (ended ones) and `transfers_failed` by kind.
@@ -84,7 +86,8 @@ class EngineMetrics:
         self.prefix_cache_queries, self.prefix_cache_hits = Counter(), Counter()
         self.prompt_tokens, self.generation_tokens = Counter(), Counter()
         self.draft_tokens, self.draft_accepted = Counter(), Counter()
-        self.num_preemptions = LabelledCounter()
+        self.num_preemptions, self.preempted_seconds = LabelledCounter(), Sum()
+        self._preempted_s: dict[int, float] = {}
         self.request_success = LabelledCounter()
         self.requests_rejected, self.requests_failed = LabelledCounter(), LabelledCounter()
         self.requests_cancelled = LabelledCounter()
@@ -115,6 +118,7 @@ class EngineMetrics:
 
     def _on_transition(self, event: Transition) -> None:
         self._intervals.on_transition(event)
+        self._on_place(event)
         if event.after is Status.RUNNING:
             request = self._unfinished.get(event.request_id)
             if request is not None and not request.has_run:
@@ -122,6 +126,15 @@ class EngineMetrics:
                 self.request_queue_time_seconds.observe(event.time_s - request.arrival_s)
         elif event.after is Status.PREEMPTED and event.before is Status.RUNNING:
             self.num_preemptions.inc(event.reason)
+
+    def _on_place(self, event: Transition) -> None:
+        number = event.sequence_number
+        if event.after is Status.PREEMPTED and event.before is Status.RUNNING:
+            self._preempted_s[number] = event.time_s
+        elif event.after is Status.RUNNING or event.after in ENDS:
+            since_s = self._preempted_s.pop(number, None)
+            if since_s is not None:
+                self.preempted_seconds.add(event.time_s - since_s)
 
     def _on_prefix_lookup(self, event: PrefixLookup) -> None:
         self.prefix_cache_queries.inc(event.queried_tokens)

@@ -99,6 +99,14 @@ class RequestTimeline(NamedTuple):
     ends: tuple[Transition, ...]
     end: RequestEnded | None
 
+    @property
+    def preempted_s(self) -> float:
+        """Sequence seconds from losing a place to running again, as far as they are over."""
+        lost = (Status.PREEMPTED, Status.BLOCKED)
+        return sum(
+            span.to_s - span.from_s for span in self.spans if span.status in lost and span.to_s is not None
+        )
+
 
 def timeline(events: Iterable[Event], request_id: str) -> RequestTimeline:
     """Gather what happened to a request; events of other requests may be among them.

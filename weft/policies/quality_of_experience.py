@@ -104,20 +104,24 @@ class QualityOfExperience(OrderPolicy):
         self, view: EngineView, head: SequenceView, candidates: Sequence[SequenceView], now_s: float
     ) -> Sequence[SequenceView]:
         allowed = int(self._preemptions_per_request * self._num_requests) - self._num_preemptions
-        chosen = self._knapsack(view, now_s)
-        if head.number not in chosen or allowed < 1:
+        if allowed < 1:
+            return ()
+        competing = [*view.running, *view.waiting[:MOST_CONSIDERED]]
+        ranks = {each.number: self.decide(view, each, now_s) for each in competing}
+        competing.sort(key=lambda each: (ranks[each.number], each.number))
+        chosen = self._knapsack(view, competing)
+        if head.number not in chosen:
             return ()
         losers = [each for each in candidates if each.number not in chosen]
-        losers.sort(key=lambda each: (self.decide(view, each, now_s), each.number), reverse=True)
+        losers.sort(key=lambda each: (ranks[each.number], each.number), reverse=True)
         return losers[:allowed]
 
-    def _knapsack(self, view: EngineView, now_s: float) -> dict[int, None]:
-        """The numbers of those that had best run, as many as there are rows and blocks for."""
+    def _knapsack(self, view: EngineView, competing: Sequence[SequenceView]) -> dict[int, None]:
+        """The numbers of those that had best run, the first first, as many as there are rows and blocks for."""
         running = list(view.running)
         tokens_per_block = sum(s.num_known for s in running) / max(1, sum(s.num_blocks for s in running))
         room_tokens, chosen = tokens_per_block * view.num_blocks, dict[int, None]()
-        competing = [*running, *view.waiting[:MOST_CONSIDERED]]
-        for each in sorted(competing, key=lambda each: (self.decide(view, each, now_s), each.number)):
+        for each in competing:
             if len(chosen) < view.max_running and each.num_known <= room_tokens:
                 chosen[each.number] = None
                 room_tokens -= each.num_known

@@ -48,6 +48,7 @@ def _counters(page: PrometheusText, metrics: EngineMetrics) -> None:
         ("prefix_cache_queries", "Prompt tokens looked up in the prefix cache."),
         ("prefix_cache_hits", "Prompt tokens found in the prefix cache."),
         ("num_preemptions", "Sequences that had to give up their place."),
+        ("preempted_seconds", "Time that sequences spent without the place they had to give up."),
         ("prompt_tokens", "Prompt tokens of requests that have output."),
         ("generation_tokens", "Output tokens."),
     ):

@@ -15,7 +15,7 @@ class PrometheusText:
         self._prefix, self._labels = prefix, labels
         self._lines: list[str] = []
 
-    def counter(self, name: str, meaning: str, by_label: Mapping[str, int], label: str = "") -> None:
+    def counter(self, name: str, meaning: str, by_label: Mapping[str, float], label: str = "") -> None:
         """A counter, its total under the key "", or one value for each value of a label."""
         self._begin(name, meaning, "counter")
         for value, count in by_label.items():

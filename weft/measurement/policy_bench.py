@@ -1,0 +1,144 @@
+"""What one decision of each policy costs, with so many sequences running and as many waiting."""
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+from weft.contracts.events import RequestArrived
+from weft.contracts.execution import ExecutorTraits
+from weft.contracts.policies import BlocksCached, BlocksIdled, RetainPolicy
+from weft.contracts.prompts import LengthPrompt
+from weft.contracts.requests import Request, SamplingParams, Slo
+from weft.contracts.state import PagedGroup, StateLayout
+from weft.contracts.steps import StepResult
+from weft.engine.config import EngineConfig
+from weft.engine.engine import Engine
+from weft.policies.choices import KINDS
+from weft.policies.registry import (
+    POLICIES,
+    PolicyChoice,
+    make_budget_policy,
+    make_order_policy,
+    make_preempt_policy,
+    make_retain_policy,
+)
+
+PROMPT_TOKENS, OUTPUT_TOKENS = 32, 64
+BLOCKS_PER_SEQUENCE = 16
+"""Idle ones, of which the retain policy gives up as many at once as a sequence of this length takes."""
+REPEATS = 15
+NUM_TENANTS = 8
+
+
+class DecisionCost(NamedTuple):
+    """Microseconds, the median over repetitions. `decision`: what is asked."""
+
+    kind: str
+    name: str
+    decision: str
+    microseconds: float
+
+
+def bench_policies(num_sequences: int) -> list[DecisionCost]:
+    """Every policy that ships, by kind and name."""
+    return [cost for kind in KINDS for name in POLICIES[kind] for cost in _COSTS[kind](name, num_sequences)]
+
+
+def _loaded(num_sequences: int, order: PolicyChoice = "fcfs") -> Engine:
+    """An engine in which so many run, each with a token, and as many wait."""
+    layout = StateLayout((PagedGroup("kv", bytes_per_token=1),))
+    config = EngineConfig(
+        layout,
+        {"kv": 16 * num_sequences},
+        max_running=num_sequences,
+        max_step_tokens=num_sequences * (PROMPT_TOKENS + 1),
+        max_queued_tokens=1 << 40,
+        order=order,
+    )
+    engine = Engine(config, ExecutorTraits(1, "none"))
+    for number in range(2 * num_sequences):
+        engine.submit(_request(number), 0.001 * number)
+    step = engine.schedule(1.0)
+    assert step is not None
+    engine.update(StepResult(step.number, [0] * num_sequences), 1.1)
+    return engine
+
+
+def _request(number: int) -> Request:
+    prompt, sampling = LengthPrompt(PROMPT_TOKENS), SamplingParams(max_tokens=OUTPUT_TOKENS + number % 64)
+    return Request(
+        f"r{number}",
+        prompt,
+        sampling,
+        f"tenant-{number % NUM_TENANTS}",
+        number % 3,
+        Slo(60.0, 1.0),
+        f"s{number}",
+    )
+
+
+def _order(name: str, num_sequences: int) -> list[DecisionCost]:
+    order = make_order_policy(name)
+    view = _loaded(num_sequences, lambda: order).view
+    waiting, running = list(view.waiting), list(view.running)
+    ranking = _microseconds(lambda: [order.decide(view, each, 1.2) for each in waiting])
+    costs = [DecisionCost("order", name, "a rank", ranking / len(waiting))]
+    if order.displaces:
+        displacing = _microseconds(lambda: order.displace(view, waiting[0], running, 1.2))
+        costs.append(DecisionCost("order", name, "who gives way to the first", displacing))
+    return costs
+
+
+def _budget(name: str, num_sequences: int) -> list[DecisionCost]:
+    view, budget = _loaded(num_sequences).view, make_budget_policy(name)
+    return [DecisionCost("budget", name, "a step's shares", _microseconds(lambda: budget.decide(view, 1.2)))]
+
+
+def _preempt(name: str, num_sequences: int) -> list[DecisionCost]:
+    view, preempt = _loaded(num_sequences).view, make_preempt_policy(name)
+    running = list(view.running)
+    cost = _microseconds(lambda: preempt.decide(view, running, 1.2))
+    return [DecisionCost("preempt", name, "who gives way", cost)]
+
+
+def _retain(name: str, num_sequences: int) -> list[DecisionCost]:
+    retain = make_retain_policy(name)
+    for number in range(num_sequences):
+        _retire(retain, number)
+    return [
+        DecisionCost(
+            "retain",
+            name,
+            f"{BLOCKS_PER_SEQUENCE} blocks",
+            _microseconds(lambda: retain.decide(BLOCKS_PER_SEQUENCE)),
+        )
+    ]
+
+
+def _retire(retain: RetainPolicy, number: int) -> None:
+    """A sequence's blocks are cached and then idle."""
+    request = _request(number)
+    blocks = list(range(number * BLOCKS_PER_SEQUENCE, (number + 1) * BLOCKS_PER_SEQUENCE))
+    if BlocksCached in retain.observes:
+        retain.observe(BlocksCached(blocks, request, 0))
+    if RequestArrived in retain.observes:
+        retain.observe(RequestArrived(0.0, request.request_id, request.tenant, 1, 1, request.session))
+    retain.observe(BlocksIdled(blocks[::-1]))
+
+
+_COSTS: dict[str, Callable[[str, int], list[DecisionCost]]] = {
+    "order": _order,
+    "budget": _budget,
+    "preempt": _preempt,
+    "retain": _retain,
+}
+
+
+def _microseconds(decide: Callable[[], object]) -> float:
+    times_s = []
+    for _ in range(REPEATS):
+        begun_s = perf_counter()
+        decide()
+        times_s.append(perf_counter() - begun_s)
+    return median(times_s) * 1e6
