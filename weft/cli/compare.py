@@ -1,24 +1,37 @@
 """`weft compare`: policies side by side on the same requests."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import click
 
-from weft.cli.model_options import COUNT
+from weft.cli.model_options import BACKENDS, COUNT
 from weft.cli.serve_options import MILLISECONDS, objective
 from weft.cli.simulate import service_options
 from weft.cli.simulate_files import OUTPUT
 from weft.cli.simulate_sweep import job_count, points_bar
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.options import ServingOptions
 from weft.contracts.requests import Slo
 from weft.contracts.version import __version__
-from weft.measurement.comparison.comparing import SENSITIVITY, compare
-from weft.measurement.comparison.contestants import read_contestants
+from weft.llm.model_path import resolve_model
+from weft.measurement.comparison.comparing import SENSITIVITY, Comparison, compare
+from weft.measurement.comparison.contestants import Contestant, read_contestants
 from weft.measurement.comparison.html import comparison_page
+from weft.measurement.comparison.live import LONELY_LIVE_PER_S, LiveTrials
 from weft.measurement.comparison.text import describe_comparison
-from weft.measurement.comparison.trial import Question, derived_objective, own_rate_per_s
+from weft.measurement.comparison.trial import (
+    LONELY_PER_S,
+    Question,
+    own_rate_per_s,
+    run_trial,
+    with_objective,
+)
 from weft.measurement.simulation import deployment_options
+from weft.policies.choices import KINDS
 from weft.simulator.deployment import DeploymentOptions
 
 
@@ -52,45 +65,87 @@ from weft.simulator.deployment import DeploymentOptions
 @click.option(
     "-j", "--jobs", type=job_count, default="1", metavar="NUMBER|auto", help="Processes.  [default: 1]"
 )
+@click.option(
+    "--shorten",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Divide lengths of prompts and outputs by this, for small models.",
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="On a real engine here, in real time, instead of simulated; MODEL as for weft serve.",
+)
+@click.option("--backend", type=BACKENDS, help="With --live: what computes.  [default: torch]")
+@click.option(
+    "--threads", "num_threads", type=COUNT, help="With --live: of a step.  [default: as many as may be used]"
+)
 @click.option("--json", "json_path", type=OUTPUT, help="All figures of all runs.")
 @click.option("--html", "html_path", type=OUTPUT, help="A page with plots, in one file.")
 @service_options
-def command(
-    model: str,
-    policies: str,
-    workload: str,
-    rate: float | None,
-    requests: int,
-    seeds: int,
-    axes: str,
-    jobs: int,
-    json_path: Path | None,
-    html_path: Path | None,
-    **choices: Any,
-) -> None:
-    """Compare POLICIES on the same requests, simulated: what each gives, how it differs from the first with a 95 %
-    interval over seeds, and where a win ends. Orders that expect lengths may be given true ones: srpt_oracle.
+def command(json_path: Path | None, html_path: Path | None, live: bool, **given: Any) -> None:
+    """Compare POLICIES on the same requests, simulated or live: what each gives, how it differs from the first with a
+    95 % interval over seeds, and where a win ends. Simulated, orders that expect lengths may be given true ones:
+    srpt_oracle.
     """
-    contestants = read_contestants(policies)
-    given = objective(choices.pop("slo_ttft_ms"), choices.pop("slo_tpot_ms")) or Slo()
-    named = {name: value for name, value in choices.items() if value not in (None, False)}
-    if named.pop("no_prefix_caching", False):
-        named["enable_prefix_caching"] = False
-    options = deployment_options(DeploymentOptions(), named)
-    goal = derived_objective(model, workload, options, given)
-    question = Question(model, workload, rate or own_rate_per_s(workload), requests, options, goal)
+    contestants = read_contestants(given.pop("policies"))
+    axes = [axis.strip() for axis in given.pop("axes").split(",") if axis.strip()]
+    how = {"seeds": given.pop("seeds"), "axes": axes, "jobs": given.pop("jobs")}
+    question, named = _question(given)
     with points_bar() as progress:
-        found = compare(
-            question,
-            contestants,
-            seeds=seeds,
-            axes=[axis.strip() for axis in axes.split(",") if axis.strip()],
-            jobs=jobs,
-            progress=progress,
-        )
+        how["progress"] = progress
+        found = (_live if live else _simulated)(question, contestants, named, how)
     click.echo("\n".join(describe_comparison(found)))
-    configuration = named | {"workload": workload, "rate": question.rate, "seeds": seeds, "weft": __version__}
+    about = {"workload": question.workload, "rate": question.rate, "seeds": how["seeds"], "live": live}
+    configuration = named | about | {"weft": __version__}
     if json_path is not None:
         json_path.write_text(json.dumps(configuration | found.as_json(), indent=1) + "\n")
     if html_path is not None:
         html_path.write_text(comparison_page(found, configuration))
+
+
+def _question(given: dict[str, Any]) -> tuple[Question, dict[str, Any]]:
+    """What is compared, and the options that were named."""
+    names = ("model", "workload", "rate", "requests", "shorten", "slo_ttft_ms", "slo_tpot_ms")
+    model, workload, rate, requests, shorten, ttft_ms, tpot_ms = (given.pop(name) for name in names)
+    named = {name: value for name, value in given.items() if value not in (None, False)}
+    if named.pop("no_prefix_caching", False):
+        named["enable_prefix_caching"] = False
+    options = deployment_options(DeploymentOptions(), named)
+    rate_per_s = own_rate_per_s(workload) if rate is None else rate
+    goal = objective(ttft_ms, tpot_ms) or Slo()
+    return Question(model, workload, rate_per_s, requests, options, goal, shorten), named
+
+
+def _simulated(
+    question: Question, contestants: Sequence[Contestant], named: dict[str, Any], how: dict[str, Any]
+) -> Comparison:
+    """Raises `ConfigurationError` for options that say what is real."""
+    for name, flag in (("backend", "backend"), ("num_threads", "threads")):
+        if name in named:
+            raise ConfigurationError(f"--{flag} is for what is computed here; add --live, or leave it out")
+    return compare(with_objective(question, run_trial, LONELY_PER_S), contestants, **how)
+
+
+def _live(
+    question: Question, contestants: Sequence[Contestant], named: dict[str, Any], how: dict[str, Any]
+) -> Comparison:
+    """Raises `ConfigurationError` for options that say what is simulated."""
+    known = {*KINDS, *(each.name for each in fields(ServingOptions))}
+    for name, value in named.items():
+        if name not in known and value != getattr(DeploymentOptions(), name):
+            raise ConfigurationError(
+                f"--{name.replace('_', '-')} says what is simulated; leave it or --live out"
+            )
+    if how["jobs"] != 1:
+        raise ConfigurationError(
+            "-j is for simulations: live, runs side by side would slow each other; leave it out"
+        )
+    trials = LiveTrials(resolve_model(question.model), question)
+    try:
+        return compare(
+            with_objective(question, trials.run, LONELY_LIVE_PER_S), contestants, run=trials.run, **how
+        )
+    finally:
+        trials.close()

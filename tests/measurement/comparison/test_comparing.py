@@ -9,7 +9,15 @@ from weft.measurement.comparison.contestants import Contestant, read_contestants
 from weft.measurement.comparison.html import comparison_page
 from weft.measurement.comparison.run_figures import RunFigures
 from weft.measurement.comparison.text import describe_comparison
-from weft.measurement.comparison.trial import Question, Variation, derived_objective, own_rate_per_s, varied
+from weft.measurement.comparison.trial import (
+    LONELY_PER_S,
+    Question,
+    Variation,
+    own_rate_per_s,
+    run_trial,
+    varied,
+    with_objective,
+)
 from weft.measurement.comparison.verdicts import verdicts
 from weft.measurement.simulation import deployment_options
 from weft.measurement.sweep_workers import SweepError
@@ -103,7 +111,8 @@ def test_a_variation_changes_what_it_names_and_nothing_else() -> None:
 
 
 def test_objectives_are_derived_from_lonely_requests_where_none_are_given() -> None:
-    found = derived_objective(QUESTION.model, QUESTION.workload, SMALL, Slo(None, 0.5))
+    asked = QUESTION._replace(objective=Slo(None, 0.5))
+    found = with_objective(asked, run_trial, LONELY_PER_S).objective
     assert found.tpot_s == 0.5
     assert found.ttft_s is not None
     assert 0.0 < found.ttft_s < 1.0

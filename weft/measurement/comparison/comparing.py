@@ -7,7 +7,7 @@ from typing import Any
 from weft.contracts.errors import ConfigurationError
 from weft.measurement.comparison.contestants import Contestant
 from weft.measurement.comparison.run_figures import MORE_IS_BETTER, RunFigures
-from weft.measurement.comparison.trial import PLAIN, Question, Variation, run_trial
+from weft.measurement.comparison.trial import PLAIN, Question, Run, Variation, run_trial
 from weft.measurement.statistics import Interval, mean_interval
 from weft.measurement.sweep_workers import Point, workers
 
@@ -84,33 +84,44 @@ def compare(
     seeds: int = 5,
     axes: Sequence[str] = (),
     jobs: int = 1,
+    run: Run = run_trial,
     progress: Told | None = None,
 ) -> Comparison:
-    """Simulate every contestant on the same requests, for each seed, and for each variation along `axes`.
+    """Run every contestant on the same requests, for each seed, and for each variation along `axes`.
 
-    `jobs`: how many processes; it changes no result. Raises `ConfigurationError` or `SweepError` for what cannot be.
+    `jobs`: how many processes; it changes no result. `run`: what makes the figures of a trial. The contestants take
+    turns seed by seed, so that what drifts over time, such as the speed of a machine, hits all of them. Raises
+    `ConfigurationError` or `SweepError` for what cannot be.
     """
     if seeds < LEAST_SEEDS:
         raise ConfigurationError(f"seeds is {seeds}; an interval takes at least {LEAST_SEEDS}")
     for axis in axes:
         if axis not in SENSITIVITY:
             raise ConfigurationError(f"there is no axis {axis!r}; choose from {', '.join(SENSITIVITY)}")
-    variations = [(axis, value) for axis in axes for value in SENSITIVITY[axis]]
-    places = [("", 1.0), *variations]
-    points = [
-        _point(question, *place, each, seed)
-        for place in places
-        for each in contestants
-        for seed in range(seeds)
-    ]
+    places = [("", 1.0), *((axis, value) for axis in axes for value in SENSITIVITY[axis])]
+    grid = [(place, seed, each) for place in places for seed in range(seeds) for each in contestants]
+    points = [_point(question, *place, each, seed) for place, seed, each in grid]
     counter = _Counter(progress, len(points))
-    with workers(min(jobs, len(points)), counter.ended, run_trial) as run_all:
-        found = iter(run_all(points))
-    outcomes = {
-        place: Outcome(contestants, {each.name: [next(found) for _ in range(seeds)] for each in contestants})
-        for place in places
-    }
+    with workers(min(jobs, len(points)), counter.ended, run) as run_all:
+        found = run_all(points)
+    outcomes = {place: _outcome(contestants, place, grid, found) for place in places}
     return Comparison(question, outcomes.pop(("", 1.0)), outcomes)
+
+
+Place = tuple[str, float]
+
+
+def _outcome(
+    contestants: Sequence[Contestant],
+    place: Place,
+    grid: Sequence[tuple[Place, int, Contestant]],
+    found: Sequence[RunFigures],
+) -> Outcome:
+    figures: dict[str, list[RunFigures]] = {each.name: [] for each in contestants}
+    for (at, _, contestant), each in zip(grid, found, strict=True):
+        if at == place:
+            figures[contestant.name].append(each)
+    return Outcome(contestants, figures)
 
 
 def _point(question: Question, axis: str, value: float, contestant: Contestant, seed: int) -> Point:

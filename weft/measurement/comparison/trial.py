@@ -1,6 +1,6 @@
 """One policy, one seed, one variation of a workload: simulated."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from weft.contracts.errors import ConfigurationError
@@ -11,7 +11,7 @@ from weft.measurement.simulation import bounded_workload, deployment_options
 from weft.simulator.deployment import DeploymentOptions, plan_deployment
 from weft.simulator.service import RequestOutcome, simulate_service
 from weft.workloads.sessions import Workload
-from weft.workloads.variations import OtherArrivals, OtherOutputs
+from weft.workloads.variations import OtherArrivals, OtherOutputs, Shortened
 
 LONELY_PER_S = 1e-4
 """A rate at which requests do not meet."""
@@ -32,7 +32,8 @@ PLAIN = Variation()
 
 
 class Question(NamedTuple):
-    """What all trials of a comparison have in common. `rate`: sessions per second."""
+    """What all trials of a comparison have in common. `rate`: sessions per second. `shorten`: lengths are divided by
+    it."""
 
     model: str
     workload: str
@@ -40,6 +41,7 @@ class Question(NamedTuple):
     requests: int
     options: DeploymentOptions
     objective: Slo
+    shorten: float = 1.0
 
 
 def run_trial(
@@ -58,21 +60,31 @@ def varied(question: Question, seed: int, variation: Variation) -> Workload:
     """The workload of a trial: sessions depend on the seed, and on nothing that the variation does not name."""
     rate = question.rate * variation.load
     found = bounded_workload(question.workload, rate, seed, question.requests, None)
+    if question.shorten != 1.0:
+        found = Shortened(found, question.shorten)
     if variation.outputs != 1.0:
         found = OtherOutputs(found, variation.outputs)
     return OtherArrivals(found, rate, variation.burstiness, seed) if variation.burstiness else found
 
 
-def derived_objective(model: str, workload: str, options: DeploymentOptions, given: Slo) -> Slo:
-    """What is given, and for the rest multiples of the median times of requests that are alone."""
+LONELY = Variation(burstiness=0.1)
+"""Nearly regular arrivals."""
+NUM_LONELY = 40
+
+Run = Callable[..., RunFigures]
+"""Takes what `run_trial` does."""
+
+
+def with_objective(question: Question, run: Run, lonely_per_s: float) -> Question:
+    """With the objectives that are given, and for the rest multiples of the median times of requests that are alone."""
+    given = question.objective
     if given.ttft_s is not None and given.tpot_s is not None:
-        return given
-    alone = Question(model, workload, LONELY_PER_S, 60, options, Slo())
-    found = run_trial(alone, {}, 0, Variation(burstiness=1.0))
-    return Slo(
-        TTFT_SCALE * found.ttft_p50_s if given.ttft_s is None else given.ttft_s,
-        TPOT_SCALE * found.tpot_p50_s if given.tpot_s is None else given.tpot_s,
-    )
+        return question
+    alone = question._replace(rate=lonely_per_s, requests=NUM_LONELY, objective=Slo())
+    found = run(alone, {}, 0, LONELY)
+    ttft_s = TTFT_SCALE * found.ttft_p50_s if given.ttft_s is None else given.ttft_s
+    tpot_s = TPOT_SCALE * found.tpot_p50_s if given.tpot_s is None else given.tpot_s
+    return question._replace(objective=Slo(ttft_s, tpot_s))
 
 
 def own_rate_per_s(workload: str) -> float:
