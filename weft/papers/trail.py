@@ -109,4 +109,10 @@ CARD = Card(
         "waiting counts (10 tokens per second), so that nobody starves",
         "the batch of 64 is ours: the paper does not say its bound in what was at hand",
     ),
+    finding="What is expected decides. With true lengths mean latency falls to 0.59 at 1.2 times capacity and to "
+    "0.92 at capacity, the time to the first token to 0.45 and 0.63. With lengths learned from prompts "
+    "alone ShareGPT gains 2 to 5 %, because its prompts say nothing of their outputs; two kinds of "
+    "requests that do say it gain a third. TRAIL's own predictor reads hidden states, which this one "
+    "cannot. To let those that run give way added nothing here over the shortest job first, and without "
+    "weighing what must be computed anew it made all slower, with true lengths too.",
 )
