@@ -1,5 +1,6 @@
 """Runs of cards as a page: what is claimed, what was measured, and the verdict."""
 
+import json
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any
@@ -46,9 +47,9 @@ def _check_grid(card: Card[Any], run: StoredRun) -> None:
         )
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """As JSON keeps them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+def _plain(values: dict[str, Any]) -> Any:
+    """As a file of JSON gives them back."""
+    return json.loads(json.dumps(values))
 
 
 def report(runs: Sequence[StoredRun]) -> str:
