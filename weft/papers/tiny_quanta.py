@@ -21,7 +21,7 @@ from weft.workloads.sessions import Workload
 RATE = "requests per second under the same tail slowdown"
 SLOWDOWN = 10.0
 """The 99th percentile of latency over that of a lonely request of the same length may be this (section 5.1 has the
-99.9th percentile and 50; a thousand requests do not show that)."""
+99.9th percentile and 50; some hundred requests do not show that)."""
 QUANTA_TOKENS = (16, 64, 256)
 
 
@@ -35,7 +35,7 @@ class Service(NamedTuple):
     long: int
     share: float
     batch: int
-    num_requests: int = 1000
+    num_requests: int = 400
 
     def workload(self, rate_per_s: float, seed: int) -> Workload:
         """Poisson arrivals; prompts of 128 tokens."""
