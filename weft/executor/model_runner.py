@@ -140,7 +140,7 @@ class ModelRunner:
         tokens_T = torch.tensor(tokens, device=self._device)
         positions_T = torch.tensor(positions, device=self._device)
         plan = self.ops.plan_attention(self._batch(pieces, spans))
-        return self.model.forward(tokens_T, positions_T, plan)
+        return self.ops.step(self.model, tokens_T, positions_T, plan)
 
     def _batch(self, pieces: Sequence[Piece], spans: Sequence[Span]) -> PagedBatch:
         longest = max(span.start + span.num_units for span in spans)
