@@ -47,6 +47,21 @@ def test_a_real_checkpoint_gives_the_same_bits_in_a_crowd() -> None:
         assert asyncio.run(world.play(world.requests(24, str(seed)))) > 10
 
 
+@pytest.mark.parametrize("kv_cache_dtype", ["auto", "int8"])
+@pytest.mark.parametrize(
+    ("quantization", "dtype"),
+    [("none", "bfloat16"), ("none", "float32"), ("int8", "bfloat16"), ("int4", "float32")],
+)
+def test_the_cpu_backend_gives_the_same_bits_in_a_crowd(
+    quantization: str, dtype: str, kv_cache_dtype: str
+) -> None:
+    options = {"quantization": quantization, "dtype": dtype, "kv_cache_dtype": kv_cache_dtype}
+    for seed in (0, 5):
+        world = SameTokens(seed, backend="cpu", **options)
+        assert world.spec.experts is None
+        assert asyncio.run(world.play(world.requests(12, str(seed)))) > 5
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("part", range(10))
 def test_ten_thousand_requests_get_the_same_bits_as_alone(part: int) -> None:

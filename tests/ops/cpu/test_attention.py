@@ -55,7 +55,7 @@ def any_steps(draw: st.DrawFn) -> tuple[list[int], Steps]:
     while done != lengths:
         chunks: list[Chunk] = []
         for text in draw(st.permutations([i for i, length in enumerate(lengths) if done[i] < length])):
-            if chunks and draw(st.booleans()):
+            if draw(st.booleans()) and chunks:
                 continue
             left = lengths[text] - done[text]
             size = draw(st.just(left) | st.integers(1, left))

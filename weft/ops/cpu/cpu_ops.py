@@ -49,8 +49,8 @@ class CpuOps:
         return f"cpu-2-{self._products.level}-{self._torch.fingerprint}"
 
     def bind_thread(self) -> None:
-        """See `Ops`."""
-        self._torch.bind_thread()
+        """See `Ops`. What is left to torch is little, and threads of its own would spin beside the kernels'."""
+        torch.set_num_threads(1)
 
     def close(self) -> None:
         """The threads end with the backend, and sleep until then."""
@@ -115,7 +115,11 @@ class CpuOps:
 
     def experts(self, x_TD: Tensor, experts: Experts) -> Tensor:
         """See `Ops`."""
-        return self._torch.experts(x_TD, experts)
+        self._torch.bind_thread()
+        try:
+            return self._torch.experts(x_TD, experts)
+        finally:
+            self.bind_thread()
 
     def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
         """See `Ops`."""
