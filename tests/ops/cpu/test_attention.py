@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ops.batches import Text
 from tests.ops.cpu.paged import Chunk, Heads, Memory, Steps, attend, expected, texts_of, through_int8, whole
 from weft.contracts.errors import ConfigurationError
 from weft.ops.backend import PackedBatch
@@ -74,7 +75,7 @@ def test_it_is_what_the_formula_says(heads: Heads, cache: torch.dtype) -> None:
         for text, part in zip(texts, found, strict=True):
             kept = text
             if cache is torch.int8:
-                kept = text._replace(k_TGE=through_int8(text.k_TGE), v_TGE=through_int8(text.v_TGE))
+                kept = Text(*map(through_int8, text))
             rounding = 2.0**-8 if cache is torch.bfloat16 else 1e-5
             torch.testing.assert_close(part.double(), expected(kept, window_tokens), rtol=rounding, atol=2e-6)
 

@@ -10,59 +10,91 @@
 namespace weft {
 namespace {
 
-// Weights of a row's keys of a tile, from their scores. Vectors `first` to `end` hold what the block of rows sees, keys
-// `seen` of them what this row does.
-inline void weigh(const State& state, int row, int first, int end, Range seen) {
-  const Floats unseen = Lanes::splat(-__builtin_inff());
+// Weights of a row's keys of a tile, from their scores. `vectors` hold what the block of rows sees, keys `seen` of them
+// what this row does.
+inline void weigh(const State& state, int row, Range vectors, Range seen) {
+  const Floats unseen = Lanes::splat(-__builtin_inff()), nothing = Lanes::splat(0.0f);
   float* scores = state.weights + static_cast<size_t>(row) * kTileKeys;
   Floats peaks = Lanes::splat(kLowest);
-  for (int v = first; v < end; ++v) {
+  for (int v = vectors.low; v < vectors.high; ++v) {
     const Range lanes = seen.within(v * kLanes, kLanes);
+    Floats found = Lanes::load(scores + v * kLanes);
+    if (state.has_scales)
+      found = Lanes::mul(Lanes::mul(found, Lanes::splat(state.query_scales[row])), Lanes::load(state.key_scales + v * kLanes));
     // Here a cap would bend scores, and a tree of drafts hide some more of them.
-    const Floats shown = Lanes::only(Lanes::load(scores + v * kLanes), lanes.low, lanes.high, unseen);
-    Lanes::store(scores + v * kLanes, shown);
-    peaks = Lanes::max(peaks, shown);
+    found = Lanes::only(found, lanes.low, lanes.high, unseen);
+    Lanes::store(scores + v * kLanes, found);
+    peaks = Lanes::max(peaks, found);
   }
   const float peak = Lanes::highest(peaks);
   if (peak > state.highest[row]) fade(state, row, peak);
   const Floats highest = Lanes::splat(state.highest[row]);
   Floats total = Lanes::load(state.totals + row * kLanes);
-  for (int v = first; v < end; ++v) {
-    const Floats weights = exp2_of_negative(Lanes::sub(Lanes::load(scores + v * kLanes), highest));
-    Lanes::store(scores + v * kLanes, weights);
+  for (int v = vectors.low; v < vectors.high; ++v) {
+    const Range lanes = seen.within(v * kLanes, kLanes);
+    Floats weights = exp2_of_negative(Lanes::sub(Lanes::load(scores + v * kLanes), highest));
     total = Lanes::add(total, weights);
+    // A scale may be no number, which is no matter to who does not see the key.
+    if (state.has_scales)
+      weights = Lanes::only(Lanes::mul(weights, Lanes::load(state.value_scales + v * kLanes)), lanes.low, lanes.high, nothing);
+    Lanes::store(scores + v * kLanes, weights);
   }
   Lanes::store(state.totals + row * kLanes, total);
 }
 
+inline Matrix rows_from(float* values, int stride, int row) { return {values + static_cast<size_t>(row) * stride, stride}; }
+
 // Sums of weighted values. Where a value is not finite, even a weight of zero would spoil a row that does not see it.
-inline void add_values(const Unit& unit, const State& state, int tile, int first, int end, bool is_sound) {
+template <class Source>
+void add_values(const Unit& unit, const State& state, Source values, int tile, int first, int end, bool is_sound) {
   const int step = is_sound ? Lanes::kRows : 1;
   for (int row = first; row < end; row += step) {
-    const int count = end - row < step ? end - row : step;
-    const Range keys = is_sound ? state.seen(unit, first, end, tile) : state.seen(unit, row, row + 1, tile);
-    const Matrix sums{state.sums + static_cast<size_t>(row) * state.padded_dim, state.padded_dim};
-    const Matrix weights{state.weights + static_cast<size_t>(row) * kTileKeys, kTileKeys};
-    multiply(count, weights, {state.values, state.padded_dim}, sums, {0, state.padded_dim / kLanes}, keys, false);
+    const int last = row + step < end ? row + step : end;
+    multiply(
+        last - row, rows_from(state.weights, kTileKeys, row), values, rows_from(state.sums, state.padded_dim, row),
+        {0, state.padded_dim / kLanes}, state.seen(unit, row, last, tile), false);
+  }
+}
+
+template <class Format>
+void score(const Attention& layer, const State& state, int first, int end, Range vectors) {
+  const int dim = layer.cache.head_dim;
+  if constexpr (Format::kHasScale)
+    dot_rows(end - first, state, first, vectors, (dim + 3) / 4);
+  else
+    multiply(
+        end - first, rows_from(state.queries, dim, first), Panel{state.keys, kTileKeys},
+        rows_from(state.weights, kTileKeys, first), vectors, {0, dim}, true);
+}
+
+template <class Format>
+void take_tile(const Attention& layer, const Unit& unit, int group, const State& state, int tile) {
+  const Range all = state.seen(unit, 0, state.num_rows, tile);
+  if (all.low >= all.high) return;
+  Heads heads;
+  find_heads(layer, unit, group, tile, all, heads);
+  fetch_heads(heads, all, layer.cache.head_bytes);
+  widen_seen_keys<Format>(layer, state, all, heads);
+  // The rows of one position see the same, and values that few rows read once need no panel.
+  const bool is_direct = unit.num_queries == 1 && state.num_rows <= Lanes::kRows;
+  const bool is_sound = is_direct || widen_values<Format>(layer, state, all, heads);
+  for (int first = 0; first < state.num_rows; first += Lanes::kRows) {
+    const int end = first + Lanes::kRows < state.num_rows ? first + Lanes::kRows : state.num_rows;
+    const Range seen = state.seen(unit, first, end, tile);
+    if (seen.low >= seen.high) continue;
+    const Range vectors{seen.low / kLanes, (seen.high + kLanes - 1) / kLanes};
+    score<Format>(layer, state, first, end, vectors);
+    for (int row = first; row < end; ++row) weigh(state, row, vectors, state.seen(unit, row, row + 1, tile));
+    if (is_direct) add_values(unit, state, Kept<Format>{heads.values, layer.cache.head_dim}, tile, first, end, true);
+    else add_values(unit, state, Panel{state.values, state.padded_dim}, tile, first, end, is_sound);
   }
 }
 
 void take_tile(const Attention& layer, const Unit& unit, int group, const State& state, int tile) {
-  const int num_rows = state.num_rows;
-  const Range all = state.seen(unit, 0, num_rows, tile);
-  if (all.low >= all.high) return;
-  const bool is_sound = widen_tile(layer, unit, group, state, tile, all);
-  for (int first = 0; first < num_rows; first += Lanes::kRows) {
-    const int end = first + Lanes::kRows < num_rows ? first + Lanes::kRows : num_rows;
-    const Range seen = state.seen(unit, first, end, tile);
-    if (seen.low >= seen.high) continue;
-    const Range vectors{seen.low / kLanes, (seen.high + kLanes - 1) / kLanes};
-    const Matrix queries{state.queries + static_cast<size_t>(first) * layer.cache.head_dim, layer.cache.head_dim};
-    const Matrix weights{state.weights + static_cast<size_t>(first) * kTileKeys, kTileKeys};
-    multiply(end - first, queries, {state.keys, kTileKeys}, weights, vectors, {0, layer.cache.head_dim}, true);
-    for (int row = first; row < end; ++row)
-      weigh(state, row, vectors.low, vectors.high, state.seen(unit, row, row + 1, tile));
-    add_values(unit, state, tile, first, end, is_sound);
+  switch (layer.cache.format) {
+    case CacheFormat::float32: return take_tile<CacheWide>(layer, unit, group, state, tile);
+    case CacheFormat::bfloat16: return take_tile<CacheNarrow>(layer, unit, group, state, tile);
+    case CacheFormat::int8: return take_tile<CacheBytes>(layer, unit, group, state, tile);
   }
 }
 

@@ -5,7 +5,7 @@
 namespace weft {
 namespace {
 
-// Words of four bytes hold `kNumbers` numbers of a key; `unpack` gives the lanes of number i.
+// Words of four bytes hold `kNumbers` numbers of a key; `unpack` gives the lanes of number i, of floats.
 struct CacheWide {
   using Numbers = Wide;
   static constexpr int kNumbers = 1;
@@ -27,9 +27,6 @@ struct CacheNarrow {
 struct CacheBytes {
   static constexpr int kNumbers = 4;
   static constexpr bool kHasScale = true;
-  template <int I> static inline Floats unpack(Words words) {
-    return Lanes::to_floats(Lanes::down_signed<24>(Lanes::up<24 - 8 * I>(words)));
-  }
   static inline Floats load(const uint8_t* at) { return Lanes::load_bytes(reinterpret_cast<const int8_t*>(at)); }
 };
 
@@ -39,9 +36,9 @@ inline float scale_at(const uint8_t* head, int head_dim) {
   return scale;
 }
 
-// A head's numbers to int8: the largest magnitude becomes 127. One that is not finite makes the scale NaN, and so all.
+// What one step of int8 is of a head's numbers: the largest magnitude becomes 127. Where one is not finite, NaN.
 template <class Format>
-void narrow_head(const typename Format::Type* from, int width, uint8_t* to) {
+float step_of(const typename Format::Type* from, int width) {
   Floats peaks = Lanes::splat(0.0f), sound = Lanes::splat(0.0f);
   for (int at = 0; at < width; at += kLanes) {
     const Floats values = load<Format>(from + at, width - at);
@@ -49,18 +46,26 @@ void narrow_head(const typename Format::Type* from, int width, uint8_t* to) {
     peaks = Lanes::max(Lanes::max(values, negative), peaks);
     sound = Lanes::fma(values, Lanes::splat(0.0f), sound);
   }
-  const float largest = Lanes::highest(peaks), spoiled = sum(sound);
-  const float scale = spoiled == 0.0f ? largest / 127.0f : __builtin_nanf("");
+  return sum(sound) == 0.0f ? Lanes::highest(peaks) / 127.0f : __builtin_nanf("");
+}
+
+// Numbers in steps, rounded to integers, with `kRounder` added. Zeros where the step is zero, or none.
+template <class Format>
+inline Floats in_steps(const typename Format::Type* from, int count, float step) {
+  if (!(step > 0.0f)) return Lanes::splat(kRounder);
+  const Floats steps = Lanes::div(load<Format>(from, count), Lanes::splat(step));
+  const Floats bounded = Lanes::max(Lanes::splat(-127.0f), Lanes::min(Lanes::splat(127.0f), steps));
+  return Lanes::add(bounded, Lanes::splat(kRounder));
+}
+
+template <class Format>
+void narrow_head(const typename Format::Type* from, int width, uint8_t* to) {
+  const float scale = step_of<Format>(from, width);
   memcpy(to + width, &scale, sizeof scale);
   for (int at = 0; at < width; at += kLanes) {
-    const int count = width - at < kLanes ? width - at : kLanes;
-    int8_t bytes[kLanes] = {};
-    if (scale > 0.0f) {
-      const Floats steps = Lanes::div(load<Format>(from + at, count), Lanes::splat(scale));
-      const Floats bounded = Lanes::max(Lanes::splat(-127.0f), Lanes::min(Lanes::splat(127.0f), steps));
-      Lanes::store_bytes(bytes, Lanes::words_of(Lanes::add(bounded, Lanes::splat(kRounder))));
-    }
-    memcpy(to + at, bytes, static_cast<size_t>(count));
+    int8_t bytes[kLanes];
+    Lanes::store_bytes(bytes, Lanes::words_of(in_steps<Format>(from + at, width - at, scale)));
+    memcpy(to + at, bytes, static_cast<size_t>(width - at < kLanes ? width - at : kLanes));
   }
 }
 
@@ -90,25 +95,17 @@ inline Words head_words(const uint8_t* head, int at, int end) {
 }
 
 template <class Format, int I = 0>
-inline void store_numbers(Words words, Floats scales, int number, int head_dim, float* panel) {
+inline void store_numbers(Words words, int number, int head_dim, float* panel) {
   if constexpr (I < Format::kNumbers) {
-    if (number + I < head_dim) {
-      const Floats values = Format::template unpack<I>(words);
-      Lanes::store(panel + I * kTileKeys, Format::kHasScale ? Lanes::mul(values, scales) : values);
-    }
-    store_numbers<Format, I + 1>(words, scales, number, head_dim, panel);
+    if (number + I < head_dim) Lanes::store(panel + I * kTileKeys, Format::template unpack<I>(words));
+    store_numbers<Format, I + 1>(words, number, head_dim, panel);
   }
 }
 
-// Sixteen keys (null: none) to columns of a panel [head_dim][kTileKeys].
+// Sixteen keys (null: none) to columns of a panel [head_dim][kTileKeys]; int8 to
+// columns of words [head_dim / 4][kTileKeys] of four numbers, with 128 added to each.
 template <class Format>
-void widen_keys(const uint8_t* const (&heads)[kLanes], int head_dim, float* panel) {
-  Floats scales = Lanes::splat(1.0f);
-  if constexpr (Format::kHasScale) {
-    float each[kLanes];
-    for (int i = 0; i < kLanes; ++i) each[i] = heads[i] == nullptr ? 0.0f : scale_at(heads[i], head_dim);
-    scales = Lanes::load(each);
-  }
+void widen_keys(const uint8_t* const* heads, int head_dim, float* panel) {
   const int head_bytes = head_dim * 4 / Format::kNumbers;
   for (int at = 0; at < head_bytes; at += 64) {
     Words words[kLanes];
@@ -118,23 +115,30 @@ void widen_keys(const uint8_t* const (&heads)[kLanes], int head_dim, float* pane
     for (int i = 0; i < kLanes; ++i) {
       const int number = first + i * Format::kNumbers;
       if (number >= head_dim) break;
-      store_numbers<Format>(words[i], scales, number, head_dim, panel + static_cast<size_t>(number) * kTileKeys);
+      if constexpr (Format::kHasScale)
+        Lanes::store_words(panel + static_cast<size_t>(number) / 4 * kTileKeys, Lanes::xor_words(words[i], 0x80808080u));
+      else
+        store_numbers<Format>(words[i], number, head_dim, panel + static_cast<size_t>(number) * kTileKeys);
     }
   }
+}
+
+// Numbers of a head from `at` on; zeros behind its end.
+template <class Format>
+inline Floats load_some(const uint8_t* head, int at, int head_dim) {
+  constexpr int kBytes = 4 / Format::kNumbers;
+  if (at + kLanes <= head_dim) return Format::load(head + at * kBytes);
+  uint8_t some[kLanes * kBytes] = {};
+  memcpy(some, head + at * kBytes, static_cast<size_t>(head_dim - at) * kBytes);
+  return Format::load(some);
 }
 
 // A value to a row of a panel, padded with zeros. Adds zero times each number to `sound`: a NaN if one is not finite.
 template <class Format>
 inline Floats widen_value(const uint8_t* head, int head_dim, float* panel, Floats sound) {
-  const Floats scale = Lanes::splat(Format::kHasScale ? scale_at(head, head_dim) : 1.0f);
-  constexpr int kBytes = 4 / Format::kNumbers;
   for (int at = 0; at < head_dim; at += kLanes) {
-    uint8_t some[kLanes * kBytes] = {};
-    const bool is_whole = at + kLanes <= head_dim;
-    if (!is_whole) memcpy(some, head + at * kBytes, static_cast<size_t>(head_dim - at) * kBytes);
-    Floats values = Format::load(is_whole ? head + at * kBytes : some);
-    if (Format::kHasScale) values = Lanes::mul(values, scale);
-    sound = Lanes::fma(values, Lanes::splat(0.0f), sound);
+    const Floats values = load_some<Format>(head, at, head_dim);
+    if (!Format::kHasScale) sound = Lanes::fma(values, Lanes::splat(0.0f), sound);
     Lanes::store(panel + at, values);
   }
   return sound;

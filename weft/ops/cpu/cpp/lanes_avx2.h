@@ -55,6 +55,32 @@ struct Lanes {
 
   static inline __m256i load_half(const void* at) { return _mm256_loadu_si256(static_cast<const __m256i*>(at)); }
   static inline Words load_words(const uint8_t* at) { return {load_half(at), load_half(at + 32)}; }
+  static inline void store_words(void* at, Words words) {
+    _mm256_storeu_si256(static_cast<__m256i*>(at), words.low);
+    _mm256_storeu_si256(static_cast<__m256i*>(at) + 1, words.high);
+  }
+  static inline Words splat_words(uint32_t value) {
+    const __m256i wide = _mm256_set1_epi32(static_cast<int>(value));
+    return {wide, wide};
+  }
+  static inline Words splat_four(const int8_t* four) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, four, 4);
+    return splat_words(bits);
+  }
+  static inline Words xor_words(Words a, uint32_t b) {
+    const __m256i wide = _mm256_set1_epi32(static_cast<int>(b));
+    return {_mm256_xor_si256(a.low, wide), _mm256_xor_si256(a.high, wide)};
+  }
+  // Four unsigned bytes times four signed ones, added up in each lane.
+  static inline __m256i dot(__m256i sum, __m256i bytes, __m256i four) {
+    const __m256i even = _mm256_and_si256(bytes, _mm256_set1_epi16(0xff)), odd = _mm256_srli_epi16(bytes, 8);
+    const __m256i four_even = _mm256_srai_epi16(_mm256_slli_epi16(four, 8), 8), four_odd = _mm256_srai_epi16(four, 8);
+    return _mm256_add_epi32(sum, _mm256_add_epi32(_mm256_madd_epi16(even, four_even), _mm256_madd_epi16(odd, four_odd)));
+  }
+  static inline Words dot(Words sum, Words bytes, Words four) {
+    return {dot(sum.low, bytes.low, four.low), dot(sum.high, bytes.high, four.high)};
+  }
   static inline Words words_of(Floats values) { return {_mm256_castps_si256(values.low), _mm256_castps_si256(values.high)}; }
   static inline Floats floats_of(Words words) { return {_mm256_castsi256_ps(words.low), _mm256_castsi256_ps(words.high)}; }
   static inline Floats to_floats(Words words) { return {_mm256_cvtepi32_ps(words.low), _mm256_cvtepi32_ps(words.high)}; }
@@ -68,9 +94,6 @@ struct Lanes {
   }
   template <int N> static inline Words up(Words words) {
     return {_mm256_slli_epi32(words.low, N), _mm256_slli_epi32(words.high, N)};
-  }
-  template <int N> static inline Words down_signed(Words words) {
-    return {_mm256_srai_epi32(words.low, N), _mm256_srai_epi32(words.high, N)};
   }
 
   static inline __m256 widened(__m128i narrow) {

@@ -1,4 +1,4 @@
-// Sixteen lanes of AVX-512 (F, BW, DQ, VL).
+// Sixteen lanes of AVX-512 (F, BW, DQ, VL). Defined by who includes this: WEFT_VNNI, for products of bytes.
 #pragma once
 #include <immintrin.h>
 
@@ -11,7 +11,18 @@ struct Lanes {
   using Floats = __m512;
   using Words = __m512i;
   static constexpr int kRows = 6, kVectors = 4;  // of a product whose sums lie in registers
+  // Four unsigned bytes times four signed ones, added up in each lane.
+#ifdef WEFT_VNNI
+  static constexpr const char* kName = "avx512_vnni";
+  static inline Words dot(Words sum, Words bytes, Words four) { return _mm512_dpbusd_epi32(sum, bytes, four); }
+#else
   static constexpr const char* kName = "avx512";
+  static inline Words dot(Words sum, Words bytes, Words four) {
+    const __m512i even = _mm512_and_si512(bytes, _mm512_set1_epi16(0xff)), odd = _mm512_srli_epi16(bytes, 8);
+    const __m512i four_even = _mm512_srai_epi16(_mm512_slli_epi16(four, 8), 8), four_odd = _mm512_srai_epi16(four, 8);
+    return _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_madd_epi16(even, four_even), _mm512_madd_epi16(odd, four_odd)));
+  }
+#endif
 
   static inline Floats splat(float value) { return _mm512_set1_ps(value); }
   static inline Floats load(const float* at) { return _mm512_loadu_ps(at); }
@@ -36,13 +47,20 @@ struct Lanes {
   }
 
   static inline Words load_words(const uint8_t* at) { return _mm512_loadu_si512(at); }
+  static inline void store_words(void* at, Words words) { _mm512_storeu_si512(at, words); }
+  static inline Words splat_words(uint32_t value) { return _mm512_set1_epi32(static_cast<int>(value)); }
+  static inline Words splat_four(const int8_t* four) {
+    int32_t bits;
+    __builtin_memcpy(&bits, four, 4);
+    return _mm512_set1_epi32(bits);
+  }
+  static inline Words xor_words(Words a, uint32_t b) { return _mm512_xor_si512(a, splat_words(b)); }
   static inline Words words_of(Floats values) { return _mm512_castps_si512(values); }
   static inline Floats floats_of(Words words) { return _mm512_castsi512_ps(words); }
   static inline Floats to_floats(Words words) { return _mm512_cvtepi32_ps(words); }
   static inline Words add_words(Words a, uint32_t b) { return _mm512_add_epi32(a, _mm512_set1_epi32(static_cast<int>(b))); }
   static inline Words and_words(Words a, uint32_t b) { return _mm512_and_si512(a, _mm512_set1_epi32(static_cast<int>(b))); }
   template <int N> static inline Words up(Words words) { return _mm512_slli_epi32(words, N); }
-  template <int N> static inline Words down_signed(Words words) { return _mm512_srai_epi32(words, N); }
 
   static inline Floats load_narrow(const uint16_t* at) {
     const __m256i narrow = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));

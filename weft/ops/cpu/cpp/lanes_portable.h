@@ -68,6 +68,23 @@ struct Lanes {
   }
 
   static inline Words load_words(const uint8_t* at) { return bits_as<Words>(*reinterpret_cast<const char(*)[64]>(at)); }
+  static inline void store_words(void* at, const Words& words) { memcpy(at, words.at, sizeof words.at); }
+  static inline Words splat_words(uint32_t value) {
+    return each<Words>([=](int) { return value; });
+  }
+  static inline Words splat_four(const int8_t* four) { return splat_words(bits_as<uint32_t>(*reinterpret_cast<const char(*)[4]>(four))); }
+  static inline Words xor_words(const Words& a, uint32_t b) {
+    return each<Words>([&](int i) { return a.at[i] ^ b; });
+  }
+  // Four unsigned bytes times four signed ones, added up in each lane.
+  static inline Words dot(const Words& sum, const Words& bytes, const Words& four) {
+    return each<Words>([&](int i) {
+      int32_t total = static_cast<int32_t>(sum.at[i]);
+      for (int shift = 0; shift < 32; shift += 8)
+        total += static_cast<int32_t>(bytes.at[i] >> shift & 0xffu) * static_cast<int8_t>(four.at[i] >> shift & 0xffu);
+      return static_cast<uint32_t>(total);
+    });
+  }
   static inline Words words_of(const Floats& values) { return bits_as<Words>(values); }
   static inline Floats floats_of(const Words& words) { return bits_as<Floats>(words); }
   static inline Floats to_floats(const Words& words) {
@@ -81,9 +98,6 @@ struct Lanes {
   }
   template <int N> static inline Words up(const Words& words) {
     return each<Words>([&](int i) { return words.at[i] << N; });
-  }
-  template <int N> static inline Words down_signed(const Words& words) {
-    return each<Words>([&](int i) { return static_cast<uint32_t>(static_cast<int32_t>(words.at[i]) >> N); });
   }
 
   static inline Floats load_narrow(const uint16_t* at) {

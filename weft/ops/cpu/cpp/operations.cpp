@@ -8,7 +8,7 @@ namespace weft {
 namespace {
 
 // Numbers of rows below which waking other threads costs more than they save, and those of a chunk.
-constexpr int64_t kFewNumbers = 1 << 15, kChunkNumbers = 1 << 13;
+constexpr int64_t kFewNumbers = 1 << 14, kChunkNumbers = 1 << 12;
 // Multiplications of attention, the same.
 constexpr double kSmallAttention = 1 << 17;
 
@@ -30,7 +30,8 @@ float* scratch(size_t size) {
 const StepKernels& steps_of(const Kernels& kernels) {
 #ifdef WEFT_X86
   if (&kernels == avx2_kernels()) return *avx2_steps();
-  if (&kernels != portable_kernels()) return *avx512_steps();
+  if (&kernels == avx512_kernels()) return *avx512_steps();
+  if (&kernels != portable_kernels()) return *avx512_vnni_steps();
 #endif
   (void)kernels;
   return *portable_steps();

@@ -77,6 +77,7 @@ const StepKernels* portable_steps();
 #ifdef WEFT_X86
 const StepKernels* avx2_steps();
 const StepKernels* avx512_steps();
+const StepKernels* avx512_vnni_steps();
 #endif
 
 }  // namespace weft
