@@ -70,8 +70,8 @@ inline void find_heads(const Attention& layer, const Unit& unit, int group, int 
 // All lines of a tile are asked for at once, since nothing else tells the memory where the next block is.
 inline void fetch_heads(const Heads& heads, Range seen, int head_bytes) {
   for (int key = seen.low; key < seen.high; ++key)
-    for (int at = 0; at < head_bytes + 63; at += 64) {
-      const int byte = at < head_bytes ? at : head_bytes - 1;
+    for (int at = 0; at < head_bytes; at += 64) {
+      const int byte = at + 64 < head_bytes ? at : head_bytes - 1;
       __builtin_prefetch(heads.keys[key] + byte);
       __builtin_prefetch(heads.values[key] + byte);
     }

@@ -18,12 +18,14 @@ struct Panel {
   Floats load(int row, int column) const { return Lanes::load(values + static_cast<size_t>(row) * stride + column); }
 };
 
-// Rows as the cache has them, `width` numbers each.
-template <class Format>
+// Rows as the cache has them, `width` numbers each. `kWhole`: these are whole vectors.
+template <class Format, bool kWhole>
 struct Kept {
   const uint8_t* const* rows;
   int width;
-  Floats load(int row, int column) const { return load_some<Format>(rows[row], column, width); }
+  Floats load(int row, int column) const {
+    return kWhole ? Format::load(rows[row] + column * (4 / Format::kNumbers)) : load_some<Format>(rows[row], column, width);
+  }
 };
 
 // out[r][c] (+)= a[r][i] b[i][c] over i from first to last, fused one by one.

@@ -75,6 +75,7 @@ void take_tile(const Attention& layer, const Unit& unit, int group, const State&
   find_heads(layer, unit, group, tile, all, heads);
   fetch_heads(heads, all, layer.cache.head_bytes);
   widen_seen_keys<Format>(layer, state, all, heads);
+  const int dim = layer.cache.head_dim;
   // The rows of one position see the same, and values that few rows read once need no panel.
   const bool is_direct = unit.num_queries == 1 && state.num_rows <= Lanes::kRows;
   const bool is_sound = is_direct || widen_values<Format>(layer, state, all, heads);
@@ -85,8 +86,9 @@ void take_tile(const Attention& layer, const Unit& unit, int group, const State&
     const Range vectors{seen.low / kLanes, (seen.high + kLanes - 1) / kLanes};
     score<Format>(layer, state, first, end, vectors);
     for (int row = first; row < end; ++row) weigh(state, row, vectors, state.seen(unit, row, row + 1, tile));
-    if (is_direct) add_values(unit, state, Kept<Format>{heads.values, layer.cache.head_dim}, tile, first, end, true);
-    else add_values(unit, state, Panel{state.values, state.padded_dim}, tile, first, end, is_sound);
+    if (!is_direct) add_values(unit, state, Panel{state.values, state.padded_dim}, tile, first, end, is_sound);
+    else if (dim == state.padded_dim) add_values(unit, state, Kept<Format, true>{heads.values, dim}, tile, first, end, true);
+    else add_values(unit, state, Kept<Format, false>{heads.values, dim}, tile, first, end, true);
   }
 }
 

@@ -1,5 +1,7 @@
 #include "bind_operations.h"
 
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
@@ -95,7 +97,8 @@ void bind_operations(nb::module_& module) {
   nb::class_<weft::Program>(module, "Program")
       .def(nb::init<>())
       .def("__len__", &weft::Program::size)
-      .def("run", &weft::Program::run, "plan"_a, unlocked);
+      .def("run", &weft::Program::run, "plan"_a, unlocked)
+      .def("profile", &weft::Program::profile, "plan"_a, unlocked);
   nb::class_<weft::Operations>(module, "Operations")
       .def(
           "__init__",

@@ -1,6 +1,7 @@
 #include "operations.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <stdexcept>
 
@@ -37,10 +38,21 @@ const StepKernels& steps_of(const Kernels& kernels) {
   return *portable_steps();
 }
 
-void Operations::perform(Program::Work work) {
+std::vector<std::pair<std::string, double>> Program::profile(AttentionPlan& plan) const {
+  std::vector<std::pair<std::string, double>> found;
+  for (const Part& part : parts_) {
+    const auto begin = std::chrono::steady_clock::now();
+    part.work(plan);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    found.emplace_back(part.name, took.count());
+  }
+  return found;
+}
+
+void Operations::perform(const char* name, Program::Work work) {
   AttentionPlan none({}, 1);
   work(none);
-  if (program_ != nullptr) program_->add(std::move(work));
+  if (program_ != nullptr) program_->add(name, std::move(work));
 }
 
 template <class Function>
@@ -66,11 +78,11 @@ void Operations::by_rows(const Rows& rows, const Function& function) {
 }
 
 void Operations::linear(const Layer& layer, const Input& input, const Output& output) {
-  perform([=](AttentionPlan&) { engine_.linear(layer, input, output); });
+  perform("linear", [=](AttentionPlan&) { engine_.linear(layer, input, output); });
 }
 
 void Operations::embed(const Embedding& embedding, const int64_t* tokens, int count, uint8_t* output) {
-  perform([=](AttentionPlan&) {
+  perform("embed", [=](AttentionPlan&) {
     for (int i = 0; i < count; ++i) {
       if (tokens[i] < 0 || tokens[i] >= embedding.num_rows) throw std::out_of_range("index out of range in a table");
       memcpy(output + i * embedding.row_bytes, embedding.table + tokens[i] * embedding.row_bytes, embedding.row_bytes);
@@ -79,14 +91,14 @@ void Operations::embed(const Embedding& embedding, const int64_t* tokens, int co
 }
 
 void Operations::norm(Number number, const Rows& x, const void* weight, float eps, void* output) {
-  perform([=](AttentionPlan&) {
+  perform("norm", [=](AttentionPlan&) {
     by_rows(x, [&](int first, int end) { kernels_.norm(number, x, weight, eps, output, first, end); });
   });
 }
 
 void Operations::add_norm(
     Number number, const Rows& x, const Rows& y, const void* weight, float eps, void* stream, void* output) {
-  perform([=](AttentionPlan&) {
+  perform("add_norm", [=](AttentionPlan&) {
     by_rows(x, [&](int first, int end) {
       kernels_.add_norm(number, x, y, weight, eps, stream, output, first, end);
     });
@@ -94,13 +106,13 @@ void Operations::add_norm(
 }
 
 void Operations::rotate(Number number, const Rows& x, const Rows& cosines, const Rows& sines, void* output) {
-  perform([=](AttentionPlan&) {
+  perform("rotate", [=](AttentionPlan&) {
     by_rows(x, [&](int first, int end) { kernels_.rotate(number, x, cosines, sines, output, first, end); });
   });
 }
 
 void Operations::gate(Number number, const Rows& both, void* output) {
-  perform([=](AttentionPlan&) {
+  perform("gate", [=](AttentionPlan&) {
     by_rows(both, [&](int first, int end) { kernels_.gate(number, both, output, first, end); });
   });
 }
@@ -108,7 +120,7 @@ void Operations::gate(Number number, const Rows& both, void* output) {
 void Operations::attend(const Attention& layer, int group, AttentionPlan& plan) {
   attend_now(layer, group, plan);
   if (program_ != nullptr)
-    program_->add([=](AttentionPlan& other) { attend_now(layer, group, other); });
+    program_->add("attend", [=](AttentionPlan& other) { attend_now(layer, group, other); });
 }
 
 void Operations::attend_now(const Attention& layer, int group, AttentionPlan& plan) {

@@ -1,6 +1,8 @@
 // The operations of a step on a pool of threads, done at once and, if asked for, remembered, to be done again.
 #pragma once
 #include <functional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "attention_plan.h"
@@ -14,14 +16,20 @@ namespace weft {
 class Program {
  public:
   using Work = std::function<void(AttentionPlan&)>;
-  void add(Work work) { works_.push_back(std::move(work)); }
+  void add(const char* name, Work work) { parts_.push_back({name, std::move(work)}); }
   void run(AttentionPlan& plan) const {
-    for (const Work& work : works_) work(plan);
+    for (const Part& part : parts_) part.work(plan);
   }
-  size_t size() const { return works_.size(); }
+  // The same; how long each operation took, in seconds, by name and in their order.
+  std::vector<std::pair<std::string, double>> profile(AttentionPlan& plan) const;
+  size_t size() const { return parts_.size(); }
 
  private:
-  std::vector<Work> works_;
+  struct Part {
+    const char* name;
+    Work work;
+  };
+  std::vector<Part> parts_;
 };
 
 struct Embedding {
@@ -49,7 +57,7 @@ class Operations {
   void attend(const Attention& layer, int group, AttentionPlan& plan);
 
  private:
-  void perform(Program::Work work);
+  void perform(const char* name, Program::Work work);
   void attend_now(const Attention& layer, int group, AttentionPlan& plan);
   template <class Function>
   void by_rows(const Rows& rows, const Function& function);
