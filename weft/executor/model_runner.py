@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -137,8 +138,7 @@ class ModelRunner:
             tokens.extend(row.tokens(start, num_units))
             positions.extend(range(start, start + num_units))
             row.computed = start + num_units
-        tokens_T = torch.tensor(tokens, device=self._device)
-        positions_T = torch.tensor(positions, device=self._device)
+        tokens_T, positions_T = self._indexes(tokens), self._indexes(positions)
         plan = self.ops.plan_attention(self._batch(pieces, spans))
         return self.ops.step(self.model, tokens_T, positions_T, plan)
 
@@ -146,10 +146,17 @@ class ModelRunner:
         longest = max(span.start + span.num_units for span in spans)
         tables = self._rows.select_tables([piece.row for piece in pieces], -(-longest // self._block_tokens))
         groups = [
-            GroupTables(tables_BM.to(self._device), window)
+            GroupTables(self._there(tables_BM), window)
             for tables_BM, window in zip(tables, self._windows, strict=True)
         ]
         return PagedBatch(spans, groups, self.pools.layers, self._block_tokens)
+
+    def _indexes(self, values: Sequence[int]) -> Tensor:
+        return self._there(torch.from_numpy(np.array(values, dtype=np.int64)))
+
+    def _there(self, made: Tensor) -> Tensor:
+        """On the device. On a CPU torch is not asked: it gives the interpreter to another thread while it looks."""
+        return made if self._device.type == "cpu" else made.to(self._device)
 
     def _emit(self, step: Step, pieces: Sequence[Piece], hidden_TD: Tensor | None) -> StepResult:
         """Sample where tokens are wanted, report candidates where these are."""
@@ -159,7 +166,7 @@ class ModelRunner:
         tokens = [0] * (1 + max(self._rows.held, default=-1))
         if hidden_TD is None or not (emitting or asking):
             return StepResult(step.number, tokens)
-        wanted = torch.tensor([last_units[index] for index in emitting + asking], device=self._device)
+        wanted = self._indexes([last_units[index] for index in emitting + asking])
         logits_RV = self.model.logits(hidden_TD.index_select(0, wanted))
         rows = [pieces[index].row for index in emitting]
         sampled = self.sampler.sample(

@@ -113,7 +113,10 @@ def expected(text: Text, window_tokens: int | None = None) -> Tensor:
 
 
 def through_int8(x_TGE: Tensor) -> Tensor:
-    """What an int8 cache makes of keys and values, and of queries that meet it: in float32, so that numbers in the middle go the same way."""
+    """What an int8 cache makes of keys and values, and of queries that meet it.
+
+    In float32, so that numbers in the middle go the same way.
+    """
     wide_TGE = x_TGE.float()
     scales_TG1 = wide_TGE.abs().amax(-1, keepdim=True) / 127
     return torch.where(scales_TG1 > 0, (wide_TGE / scales_TG1).round().clamp(-127, 127) * scales_TG1, 0.0)

@@ -144,6 +144,8 @@ class Sampler:
     ) -> tuple[list[int], list[int]]:
         """Tokens from adjusted logits, each kind of row on its own way, and the indexes of rows that have none."""
         likeliest = [i for i, row in enumerate(held) if row.is_greedy]
+        if len(likeliest) == len(held):
+            return _found(logits_RV, take_likeliest(logits_RV))
         drawn = [i for i, row in enumerate(held) if not row.is_greedy and not row.filtered]
         filtered = [i for i, row in enumerate(held) if not row.is_greedy and row.filtered]
         tokens_R = torch.empty(len(held), dtype=torch.int64, device=self._device)

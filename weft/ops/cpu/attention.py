@@ -33,8 +33,11 @@ def plan_attention(batch: PagedBatch | PackedBatch) -> CpuPlan:
     if isinstance(batch, PackedBatch):
         raise ConfigurationError("the cpu backend keeps state in blocks; train with backend 'torch'")
     handle = kernels().AttentionPlan([tuple(span) for span in batch.spans], batch.block_tokens)
-    num_blocks = {layer.group: len(layer.keys_SGE) // batch.block_tokens for layer in batch.layers}
-    tables = [_add_group(handle, group, num_blocks[index]) for index, group in enumerate(batch.groups)]
+    pools = {layer.group: layer.keys_SGE for layer in batch.layers}
+    tables = [
+        _add_group(handle, group, pools[index].shape[0] // batch.block_tokens)
+        for index, group in enumerate(batch.groups)
+    ]
     return CpuPlan(handle, batch, tables)
 
 

@@ -178,7 +178,8 @@ class CpuOps:
     ) -> tuple[Recording | None, Tensor]:
         """Compute a step; its operations, or None where the model asks for more than these, and its result."""
         tokens_T, positions_T = tokens_T.clone(), positions_T.clone()
-        program, self._arena = kernels().Program(), Arena()
+        program = kernels().Program(tokens_T.data_ptr(), positions_T.data_ptr(), len(tokens_T))
+        self._arena = Arena()
         watch = Watch(self.embed, (tokens_T, positions_T))
         self._operations.record(program)
         try:

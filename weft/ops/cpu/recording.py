@@ -73,10 +73,12 @@ class Recording:
     result_TD: Tensor
 
     def replay(self, tokens_T: Tensor, positions_T: Tensor, plan: "AttentionPlan") -> Tensor:
-        """The same for other tokens; the result holds until the next replay."""
-        self.tokens_T.copy_(tokens_T)
-        self.positions_T.copy_(positions_T)
-        self.program.run(plan)
+        """The same for as many other tokens; the result holds until the next replay. Asks nothing of torch, for which
+        the interpreter would be given to another thread in the midst of it."""
+        assert tokens_T.shape == positions_T.shape == self.tokens_T.shape
+        assert tokens_T.is_contiguous()
+        assert positions_T.is_contiguous()
+        self.program.run(tokens_T.data_ptr(), positions_T.data_ptr(), plan)
         return self.result_TD
 
 

@@ -73,6 +73,10 @@ void add_group(weft::AttentionPlan& self, Address tables, int width, int64_t num
   self.add_group(static_cast<const int64_t*>(at(tables)), width, num_blocks, window);
 }
 
+void run(const weft::Program& self, Address tokens, Address positions, weft::AttentionPlan& plan) {
+  self.run(static_cast<const int64_t*>(at(tokens)), static_cast<const int64_t*>(at(positions)), plan);
+}
+
 void bind_data(nb::module_& module) {
   nb::class_<weft::Rows>(module, "Rows")
       .def(
@@ -95,9 +99,14 @@ void bind_operations(nb::module_& module) {
   bind_data(module);
   const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
   nb::class_<weft::Program>(module, "Program")
-      .def(nb::init<>())
+      .def(
+          "__init__",
+          [](weft::Program* self, Address tokens, Address positions, int count) {
+            new (self) weft::Program(static_cast<int64_t*>(to(tokens)), static_cast<int64_t*>(to(positions)), count);
+          },
+          "tokens"_a, "positions"_a, "count"_a)
       .def("__len__", &weft::Program::size)
-      .def("run", &weft::Program::run, "plan"_a, unlocked)
+      .def("run", &run, "tokens"_a, "positions"_a, "plan"_a, unlocked)
       .def("profile", &weft::Program::profile, "plan"_a, unlocked);
   nb::class_<weft::Operations>(module, "Operations")
       .def(

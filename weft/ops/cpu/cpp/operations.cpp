@@ -38,6 +38,13 @@ const StepKernels& steps_of(const Kernels& kernels) {
   return *portable_steps();
 }
 
+void Program::run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan) const {
+  if (plan.num_rows() != count_) throw std::invalid_argument("a plan is of another step");
+  memcpy(tokens_, tokens, static_cast<size_t>(count_) * sizeof *tokens);
+  memcpy(positions_, positions, static_cast<size_t>(count_) * sizeof *positions);
+  for (const Part& part : parts_) part.work(plan);
+}
+
 std::vector<std::pair<std::string, double>> Program::profile(AttentionPlan& plan) const {
   std::vector<std::pair<std::string, double>> found;
   for (const Part& part : parts_) {

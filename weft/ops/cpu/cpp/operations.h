@@ -12,15 +12,15 @@
 namespace weft {
 
 // Operations with the addresses that they work on. What differs from step to step is in the memory behind these, and in
-// the plan of attention.
+// the plan of attention. `tokens`, `positions`: of a step's rows, which are read there.
 class Program {
  public:
   using Work = std::function<void(AttentionPlan&)>;
+  Program(int64_t* tokens, int64_t* positions, int count) : tokens_(tokens), positions_(positions), count_(count) {}
   void add(const char* name, Work work) { parts_.push_back({name, std::move(work)}); }
-  void run(AttentionPlan& plan) const {
-    for (const Part& part : parts_) part.work(plan);
-  }
-  // The same; how long each operation took, in seconds, by name and in their order.
+  // For other tokens at other positions, as many as before. Throws `std::invalid_argument` for a plan of another step.
+  void run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan) const;
+  // The same for what was run last; how long each operation took, in seconds, by name and in their order.
   std::vector<std::pair<std::string, double>> profile(AttentionPlan& plan) const;
   size_t size() const { return parts_.size(); }
 
@@ -29,6 +29,8 @@ class Program {
     const char* name;
     Work work;
   };
+  int64_t *tokens_, *positions_;
+  int count_;
   std::vector<Part> parts_;
 };
 
