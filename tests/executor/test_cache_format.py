@@ -1,6 +1,7 @@
 """Formats of the cache: what they take, and that scales go wherever their numbers go."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -95,6 +96,6 @@ def test_more_sequences_fit() -> None:
         ({"backend": "cpu", "kv_cache_dtype": "int4"}, "kv_cache_dtype is 'int4'; choose from auto, int8"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(changes: dict[str, str], message: str) -> None:
+def test_what_cannot_be_kept_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         tiny_serving(**changes)

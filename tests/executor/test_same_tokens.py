@@ -55,9 +55,10 @@ def test_a_real_checkpoint_gives_the_same_bits_in_a_crowd() -> None:
 def test_the_cpu_backend_gives_the_same_bits_in_a_crowd(
     quantization: str, dtype: str, kv_cache_dtype: str
 ) -> None:
-    options = {"quantization": quantization, "dtype": dtype, "kv_cache_dtype": kv_cache_dtype}
     for seed in (0, 5):
-        world = SameTokens(seed, backend="cpu", **options)
+        world = SameTokens(
+            seed, backend="cpu", quantization=quantization, dtype=dtype, kv_cache_dtype=kv_cache_dtype
+        )
         assert world.spec.experts is None
         assert asyncio.run(world.play(world.requests(12, str(seed)))) > 5
 

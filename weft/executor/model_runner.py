@@ -166,8 +166,7 @@ class ModelRunner:
         tokens = [0] * (1 + max(self._rows.held, default=-1))
         if hidden_TD is None or not (emitting or asking):
             return StepResult(step.number, tokens)
-        wanted = self._indexes([last_units[index] for index in emitting + asking])
-        logits_RV = self.model.logits(hidden_TD.index_select(0, wanted))
+        logits_RV = self._logits(hidden_TD, [last_units[index] for index in emitting + asking])
         rows = [pieces[index].row for index in emitting]
         sampled = self.sampler.sample(
             logits_RV[: len(rows)], [row.number for row in rows], [row.position for row in rows]
@@ -181,6 +180,11 @@ class ModelRunner:
         impossible = {row: NOT_FINITE for row, found in candidates.items() if not found}
         failed = {**sampled.failed, **impossible}
         return StepResult(step.number, tokens, finished, {}, candidates, logprobs, failed=failed)
+
+    def _logits(self, hidden_TD: Tensor, wanted: Sequence[int]) -> Tensor:
+        """Of these rows, which are all of them where every sequence decodes."""
+        is_all = list(wanted) == list(range(len(hidden_TD)))
+        return self.model.logits(hidden_TD if is_all else hidden_TD.index_select(0, self._indexes(wanted)))
 
     def _read_prompts(self, step: Step, pieces: Sequence[Piece], hidden_TD: Tensor) -> dict[int, PromptPart]:
         """What the entries tell of their prompts. Rows that stand, which come first, are beyond theirs."""
