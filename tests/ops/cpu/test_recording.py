@@ -58,6 +58,22 @@ def test_steps_done_again_give_the_same_bits() -> None:
     other.close()
 
 
+def test_another_cache_needs_another_recording() -> None:
+    made, other = serving(), serving()
+    ops, model = made.executor.runner.ops, made.executor.runner.model
+    tokens_T, positions_T = torch.arange(3), torch.arange(3)
+    with torch.no_grad():
+        for each in (made, other, made):
+            plan = ops.plan_attention(batch(each, (0, 3)))
+            found = ops.step(model, tokens_T, positions_T, plan).clone()
+            assert torch.equal(found, model.forward(tokens_T, positions_T, plan))
+    made_keys, other_keys = (each.executor.runner.pools.layers[0].keys_SGE for each in (made, other))
+    assert torch.equal(made_keys[:3], other_keys[:3])
+    assert made_keys[:3].any()
+    made.close()
+    other.close()
+
+
 def test_many_rows_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu_ops, "MOST_RECORDED_ROWS", 6)
     made = serving()

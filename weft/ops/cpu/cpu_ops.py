@@ -160,15 +160,15 @@ class CpuOps:
         return x  # there is one rank
 
     def step(self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
-        """See `Ops`. Of few rows, the operations are recorded the first time and done again from then on."""
+        """See `Ops`. Of few rows, operations are recorded the first time (with a cache) and done again from then on."""
         assert isinstance(plan, CpuPlan)
         rows, known = len(tokens_T), self._recordings.setdefault(model, {})
         if rows > MOST_RECORDED_ROWS:
             return model.forward(tokens_T, positions_T, plan)
-        if rows not in known:
+        recording = known.get(rows)
+        if rows not in known or (recording is not None and recording.layers is not plan.batch.layers):
             known[rows], result_TD = self._record(model, tokens_T, positions_T, plan)
             return result_TD
-        recording = known[rows]
         if recording is None:
             return model.forward(tokens_T, positions_T, plan)
         return recording.replay(tokens_T, positions_T, plan.handle)
@@ -185,7 +185,7 @@ class CpuOps:
         try:
             with watch:
                 result_TD = model.forward(tokens_T, positions_T, plan)
-            recording = Recording(program, self._arena, tokens_T, positions_T, result_TD)
+            recording = Recording(program, self._arena, tokens_T, positions_T, result_TD, plan.batch.layers)
         finally:
             self._operations.record(None)
             self._arena = None

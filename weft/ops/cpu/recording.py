@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from weft.ops.backend import LayerCache
+
 if TYPE_CHECKING:
     from weft.ops.cpu._kernels import AttentionPlan, Program
 
@@ -64,13 +66,15 @@ class Arena:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A step's operations, and where it reads and writes. Whoever made it keeps the model's weights alive."""
+    """A step's operations, and where it reads and writes: `layers` is the cache that it works on. Whoever made it keeps
+    the model's weights alive."""
 
     program: "Program"
     arena: Arena
     tokens_T: Tensor
     positions_T: Tensor
     result_TD: Tensor
+    layers: Sequence[LayerCache]
 
     def replay(self, tokens_T: Tensor, positions_T: Tensor, plan: "AttentionPlan") -> Tensor:
         """The same for as many other tokens; the result holds until the next replay. Asks nothing of torch, for which
