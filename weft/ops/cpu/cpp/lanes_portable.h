@@ -72,7 +72,9 @@ struct Lanes {
   static inline Words splat_words(uint32_t value) {
     return each<Words>([=](int) { return value; });
   }
-  static inline Words splat_four(const int8_t* four) { return splat_words(bits_as<uint32_t>(*reinterpret_cast<const char(*)[4]>(four))); }
+  static inline Words splat_four(const int8_t* four) {
+    return splat_words(bits_as<uint32_t>(*reinterpret_cast<const char(*)[4]>(four)));
+  }
   static inline Words xor_words(const Words& a, uint32_t b) {
     return each<Words>([&](int i) { return a.at[i] ^ b; });
   }
