@@ -114,8 +114,9 @@ def mean_ttft_ms(output: str) -> float:
 
 
 def test_only_options_that_mean_something_are_taken() -> None:
-    """`quantization` is another one here, and a simulated device has it."""
-    names = [parameter.name for parameter in command.params if parameter.name != "quantization"]
+    """Formats are others here, and simulated devices have them."""
+    formats = ("quantization", "kv_cache_dtype")
+    names = [parameter.name for parameter in command.params if parameter.name not in formats]
     fields = [field for field in ServingOptions.__dataclass_fields__ if field != "enable_prefix_caching"]
     assert [field for field in fields if field not in names] == list(NOT_SIMULATED)
 

@@ -1,4 +1,6 @@
-"""Random lives of requests on a real model of the reference backend, each compared with that request alone.
+"""Random lives of requests on a real model, each compared with that request alone.
+
+The backend is the reference one or another that keeps promise 1.
 
 A world draws a model, sizes and requests from its seed. What depends on the clock (which step an arrival
 joins) is not drawn; it may differ from run to run, and must not change a bit.
@@ -121,17 +123,18 @@ def random_sampling(random: Random) -> SamplingParams:
 
 
 class SameTokens:
-    """One world, on a random model or a `checkpoint`.
+    """One world, on a random model or a `checkpoint`. `changes`: to the options, alone and in the crowd.
 
     `play` raises `InvariantViolation` where anything is not as it is alone.
     """
 
-    def __init__(self, seed: int, checkpoint: Path | None = None) -> None:
+    def __init__(self, seed: int, checkpoint: Path | None = None, **changes: Any) -> None:
         self.random, self._curiosity = Random(seed), Random(seed)
         self._weights_seed = self.random.randrange(1 << 30)
         self._checkpoint = checkpoint
         self.spec = random_spec(self.random) if checkpoint is None else read_spec(checkpoint)
-        self.options = replace(random_options(self.random), max_model_len=MAX_MODEL_LEN)
+        self.options = replace(random_options(self.random), max_model_len=MAX_MODEL_LEN, **changes)
+        self._plain = replace(PLAIN, **changes)
         stems = [self._tokens(self.random.randint(4, 70)) for _ in range(3)]
         self._stems = [*stems, ()]
 
@@ -179,7 +182,7 @@ class SameTokens:
     async def play(self, requests: Sequence[Request]) -> int:
         """Serve all requests in a crowd, then each alone; returns how many were compared."""
         told = await self._crowd(requests)
-        serving = self.serving(PLAIN)
+        serving = self.serving(self._plain)
         driver = EngineDriver(serving.config, serving.executor)
         for request in requests:
             if request.request_id in told:

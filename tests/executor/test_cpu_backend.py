@@ -1,15 +1,18 @@
 """The `cpu` backend in a model: close to the others, and refused where it cannot do what is asked."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from tests.executor.tiny_serving import ask, request, tiny_serving
+from tests.executor.tiny_serving import OPTIONS, ask, request, tiny_serving
 from weft.contracts.errors import ConfigurationError
 from weft.engine.driver import EngineDriver
-from weft.executor.loading import Serving
+from weft.executor.loading import Serving, load_serving
+from weft.model_specs.builtin import builtin_model
 from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.cpu.library import LEVEL_VARIABLE, levels
 from weft.weights.linear import Linear
@@ -36,6 +39,28 @@ def outputs(**changes: Any) -> list[Any]:
 def test_greedy_tokens_are_those_of_the_reference(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LEVEL_VARIABLE, level)
     assert outputs(backend="cpu", dtype="float32") == outputs(backend="reference")
+
+
+STORIES = Path(__file__).resolve().parents[3] / "shared/data/models/stories260K_hf"
+CHECKPOINTS = [
+    pytest.param(builtin_model("weft-tiny"), id="weft-tiny"),
+    pytest.param(
+        STORIES,
+        id="stories260K",
+        marks=pytest.mark.skipif(not STORIES.is_dir(), reason=f"needs the checkpoint {STORIES}"),
+    ),
+]
+
+
+@pytest.mark.parametrize("directory", CHECKPOINTS)
+def test_real_models_say_what_they_say_on_torch(directory: Path) -> None:
+    said = []
+    for backend in ("torch", "cpu"):
+        options = replace(OPTIONS, backend=backend, dtype="float32", max_model_len=64)
+        serving = load_serving(directory, options)
+        said.append(asyncio.run(_outputs(serving)))
+        serving.close()
+    assert said[0] == said[1]
 
 
 @pytest.mark.parametrize("quantization", ["int8", "int4", "int4-128"])

@@ -47,6 +47,27 @@ def test_a_real_checkpoint_gives_the_same_bits_in_a_crowd() -> None:
         assert asyncio.run(world.play(world.requests(24, str(seed)))) > 10
 
 
+@pytest.mark.parametrize(
+    ("seed", "quantization", "dtype", "kv_cache_dtype"),
+    [
+        (0, "none", "bfloat16", "auto"),
+        (5, "none", "float32", "int8"),
+        (6, "int8", "bfloat16", "int8"),
+        (2, "int4", "float32", "auto"),
+        (10, "int4", "bfloat16", "int8"),
+    ],
+)
+def test_the_cpu_backend_gives_the_same_bits_in_a_crowd(
+    seed: int, quantization: str, dtype: str, kv_cache_dtype: str
+) -> None:
+    """But for mixtures, whose experts torch computes."""
+    world = SameTokens(
+        seed, backend="cpu", quantization=quantization, dtype=dtype, kv_cache_dtype=kv_cache_dtype
+    )
+    assert world.spec.experts is None
+    assert asyncio.run(world.play(world.requests(12, str(seed)))) > 5
+
+
 @pytest.mark.nightly
 @pytest.mark.parametrize("part", range(10))
 def test_ten_thousand_requests_get_the_same_bits_as_alone(part: int) -> None:

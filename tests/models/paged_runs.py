@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from weft.executor.cache_format import CacheFormat
 from weft.executor.loading import build_model
 from weft.executor.state_pools import StatePools
 from weft.model_specs.families import read_spec
@@ -43,7 +44,7 @@ class PagedRuns:
             BLOCK_TOKENS,
             [blocks * len(texts)] * len(groups),
             [0] * len(groups),
-            self._dtype,
+            CacheFormat(self._dtype, 0),
             self._device,
         )
         found = [torch.zeros(len(text), self.spec.vocab_size) for text in texts]

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tests.models.meta_weights import META, NamedMetaWeights
 from tests.models.traced_ops import TracingOps
 from weft.contracts.formats import NumberFormat
+from weft.executor.cache_format import CacheFormat
 from weft.executor.loading import build_model
 from weft.executor.state_pools import StatePools
 from weft.model_specs.model_spec import ModelSpec
@@ -91,9 +92,8 @@ def differences(
 
 def _batch(spec: ModelSpec, work: ForwardWork, num_blocks: int, state_format: NumberFormat) -> PagedBatch:
     count = len(spec.layer_groups)
-    pools = StatePools(
-        spec, BLOCK_TOKENS, [num_blocks] * count, [0] * count, getattr(torch, state_format.value), META
-    )
+    cache = CacheFormat(getattr(torch, state_format.value), 0)
+    pools = StatePools(spec, BLOCK_TOKENS, [num_blocks] * count, [0] * count, cache, META)
     # No numbers are kept, so all spans may share their blocks.
     tables_BM = torch.arange(num_blocks).expand(len(work.spans), -1)
     groups = [GroupTables(tables_BM, group.window_tokens) for group in spec.layer_groups]

@@ -9,7 +9,7 @@ import click
 
 from weft.cli.mistakes import NearChoice
 from weft.contracts.formats import NumberFormat
-from weft.contracts.options import AUTO, ServingOptions
+from weft.contracts.options import AUTO, KV_CACHE_DTYPES, ServingOptions
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -67,6 +67,11 @@ FLAGS = (
     Flag("device", str, "A torch device, such as cpu or cuda; auto: a GPU where there is one."),
     Flag("dtype", FORMATS, "Of weights, arithmetic and cache; auto: the checkpoint's (reference: float32)."),
     Flag("quantization", QUANTIZATIONS, "Of weights on backend cpu; int4-64: in groups of 64."),
+    Flag(
+        "kv_cache_dtype",
+        NearChoice(KV_CACHE_DTYPES),
+        "Of keys and values; int8 on backend cpu; auto: as --dtype.",
+    ),
     Flag("max_model_len", COUNT, "Most tokens of a sequence, prompt and output.", "the model's own"),
     Flag("max_num_seqs", COUNT, "Most sequences that run at once."),
     Flag("max_num_batched_tokens", COUNT, "Most tokens of a step."),

@@ -31,8 +31,8 @@ from weft.model_specs.quantization import QUANTIZATIONS, STATE_FORMATS
 from weft.simulator.deployment import DeploymentOptions, plan_deployment
 from weft.simulator.routing import ROUTERS
 
-NOT_SIMULATED = ("backend", "device", "quantization", "num_threads")
-"""Of the options of a server: where and how it really computes. Simulated devices have other formats of weights."""
+NOT_SIMULATED = ("backend", "device", "quantization", "kv_cache_dtype", "num_threads")
+"""Of the options of a server: where and how it really computes. Simulated devices have other formats."""
 
 DERIVED = {"dtype": "auto", "kv_cache_memory_bytes": "what is left of 90 % of a device"}
 REFRESH_S = 0.2

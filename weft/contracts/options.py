@@ -11,6 +11,7 @@ from weft.contracts.state import DEFAULT_BLOCK_TOKENS
 
 AUTO = "auto"
 NO_QUANTIZATION = "none"
+KV_CACHE_DTYPES = (AUTO, "int8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class ServingOptions:
     backend `cpu`: int8, int4 (also int4-32, int4-64, int4-128 by its groups), or none. `device`: of torch; auto: a
     GPU where there is one. `dtype`: number format of
     weights in memory, of arithmetic and of the cache; auto: float32 for `reference`, else the checkpoint's.
+    `kv_cache_dtype`: of keys and values; auto: as `dtype`; int8, with a scale per token and head, on backend `cpu`.
     `max_model_len`: the most tokens of a sequence, prompt and output; None: the model's own. `max_num_seqs`:
     the most sequences that run at once. `max_num_batched_tokens`: the most tokens of a step.
     `kv_cache_memory_bytes`: for keys and values; None: what the sequences above could need, and at most half
@@ -35,6 +37,7 @@ class ServingOptions:
     device: str = AUTO
     dtype: str = AUTO
     quantization: str = NO_QUANTIZATION
+    kv_cache_dtype: str = AUTO
     max_model_len: int | None = None
     max_num_seqs: int = 256
     max_num_batched_tokens: int = 2048

@@ -12,6 +12,7 @@ from weft.contracts.formats import NumberFormat, number_format
 from weft.contracts.options import AUTO, NO_QUANTIZATION, ServingOptions
 from weft.contracts.state import StateLayout
 from weft.engine.config import EngineConfig
+from weft.executor.cache_format import choose_cache_format
 from weft.executor.limits import available_memory_bytes, available_processors
 from weft.executor.model_runner import ModelRunner
 from weft.executor.sizing import Demand, blocks_needed, blocks_within, size_bytes
@@ -69,7 +70,8 @@ def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> 
     dtype: torch.dtype = getattr(torch, number.value)
     max_model_len = longest_sequence(spec, options)
     model = build_model(spec, prepared(weights(dtype, device), options), ops, max_model_len)
-    layout = spec.state_layout(number, options.block_tokens)
+    cache = choose_cache_format(number, options)
+    layout = cache.layout(spec, options.block_tokens)
     budget_bytes = options.kv_cache_memory_bytes or cache_share(free_bytes(device), device)
     config = engine_config(layout, max_model_len, options, budget_bytes)
     pools = StatePools(
@@ -77,7 +79,7 @@ def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> 
         options.block_tokens,
         [config.num_blocks[group.name] for group in layout.groups],
         [config.num_host_blocks.get(group.name, 0) for group in layout.groups],
-        dtype,
+        cache,
         device,
     )
     # One block more than the longest sequence fills: the one that its last token opens.
@@ -110,8 +112,9 @@ def prepared(weights: WeightSource, options: ServingOptions) -> WeightSource:
 
 def numeric_fingerprint(ops: Ops, device: torch.device, number: NumberFormat, options: ServingOptions) -> str:
     """Names all that decides the bits of results."""
-    plain = f"{ops.fingerprint}-{device.type}-{number.value}"
-    return plain if options.quantization == NO_QUANTIZATION else f"{plain}-{options.quantization}"
+    weights = "" if options.quantization == NO_QUANTIZATION else f"-{options.quantization}"
+    cache = "" if options.kv_cache_dtype == AUTO else f"-kv-{options.kv_cache_dtype}"
+    return f"{ops.fingerprint}-{device.type}-{number.value}{weights}{cache}"
 
 
 def choose_backend(options: ServingOptions) -> tuple[Ops, torch.device]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -137,19 +138,25 @@ class ModelRunner:
             tokens.extend(row.tokens(start, num_units))
             positions.extend(range(start, start + num_units))
             row.computed = start + num_units
-        tokens_T = torch.tensor(tokens, device=self._device)
-        positions_T = torch.tensor(positions, device=self._device)
+        tokens_T, positions_T = self._indexes(tokens), self._indexes(positions)
         plan = self.ops.plan_attention(self._batch(pieces, spans))
-        return self.model.forward(tokens_T, positions_T, plan)
+        return self.ops.step(self.model, tokens_T, positions_T, plan)
 
     def _batch(self, pieces: Sequence[Piece], spans: Sequence[Span]) -> PagedBatch:
         longest = max(span.start + span.num_units for span in spans)
         tables = self._rows.select_tables([piece.row for piece in pieces], -(-longest // self._block_tokens))
         groups = [
-            GroupTables(tables_BM.to(self._device), window)
+            GroupTables(self._there(tables_BM), window)
             for tables_BM, window in zip(tables, self._windows, strict=True)
         ]
         return PagedBatch(spans, groups, self.pools.layers, self._block_tokens)
+
+    def _indexes(self, values: Sequence[int]) -> Tensor:
+        return self._there(torch.from_numpy(np.array(values, dtype=np.int64)))
+
+    def _there(self, made: Tensor) -> Tensor:
+        """On the device. On a CPU torch is not asked: it gives the interpreter to another thread while it looks."""
+        return made if self._device.type == "cpu" else made.to(self._device)
 
     def _emit(self, step: Step, pieces: Sequence[Piece], hidden_TD: Tensor | None) -> StepResult:
         """Sample where tokens are wanted, report candidates where these are."""
@@ -159,8 +166,7 @@ class ModelRunner:
         tokens = [0] * (1 + max(self._rows.held, default=-1))
         if hidden_TD is None or not (emitting or asking):
             return StepResult(step.number, tokens)
-        wanted = torch.tensor([last_units[index] for index in emitting + asking], device=self._device)
-        logits_RV = self.model.logits(hidden_TD.index_select(0, wanted))
+        logits_RV = self._logits(hidden_TD, [last_units[index] for index in emitting + asking])
         rows = [pieces[index].row for index in emitting]
         sampled = self.sampler.sample(
             logits_RV[: len(rows)], [row.number for row in rows], [row.position for row in rows]
@@ -174,6 +180,11 @@ class ModelRunner:
         impossible = {row: NOT_FINITE for row, found in candidates.items() if not found}
         failed = {**sampled.failed, **impossible}
         return StepResult(step.number, tokens, finished, {}, candidates, logprobs, failed=failed)
+
+    def _logits(self, hidden_TD: Tensor, wanted: Sequence[int]) -> Tensor:
+        """Of these rows, which are all of them where every sequence decodes."""
+        is_all = list(wanted) == list(range(len(hidden_TD)))
+        return self.model.logits(hidden_TD if is_all else hidden_TD.index_select(0, self._indexes(wanted)))
 
     def _read_prompts(self, step: Step, pieces: Sequence[Piece], hidden_TD: Tensor) -> dict[int, PromptPart]:
         """What the entries tell of their prompts. Rows that stand, which come first, are beyond theirs."""

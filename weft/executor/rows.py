@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -87,9 +88,9 @@ class RowTable:
     def __init__(self, max_rows: int, num_groups: int, max_blocks: int) -> None:
         self.held: dict[int, Row] = {}
         self.standing: dict[int, Row] = {}
-        self.tables_RM = [
-            torch.full((max_rows, max_blocks), HOLE, dtype=torch.int64) for _ in range(num_groups)
-        ]
+        # Arrays, because torch gives the interpreter to the event loop's thread in each of its operations, and the step
+        # would wait for it.
+        self.tables_RM = [np.full((max_rows, max_blocks), HOLE, dtype=np.int64) for _ in range(num_groups)]
         self._lost: set[int] = set()
 
     def get(self, number: int) -> Row:
@@ -123,7 +124,7 @@ class RowTable:
         if end > len(table_M):
             detail = f"row {change.row} has {end} blocks; there is room for {len(table_M)}"
             raise InvariantViolation("table_too_long", detail)
-        table_M[change.first : end] = torch.tensor(change.blocks, dtype=torch.int64)
+        table_M[change.first : end] = change.blocks
 
     def stand(self, row: Row) -> None:
         """From the next step on the row advances by itself."""
@@ -131,8 +132,8 @@ class RowTable:
 
     def select_tables(self, rows: Sequence[Row], num_blocks: int) -> list[Tensor]:
         """Per state group, the first blocks of these rows."""
-        numbers = torch.tensor([row.number for row in rows])
-        return [tables_RM[:, :num_blocks].index_select(0, numbers) for tables_RM in self.tables_RM]
+        numbers = [row.number for row in rows]
+        return [torch.from_numpy(tables_RM[numbers, :num_blocks]) for tables_RM in self.tables_RM]
 
     def match(self, entry: StepEntry) -> Row:
         """The row of an entry, checked to be where the entry says."""

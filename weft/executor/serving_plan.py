@@ -7,6 +7,7 @@ from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
 from weft.contracts.options import ServingOptions
 from weft.engine.config import EngineConfig
+from weft.executor.cache_format import choose_cache_format
 from weft.executor.inspection import inspect_checkpoint
 from weft.executor.loading import (
     cache_share,
@@ -47,7 +48,7 @@ def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
             f"the weights need {_mebibytes(weights)} MiB and {_mebibytes(free)} MiB are free on {device}; free some, "
             "or serve a smaller model"
         )
-    layout = spec.state_layout(number, options.block_tokens)
+    layout = choose_cache_format(number, options).layout(spec, options.block_tokens)
     budget = options.kv_cache_memory_bytes or cache_share(free - weights, device)
     config = engine_config(layout, max_model_len, options, budget)
     cache = size_bytes(layout, dict(config.num_blocks))

@@ -8,15 +8,19 @@ from torch import Tensor
 from weft.contracts.state import Tier
 from weft.contracts.steps import BlockCopy
 from weft.contracts.transfers import Transfer, TransferResult
+from weft.executor.cache_format import CacheFormat
 from weft.executor.host_memory import zeros_on_demand
 from weft.model_specs.model_spec import ModelSpec
 from weft.ops.backend import LayerCache
 
 KEYS, VALUES = 0, 1
+WORDS = (torch.int32, torch.int16, torch.int8)
+"""That checksums are sums of: the widest that a row of a head consists of."""
 
 
 class StatePools:
-    """Per state group one tensor on each tier: layers, keys and values, blocks, tokens of a block, heads, size.
+    """Per state group one tensor on each tier: layers, keys and values, blocks, tokens of a block, heads, size with
+    scales.
 
     `num_blocks`, `num_host_blocks`: per group, in the order of `spec.layer_groups`.
     """
@@ -27,24 +31,24 @@ class StatePools:
         block_tokens: int,
         num_blocks: Sequence[int],
         num_host_blocks: Sequence[int],
-        dtype: torch.dtype,
+        cache: CacheFormat,
         device: torch.device,
     ) -> None:
-        self._spec, self._block_tokens = spec, block_tokens
+        self._spec, self._block_tokens, self._cache = spec, block_tokens, cache
         host = torch.device("cpu")
         self._pools = {
-            Tier.DEVICE: [self._pool(group, size, dtype, device) for group, size in enumerate(num_blocks)],
-            Tier.HOST: [self._pool(group, size, dtype, host) for group, size in enumerate(num_host_blocks)],
+            Tier.DEVICE: [self._pool(group, size, device) for group, size in enumerate(num_blocks)],
+            Tier.HOST: [self._pool(group, size, host) for group, size in enumerate(num_host_blocks)],
         }
         self.layers = [self._layer(layer) for layer in range(spec.num_layers)]
 
-    def _pool(self, group: int, num_blocks: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    def _pool(self, group: int, num_blocks: int, device: torch.device) -> Tensor:
         num_layers = len(self._spec.layer_groups[group].layers)
-        heads = (self._spec.num_kv_heads, self._spec.head_dim)
+        heads = (self._spec.num_kv_heads, self._cache.head_size(self._spec.head_dim))
         shape = (num_layers, 2, num_blocks, self._block_tokens, *heads)
         if device.type == "cpu":
-            return zeros_on_demand(shape, dtype)
-        return torch.zeros(shape, dtype=dtype, device=device)
+            return zeros_on_demand(shape, self._cache.dtype)
+        return torch.zeros(shape, dtype=self._cache.dtype, device=device)
 
     def _layer(self, layer: int) -> LayerCache:
         for group, members in enumerate(self._spec.layer_groups):
@@ -89,5 +93,6 @@ def _move(source: Tensor, target: Tensor, pairs: list[tuple[int, int]]) -> int:
     from_blocks, to_blocks = zip(*pairs, strict=True)
     moved = source.index_select(2, torch.tensor(from_blocks, device=source.device)).to(target.device)
     target.index_copy_(2, torch.tensor(to_blocks, device=target.device), moved)
-    words = moved.view(torch.int32 if moved.element_size() == 4 else torch.int16)
+    row_bytes = moved.shape[-1] * moved.element_size()
+    words = moved.view(next(word for word in WORDS if row_bytes % word.itemsize == 0))
     return int(words.sum(dtype=torch.int64))

@@ -27,7 +27,8 @@ class Span(NamedTuple):
 class LayerCache(NamedTuple):
     """Keys and values of one layer, in slots of which a block holds `block_tokens`: `keys_SGE`, `values_SGE`.
 
-    `group`: index of the layer's state group.
+    `group`: index of the layer's state group. In int8 (backend `cpu`), a head's E numbers are followed by the four
+    bytes of their scale in float32, so the last dimension is E + 4.
     """
 
     group: int
@@ -64,6 +65,13 @@ class PackedBatch(NamedTuple):
 
 AttentionPlan = Any
 """What a backend has worked out about a batch for all layers; only that backend looks inside."""
+
+
+class StepModel(Protocol):
+    """A model, as far as a step needs it."""
+
+    def forward(self, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
+        """The normalised hidden states of a step's tokens: [T, D]."""
 
 
 class Ops(Protocol):
@@ -121,3 +129,10 @@ class Ops(Protocol):
 
     def all_reduce(self, x: Tensor, axis: str) -> Tensor:
         """The sum of x over the ranks of a mesh axis; x itself where there is one rank."""
+
+    def step(self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
+        """What `model.forward` gives for a step, a model being called the same way for equally many tokens every time.
+
+        A backend may keep the operations that it consists of and do them again without the model; the result holds
+        until the next step.
+        """

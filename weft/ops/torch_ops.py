@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch
+from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch, StepModel
 from weft.ops.experts import Groups, Routing, group_by_expert, route, weighted_sum
 from weft.ops.packed_attention import attend_packed
 from weft.ops.paged_attention import PagedPlan, attend_paged, plan_paged
@@ -107,3 +107,6 @@ class TorchOps:
 
     def all_reduce(self, x: Tensor, axis: str) -> Tensor:
         return x  # there is one rank
+
+    def step(self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
+        return model.forward(tokens_T, positions_T, plan)

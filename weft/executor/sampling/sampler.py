@@ -6,6 +6,7 @@ through the stages depends on nothing but the row.
 """
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -144,6 +145,8 @@ class Sampler:
     ) -> tuple[list[int], list[int]]:
         """Tokens from adjusted logits, each kind of row on its own way, and the indexes of rows that have none."""
         likeliest = [i for i, row in enumerate(held) if row.is_greedy]
+        if len(likeliest) == len(held):
+            return _found(logits_RV, take_likeliest(logits_RV))
         drawn = [i for i, row in enumerate(held) if not row.is_greedy and not row.filtered]
         filtered = [i for i, row in enumerate(held) if not row.is_greedy and row.filtered]
         tokens_R = torch.empty(len(held), dtype=torch.int64, device=self._device)
@@ -164,9 +167,16 @@ def _found(logits_RV: Tensor, tokens_R: Tensor) -> tuple[list[int], list[int]]:
     """The tokens, 0 where the chosen logit is not finite, and the indexes of those. The likeliest of a row with a NaN
     is the NaN, and a draw from it is beyond the vocabulary, so the rest of the row need not be looked at."""
     last = logits_RV.shape[-1] - 1
+    if logits_RV.device.type == "cpu":  # one look at each instead of an operation for each question
+        tokens, numbers = tokens_R.tolist(), logits_RV.numpy()
+        lost = [i for i, token in enumerate(tokens) if token > last or not isfinite(numbers[i, token])]
+        return _without(tokens, lost)
     is_finite_R = logits_RV.gather(1, tokens_R.clamp(max=last)[:, None])[:, 0].isfinite()
-    tokens: list[int] = tokens_R.where(is_finite_R & (tokens_R <= last), LOST).tolist()
-    lost = [i for i, token in enumerate(tokens) if token == LOST] if LOST in tokens else []
+    tokens = tokens_R.where(is_finite_R & (tokens_R <= last), LOST).tolist()
+    return _without(tokens, [i for i, token in enumerate(tokens) if token == LOST] if LOST in tokens else [])
+
+
+def _without(tokens: list[int], lost: list[int]) -> tuple[list[int], list[int]]:
     for index in lost:
         tokens[index] = 0
     return tokens, lost

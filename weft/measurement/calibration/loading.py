@@ -30,8 +30,9 @@ def load_for_calibration(directory: Path, given: Mapping[str, Any]) -> "Serving"
 
 def _block_bytes(spec: ModelSpec, options: ServingOptions) -> int:
     """Of all state groups together."""
+    from weft.executor.cache_format import choose_cache_format
     from weft.executor.loading import choose_format
 
-    layout = spec.state_layout(choose_format(spec, options), options.block_tokens)
+    layout = choose_cache_format(choose_format(spec, options), options).layout(spec, options.block_tokens)
     paged = [group for group in layout.groups if isinstance(group, PagedGroup)]
     return sum(group.bytes_per_token * options.block_tokens for group in paged)

@@ -1,31 +1,195 @@
-"""The `cpu` backend: linear layers by the compiled kernels, the rest as the `torch` backend does it."""
+"""The `cpu` backend: a model's operations by the compiled kernels."""
 
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import torch
 from torch import Tensor
 
+from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch, StepModel
+from weft.ops.cpu.addresses import in_rows, number_of, rows_of
+from weft.ops.cpu.attention import CpuPlan, cache_of, plan_attention
+from weft.ops.cpu.library import kernels
 from weft.ops.cpu.products import Products
+from weft.ops.cpu.recording import Arena, Recording, Watch
 from weft.ops.torch_ops import TorchOps
+from weft.weights.experts import Experts
 from weft.weights.linear import Linear
 from weft.weights.packed import PackedLinear
 
+if TYPE_CHECKING:
+    from weft.ops.cpu._kernels import Operations
 
-class CpuOps(TorchOps):
+MOST_RECORDED_ROWS = 64
+"""Steps of more rows go operation by operation: there, what Python takes is little beside what they compute."""
+
+
+class CpuOps:
     """See `Ops`. `num_threads`: of the kernels and, in turns with these, of torch.
 
-    A linear layer gives a token the same bits whatever else is in a step; what torch computes between them holds to
-    that only up to rounding. Raises `ConfigurationError` where there are no kernels.
+    Each operation gives a row the same bits whatever else is in a step, on any number of threads; norms, rotation and
+    attention also on all levels of instructions. Experts are computed by torch, whose bits may depend on the step.
+    Raises `ConfigurationError` where there are no kernels.
     """
 
     name = "cpu"
 
     def __init__(self, num_threads: int) -> None:
-        super().__init__(num_threads)
+        self.num_threads = num_threads
+        self._torch = TorchOps(num_threads)
         self._products = Products(num_threads)
+        self._operations: Operations = kernels().Operations(self._products.engine)
+        self._arena: Arena | None = None
+        self._recordings: MutableMapping[StepModel, dict[int, Recording | None]] = WeakKeyDictionary()
 
     @property
     def fingerprint(self) -> str:
-        return f"cpu-1-{self._products.level}-{super().fingerprint}"
+        """See `Ops`."""
+        return f"cpu-2-{self._products.level}-{self._torch.fingerprint}"
+
+    def bind_thread(self) -> None:
+        """See `Ops`. What is left to torch is little, and threads of its own would spin beside the kernels'."""
+        torch.set_num_threads(1)
+
+    def close(self) -> None:
+        """The threads end with the backend, and sleep until then."""
+        self._recordings.clear()
+
+    def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
+        """See `Ops`."""
+        table_VD = table_VD.contiguous()
+        out_TD = self._new((len(tokens_T), table_VD.shape[1]), table_VD.dtype)
+        row_bytes = table_VD.shape[1] * table_VD.dtype.itemsize
+        self._operations.embed(
+            table_VD.data_ptr(),
+            row_bytes,
+            len(table_VD),
+            tokens_T.data_ptr(),
+            len(tokens_T),
+            out_TD.data_ptr(),
+        )
+        return out_TD
+
+    def rms_norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        """See `Ops`."""
+        x = in_rows(x)
+        out = self._new(x.shape, x.dtype)
+        self._operations.norm(number_of(x), rows_of(x), weight.data_ptr(), eps, out.data_ptr())
+        return out
+
+    def add_rms_norm(self, x_TD: Tensor, y_TD: Tensor, weight_D: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        """See `Ops`."""
+        x_TD, y_TD = in_rows(x_TD), in_rows(y_TD)
+        stream_TD, out_TD = self._new(x_TD.shape, x_TD.dtype), self._new(x_TD.shape, x_TD.dtype)
+        self._operations.add_norm(
+            number_of(x_TD),
+            rows_of(x_TD),
+            rows_of(y_TD),
+            weight_D.data_ptr(),
+            eps,
+            stream_TD.data_ptr(),
+            out_TD.data_ptr(),
+        )
+        return stream_TD, out_TD
 
     def linear(self, x_TI: Tensor, linear: Linear) -> Tensor:
-        if isinstance(linear, PackedLinear):
-            return self._products(x_TI, linear)
-        return super().linear(x_TI, linear)
+        """See `Ops`."""
+        if not isinstance(linear, PackedLinear):
+            return self._torch.linear(x_TI, linear)
+        outputs, inputs = linear.weight_OI.shape
+        assert x_TI.shape[1] == inputs, (x_TI.shape, inputs)
+        x_TI = x_TI.contiguous()
+        out_TO = self._new((len(x_TI), outputs), x_TI.dtype)
+        layer = self._products.layer(linear)
+        self._operations.linear(layer, x_TI.data_ptr(), number_of(x_TI), len(x_TI), inputs, out_TO.data_ptr())
+        return out_TO
+
+    def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
+        """See `Ops`."""
+        both_TO = self.linear(x_TD, gate_up)
+        both_T2F = both_TO.view(len(both_TO), 2, -1)
+        out_TF = self._new((len(both_TO), both_T2F.shape[2]), both_TO.dtype)
+        self._operations.gate(number_of(both_TO), rows_of(both_T2F), out_TF.data_ptr())
+        return out_TF
+
+    def experts(self, x_TD: Tensor, experts: Experts) -> Tensor:
+        """See `Ops`."""
+        self._torch.bind_thread()
+        try:
+            return self._torch.experts(x_TD, experts)
+        finally:
+            self.bind_thread()
+
+    def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
+        """See `Ops`."""
+        x_THE = in_rows(x_THE)
+        out_THE = self._new(x_THE.shape, x_THE.dtype)
+        self._operations.rotate(
+            number_of(x_THE), rows_of(x_THE), rows_of(cos_TE), rows_of(sin_TE), out_THE.data_ptr()
+        )
+        return out_THE
+
+    def plan_attention(self, batch: PagedBatch | PackedBatch) -> AttentionPlan:
+        """See `Ops`."""
+        return plan_attention(batch)
+
+    def attention(
+        self, q_THE: Tensor, k_TGE: Tensor, v_TGE: Tensor, layer: int, plan: AttentionPlan
+    ) -> Tensor:
+        """See `Ops`."""
+        assert isinstance(plan, CpuPlan)
+        cache = plan.batch.layers[layer]
+        q_THE, k_TGE, v_TGE = in_rows(q_THE), in_rows(k_TGE), in_rows(v_TGE)
+        out_TO = self._new((len(q_THE), q_THE.shape[1] * q_THE.shape[2]), q_THE.dtype)
+        self._operations.attend(
+            number_of(q_THE),
+            rows_of(q_THE),
+            rows_of(k_TGE),
+            rows_of(v_TGE),
+            out_TO.data_ptr(),
+            cache_of(cache, q_THE),
+            q_THE.shape[2] ** -0.5,
+            cache.group,
+            plan.handle,
+        )
+        return out_TO
+
+    def all_reduce(self, x: Tensor, axis: str) -> Tensor:
+        """See `Ops`."""
+        return x  # there is one rank
+
+    def step(self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
+        """See `Ops`. Of few rows, operations are recorded the first time (with a cache) and done again from then on."""
+        assert isinstance(plan, CpuPlan)
+        rows, known = len(tokens_T), self._recordings.setdefault(model, {})
+        if rows > MOST_RECORDED_ROWS:
+            return model.forward(tokens_T, positions_T, plan)
+        recording = known.get(rows)
+        if rows not in known or (recording is not None and recording.layers is not plan.batch.layers):
+            known[rows], result_TD = self._record(model, tokens_T, positions_T, plan)
+            return result_TD
+        if recording is None:
+            return model.forward(tokens_T, positions_T, plan)
+        return recording.replay(tokens_T, positions_T, plan.handle)
+
+    def _record(
+        self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: CpuPlan
+    ) -> tuple[Recording | None, Tensor]:
+        """Compute a step; its operations, or None where the model asks for more than these, and its result."""
+        tokens_T, positions_T = tokens_T.clone(), positions_T.clone()
+        program = kernels().Program(tokens_T.data_ptr(), positions_T.data_ptr(), len(tokens_T))
+        self._arena = Arena()
+        watch = Watch(self.embed, (tokens_T, positions_T))
+        self._operations.record(program)
+        try:
+            with watch:
+                result_TD = model.forward(tokens_T, positions_T, plan)
+            recording = Recording(program, self._arena, tokens_T, positions_T, result_TD, plan.batch.layers)
+        finally:
+            self._operations.record(None)
+            self._arena = None
+        return (recording if watch.is_complete else None), result_TD
+
+    def _new(self, shape: tuple[int, ...] | torch.Size, dtype: torch.dtype) -> Tensor:
+        return torch.empty(shape, dtype=dtype) if self._arena is None else self._arena.take(shape, dtype)

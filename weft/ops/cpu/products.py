@@ -52,11 +52,11 @@ class Products:
         x_TI = x_TI.contiguous()
         y_TO = torch.empty(rows, outputs, dtype=x_TI.dtype)
         self.engine.linear(
-            self._layer(linear), x_TI.data_ptr(), number, rows, inputs, y_TO.data_ptr(), number, outputs
+            self.layer(linear), x_TI.data_ptr(), number, rows, inputs, y_TO.data_ptr(), number, outputs
         )
         return y_TO
 
-    def _layer(self, linear: PackedLinear) -> "Layer":
+    def layer(self, linear: PackedLinear) -> "Layer":
         """The kernels' own record of a layer, which holds addresses into its tensors."""
         known = self._layers.get(linear)
         if known is None:

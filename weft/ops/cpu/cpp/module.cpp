@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 
+#include "bind_operations.h"
 #include "ceilings.h"
 #include "dispatch.h"
 #include "engine.h"
@@ -65,4 +66,5 @@ NB_MODULE(_kernels, module) {
       .def("read_bandwidth", &weft::read_bandwidth, "size"_a, unlocked)
       .def("peak", &weft::peak, "kind"_a, "seconds"_a, unlocked);
   module.def("levels", &level_names);
+  bind_operations(module);
 }

@@ -1,0 +1,132 @@
+"""Steps done again without the model: the same bits, for other tokens, and only where nothing is left out."""
+
+import gc
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.executor.tiny_serving import tiny_serving
+from tests.ops.cpu.layers import numbers
+from weft.executor.loading import Serving
+from weft.ops.backend import AttentionPlan, GroupTables, PagedBatch, Span
+from weft.ops.cpu import cpu_ops
+from weft.ops.cpu.cpu_ops import CpuOps
+from weft.ops.cpu.recording import Arena
+
+
+def serving() -> Serving:
+    return tiny_serving(backend="cpu", quantization="int8", dtype="bfloat16", num_threads=2)
+
+
+def batch(made: Serving, *ranges: tuple[int, int]) -> PagedBatch:
+    """Each sequence in ten blocks of its own."""
+    spans, first = [], 0
+    for start, end in ranges:
+        spans.append(Span(first, start, end - start))
+        first += end - start
+    tables = torch.arange(10 * len(ranges)).view(len(ranges), 10)
+    return PagedBatch(spans, [GroupTables(tables, None)], made.executor.runner.pools.layers, 4)
+
+
+def hidden(made: Serving, seed: int, *ranges: tuple[int, int], recorded: bool) -> Tensor:
+    """Of random tokens at these positions."""
+    runner = made.executor.runner
+    positions_T = torch.cat([torch.arange(start, end) for start, end in ranges])
+    tokens_T = torch.randint(0, 61, positions_T.shape, generator=torch.Generator().manual_seed(seed))
+    plan = runner.ops.plan_attention(batch(made, *ranges))
+    if recorded:
+        return runner.ops.step(runner.model, tokens_T, positions_T, plan).clone()
+    return runner.model.forward(tokens_T, positions_T, plan)
+
+
+STEPS = [((0, 6), (0, 1)), ((6, 7), (1, 7)), ((7, 12), (7, 9)), ((12, 13),), ((13, 14),)]
+"""The first three are of seven rows, the last two of one."""
+
+
+def test_steps_done_again_give_the_same_bits() -> None:
+    made, other = serving(), serving()
+    with torch.no_grad():
+        for seed, ranges in enumerate(STEPS):
+            found = hidden(made, seed, *ranges, recorded=True)
+            assert torch.equal(found, hidden(other, seed, *ranges, recorded=False))
+    ops = made.executor.runner.ops
+    assert isinstance(ops, CpuOps)
+    (known,) = ops._recordings.values()
+    assert {rows: recording is not None for rows, recording in known.items()} == {7: True, 1: True}
+    made.close()
+    other.close()
+
+
+def test_another_cache_needs_another_recording() -> None:
+    made, other = serving(), serving()
+    ops, model = made.executor.runner.ops, made.executor.runner.model
+    tokens_T, positions_T = torch.arange(3), torch.arange(3)
+    with torch.no_grad():
+        for each in (made, other, made):
+            plan = ops.plan_attention(batch(each, (0, 3)))
+            found = ops.step(model, tokens_T, positions_T, plan).clone()
+            assert torch.equal(found, model.forward(tokens_T, positions_T, plan))
+    made_keys, other_keys = (each.executor.runner.pools.layers[0].keys_SGE for each in (made, other))
+    assert torch.equal(made_keys[:3], other_keys[:3])
+    assert made_keys[:3].any()
+    made.close()
+    other.close()
+
+
+def test_many_rows_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu_ops, "MOST_RECORDED_ROWS", 6)
+    made = serving()
+    with torch.no_grad():
+        hidden(made, 0, (0, 7), recorded=True)
+    ops = made.executor.runner.ops
+    assert isinstance(ops, CpuOps)
+    assert not any(ops._recordings.values())
+    made.close()
+
+
+class Plus:
+    """A model with something that no operation of the backend does."""
+
+    def __init__(self, ops: CpuOps, added: Tensor) -> None:
+        self._ops, self._added = ops, added
+
+    def forward(self, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
+        del positions_T, plan
+        return self._ops.embed(self._added, tokens_T) + self._added[0]
+
+
+def test_a_model_that_asks_torch_for_more_is_not_recorded() -> None:
+    ops, made = CpuOps(1), serving()
+    model = Plus(ops, numbers(9, 4))
+    plan = ops.plan_attention(batch(made, (0, 2)))
+    for tokens in ([3, 4], [5, 6]):
+        found = ops.step(model, torch.tensor(tokens), torch.tensor([0, 1]), plan)
+        assert torch.equal(found, model.forward(torch.tensor(tokens), torch.tensor([0, 1]), plan))
+    assert list(ops._recordings[model].values()) == [None]
+    del model
+    gc.collect()
+    assert not ops._recordings
+    made.close()
+
+
+def test_memory_is_given_out_again_when_no_view_is_left() -> None:
+    arena = Arena()
+    first = arena.take((3, 8), torch.float32)
+    place, view = first.data_ptr(), first[1:].view(-1)
+    del first
+    assert arena.take((24,), torch.float32).data_ptr() != place
+    view.fill_(1.0)
+    del view
+    assert place in [arena.take((48,), torch.bfloat16).data_ptr() for _ in range(2)]
+
+
+def test_a_plan_of_another_step_is_refused() -> None:
+    made = serving()
+    ops, model = made.executor.runner.ops, made.executor.runner.model
+    with torch.no_grad():
+        hidden(made, 0, (0, 3), recorded=True)
+        plan = ops.plan_attention(batch(made, (0, 2)))
+        with pytest.raises(ValueError, match="of another step"):
+            ops.step(model, torch.arange(3), torch.arange(3), plan)
+    made.close()

@@ -1,0 +1,163 @@
+#include "operations.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <stdexcept>
+
+namespace weft {
+namespace {
+
+// Numbers of rows below which waking other threads costs more than they save, and those of a chunk.
+constexpr int64_t kFewNumbers = 1 << 14, kChunkNumbers = 1 << 12;
+// Multiplications of attention, the same.
+constexpr double kSmallAttention = 1 << 17;
+
+// Each thread's own, as large as the largest so far.
+float* scratch(size_t size) {
+  thread_local AlignedBytes bytes;
+  thread_local size_t known = 0;
+  if (size > known) {
+    bytes.reset();
+    known = 0;
+    bytes = aligned_bytes(size * sizeof(float));
+    known = size;
+  }
+  return reinterpret_cast<float*>(bytes.get());
+}
+
+}  // namespace
+
+const StepKernels& steps_of(const Kernels& kernels) {
+#ifdef WEFT_X86
+  if (&kernels == avx2_kernels()) return *avx2_steps();
+  if (&kernels == avx512_kernels()) return *avx512_steps();
+  if (&kernels != portable_kernels()) return *avx512_vnni_steps();
+#endif
+  (void)kernels;
+  return *portable_steps();
+}
+
+void Program::run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan) const {
+  if (plan.num_rows() != count_) throw std::invalid_argument("a plan is of another step");
+  memcpy(tokens_, tokens, static_cast<size_t>(count_) * sizeof *tokens);
+  memcpy(positions_, positions, static_cast<size_t>(count_) * sizeof *positions);
+  for (const Part& part : parts_) part.work(plan);
+}
+
+std::vector<std::pair<std::string, double>> Program::profile(AttentionPlan& plan) const {
+  std::vector<std::pair<std::string, double>> found;
+  for (const Part& part : parts_) {
+    const auto begin = std::chrono::steady_clock::now();
+    part.work(plan);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    found.emplace_back(part.name, took.count());
+  }
+  return found;
+}
+
+void Operations::perform(const char* name, Program::Work work) {
+  AttentionPlan none({}, 1);
+  work(none);
+  if (program_ != nullptr) program_->add(name, std::move(work));
+}
+
+template <class Function>
+void Operations::each(int count, bool is_small, const Function& function) {
+  const int together = (count + Pool::kMostChunks - 1) / Pool::kMostChunks;
+  if (is_small || together == 0) {
+    for (int i = 0; i < count; ++i) function(i);
+    return;
+  }
+  engine_.pool().each((count + together - 1) / together, [&](int chunk) {
+    const int end = std::min(count, (chunk + 1) * together);
+    for (int i = chunk * together; i < end; ++i) function(i);
+  });
+}
+
+template <class Function>
+void Operations::by_rows(const Rows& rows, const Function& function) {
+  const int64_t numbers = static_cast<int64_t>(rows.parts) * rows.width;
+  const int together = static_cast<int>(std::max<int64_t>(1, kChunkNumbers / std::max<int64_t>(1, numbers)));
+  each((rows.count + together - 1) / together, rows.count * numbers < kFewNumbers, [&](int chunk) {
+    function(chunk * together, std::min(rows.count, (chunk + 1) * together));
+  });
+}
+
+void Operations::linear(const Layer& layer, const Input& input, const Output& output) {
+  perform("linear", [=](AttentionPlan&) { engine_.linear(layer, input, output); });
+}
+
+void Operations::embed(const Embedding& embedding, const int64_t* tokens, int count, uint8_t* output) {
+  perform("embed", [=](AttentionPlan&) {
+    for (int i = 0; i < count; ++i) {
+      if (tokens[i] < 0 || tokens[i] >= embedding.num_rows) throw std::out_of_range("index out of range in a table");
+      memcpy(output + i * embedding.row_bytes, embedding.table + tokens[i] * embedding.row_bytes, embedding.row_bytes);
+    }
+  });
+}
+
+void Operations::norm(Number number, const Rows& x, const void* weight, float eps, void* output) {
+  perform("norm", [=](AttentionPlan&) {
+    by_rows(x, [&](int first, int end) { kernels_.norm(number, x, weight, eps, output, first, end); });
+  });
+}
+
+void Operations::add_norm(
+    Number number, const Rows& x, const Rows& y, const void* weight, float eps, void* stream, void* output) {
+  perform("add_norm", [=](AttentionPlan&) {
+    by_rows(x, [&](int first, int end) {
+      kernels_.add_norm(number, x, y, weight, eps, stream, output, first, end);
+    });
+  });
+}
+
+void Operations::rotate(Number number, const Rows& x, const Rows& cosines, const Rows& sines, void* output) {
+  perform("rotate", [=](AttentionPlan&) {
+    by_rows(x, [&](int first, int end) { kernels_.rotate(number, x, cosines, sines, output, first, end); });
+  });
+}
+
+void Operations::gate(Number number, const Rows& both, void* output) {
+  perform("gate", [=](AttentionPlan&) {
+    by_rows(both, [&](int first, int end) { kernels_.gate(number, both, output, first, end); });
+  });
+}
+
+void Operations::attend(const Attention& layer, int group, AttentionPlan& plan) {
+  attend_now(layer, group, plan);
+  if (program_ != nullptr)
+    program_->add("attend", [=](AttentionPlan& other) { attend_now(layer, group, other); });
+}
+
+void Operations::attend_now(const Attention& layer, int group, AttentionPlan& plan) {
+  const int heads = layer.cache.heads;
+  const std::vector<int64_t>& slots = plan.slots(group);
+  if (static_cast<int>(slots.size()) != layer.queries.count) throw std::invalid_argument("a plan is of another step");
+  by_rows(layer.keys, [&](int first, int end) {
+    for (int row = first; row < end; ++row) kernels_.keep(layer, row, slots[row]);
+  });
+  const Cut& cut = plan.cut(group, layer.heads_per_group(), heads, engine_.pool().num_threads());
+  const size_t floats = kernels_.scratch_floats(layer, cut.most_queries);
+  const auto partials_of = [&](const Unit& unit) { return kernels_.partial_floats(layer, unit.num_queries); };
+  // Each as large as that of the most queries, so that places do not depend on units.
+  const size_t room = kernels_.partial_floats(layer, cut.most_queries);
+  float* partials = cut.num_partials == 0 ? nullptr : plan.partials(room * cut.num_partials);
+  const auto place = [&](const Piece& piece, int head) {
+    const size_t first = piece.num_before + static_cast<size_t>(head) * piece.num_splits;
+    return partials + first * room + piece.place * partials_of(piece.unit);
+  };
+  const double work = cut.weight * layer.queries.parts * layer.cache.head_dim * 2;
+  const auto take = [&](const std::vector<Piece>& pieces, const auto& kernel) {
+    each(static_cast<int>(pieces.size()) * heads, work < kSmallAttention, [&](int index) {
+      const Piece& piece = pieces[index / heads];
+      Unit unit = piece.unit;
+      unit.partials = piece.num_splits == 0 ? nullptr : place(piece, index % heads);
+      kernel(layer, unit, index % heads, scratch(floats));
+    });
+  };
+  take(cut.pieces, kernels_.attend);
+  take(cut.merges, kernels_.merge);
+}
+
+}  // namespace weft

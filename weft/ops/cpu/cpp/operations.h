@@ -1,0 +1,77 @@
+// The operations of a step on a pool of threads, done at once and, if asked for, remembered, to be done again.
+#pragma once
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "attention_plan.h"
+#include "engine.h"
+#include "step_kernels.h"
+
+namespace weft {
+
+// Operations with the addresses that they work on. What differs from step to step is in the memory behind these, and in
+// the plan of attention. `tokens`, `positions`: of a step's rows, which are read there.
+class Program {
+ public:
+  using Work = std::function<void(AttentionPlan&)>;
+  Program(int64_t* tokens, int64_t* positions, int count) : tokens_(tokens), positions_(positions), count_(count) {}
+  void add(const char* name, Work work) { parts_.push_back({name, std::move(work)}); }
+  // For other tokens at other positions, as many as before. Throws `std::invalid_argument` for a plan of another step.
+  void run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan) const;
+  // The same for what was run last; how long each operation took, in seconds, by name and in their order.
+  std::vector<std::pair<std::string, double>> profile(AttentionPlan& plan) const;
+  size_t size() const { return parts_.size(); }
+
+ private:
+  struct Part {
+    const char* name;
+    Work work;
+  };
+  int64_t *tokens_, *positions_;
+  int count_;
+  std::vector<Part> parts_;
+};
+
+struct Embedding {
+  const uint8_t* table;
+  size_t row_bytes;
+  int64_t num_rows;
+};
+
+class Operations {
+ public:
+  Operations(Engine& engine, const StepKernels& kernels) : engine_(engine), kernels_(kernels) {}
+
+  // Operations from now on are remembered too; null: no more.
+  void record(Program* program) { program_ = program; }
+
+  void linear(const Layer& layer, const Input& input, const Output& output);
+  // Rows of a table. Throws `std::out_of_range` for one that it does not have.
+  void embed(const Embedding& embedding, const int64_t* tokens, int count, uint8_t* output);
+  void norm(Number number, const Rows& x, const void* weight, float eps, void* output);
+  void add_norm(
+      Number number, const Rows& x, const Rows& y, const void* weight, float eps, void* stream, void* output);
+  void rotate(Number number, const Rows& x, const Rows& cosines, const Rows& sines, void* output);
+  void gate(Number number, const Rows& both, void* output);
+  // Keep the new keys and values, then attend, by the plan's part for a state group.
+  void attend(const Attention& layer, int group, AttentionPlan& plan);
+
+ private:
+  void perform(const char* name, Program::Work work);
+  void attend_now(const Attention& layer, int group, AttentionPlan& plan);
+  template <class Function>
+  void by_rows(const Rows& rows, const Function& function);
+  template <class Function>
+  void each(int count, bool is_small, const Function& function);
+
+  Engine& engine_;
+  const StepKernels& kernels_;
+  Program* program_ = nullptr;
+};
+
+// The kernels that go with a level of linear layers.
+const StepKernels& steps_of(const Kernels& kernels);
+
+}  // namespace weft

@@ -1,0 +1,4 @@
+#include "lanes_avx2.h"
+#include "steps_level.h"
+
+const weft::StepKernels* weft::avx2_steps() { return &kSteps; }

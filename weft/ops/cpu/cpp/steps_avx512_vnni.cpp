@@ -1,0 +1,5 @@
+#define WEFT_VNNI
+#include "lanes_avx512.h"
+#include "steps_level.h"
+
+const weft::StepKernels* weft::avx512_vnni_steps() { return &kSteps; }

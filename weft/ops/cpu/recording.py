@@ -1,0 +1,107 @@
+"""A model's operations, remembered while it computes a step, so that later steps of as many rows need no Python.
+
+Everything that a step computes must be an operation of the backend: what else the model asks of torch is seen by
+a dispatch mode, and a model that asks for anything but views and rows of a table is not remembered.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import finalize
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from weft.ops.backend import LayerCache
+
+if TYPE_CHECKING:
+    from weft.ops.cpu._kernels import AttentionPlan, Program
+
+_aten = torch.ops.aten
+_COMPUTES_NOTHING = frozenset(
+    {
+        _aten.view.default,
+        _aten.view.dtype,
+        _aten._unsafe_view.default,
+        _aten.split_with_sizes.default,
+        _aten.slice.Tensor,
+        _aten.select.int,
+        _aten.unsqueeze.default,
+        _aten.alias.default,
+        _aten.detach.default,
+        _aten.lift_fresh.default,
+        _aten.empty.memory_format,
+    }
+)
+"""Other shapes of the same memory, and what the arena asks for."""
+_ALIGNMENT_BYTES = 64
+
+
+class Arena:
+    """Memory for what a recorded step computes: a piece is given out again once no tensor on it is left, and stays
+    where it is as long as the arena lives."""
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[np.ndarray]] = defaultdict(list)
+        self._pieces: list[Tensor] = []
+
+    def take(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """A tensor that is not initialised."""
+        count = int(np.prod(shape))
+        size = -(-count * dtype.itemsize // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
+        piece = self._free[size].pop() if self._free[size] else self._grow(size)
+        lent = piece[:]
+        # The storage of a tensor keeps the array that it was made of; when it lets go of it, nobody uses the piece.
+        finalize(lent, self._free[size].append, piece)
+        return torch.from_numpy(lent).view(dtype)[:count].view(*shape)
+
+    def _grow(self, size: int) -> np.ndarray:
+        self._pieces.append(torch.empty(size, dtype=torch.uint8))
+        found: np.ndarray = self._pieces[-1].numpy()
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A step's operations, and where it reads and writes: `layers` is the cache that it works on. Whoever made it keeps
+    the model's weights alive."""
+
+    program: "Program"
+    arena: Arena
+    tokens_T: Tensor
+    positions_T: Tensor
+    result_TD: Tensor
+    layers: Sequence[LayerCache]
+
+    def replay(self, tokens_T: Tensor, positions_T: Tensor, plan: "AttentionPlan") -> Tensor:
+        """The same for as many other tokens; the result holds until the next replay. Asks nothing of torch, for which
+        the interpreter would be given to another thread in the midst of it."""
+        assert tokens_T.shape == positions_T.shape == self.tokens_T.shape
+        assert tokens_T.is_contiguous()
+        assert positions_T.is_contiguous()
+        self.program.run(tokens_T.data_ptr(), positions_T.data_ptr(), plan)
+        return self.result_TD
+
+
+class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees what a model asks of torch itself. Rows of a table are turned over to `embed`; `is_complete` stays true as
+    long as there is nothing else but views."""
+
+    def __init__(self, embed: Callable[[Tensor, Tensor], Tensor], indexes: Sequence[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._embed = embed
+        self._indexes = {index.data_ptr() for index in indexes}
+        self.is_complete = True
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """See `TorchDispatchMode`."""
+        if func is _aten.index_select.default and args[1] == 0 and args[2].data_ptr() in self._indexes:
+            return self._embed(args[0], args[2])
+        if func not in _COMPUTES_NOTHING:
+            self.is_complete = False
+        return func(*args, **(kwargs or {}))
