@@ -6,7 +6,8 @@ of the bytes. Behind them, from the next multiple of 64 on, are the scales of th
 An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one factor per output.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from torch.nn import functional
 
 from weft.weights.linear import Linear
 
+LAYOUT_VERSION = 1
+"""Raise it whenever the same weight is packed into other bytes: files of packed weights are made anew then."""
 COLUMNS = 16
 """Outputs of a block."""
 ALIGNMENT_BYTES = 64
@@ -63,9 +66,27 @@ class PackedLinear(Linear):
     group_inputs: int
 
     @property
+    def parts(self) -> dict[str, Tensor]:
+        """By name, all that is kept of the weight. The parts of a layer are those of its first outputs, a whole number
+        of blocks, and then those of the others."""
+        return {"blocks": self.blocks, "factors_O": self.factors_O}
+
+    def of_parts(
+        self, outputs: int, inputs: int, bias_O: Tensor | None, parts: Mapping[str, Tensor]
+    ) -> "PackedLinear":
+        """A layer in the format of this one, with as many blocks as its parts have."""
+        return replace(
+            self,
+            weight_OI=torch.empty(outputs, inputs, device="meta"),
+            bias_O=bias_O,
+            blocks=parts["blocks"],
+            factors_O=parts["factors_O"],
+        )
+
+    @property
     def num_bytes(self) -> int:
         """That a product reads of it."""
-        return self.blocks.nbytes + self.factors_O.nbytes
+        return sum(part.nbytes for part in self.parts.values())
 
 
 class Quantised(NamedTuple):
