@@ -45,7 +45,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("quantize") / "nano-int8"
     output = quantize(target)
     assert output.startswith(f"{target}: 7")
-    assert "MB stored" in output
+    assert "MB before, " in output
     return target
 
 

@@ -36,6 +36,7 @@ VERBS: Mapping[str, Verb] = {
     "bench.latency": Verb("Time a model's tokens by batch size.", "weft.cli.bench_latency:command"),
     "bench.loop": Verb("Time how late the event loop is.", "weft.cli.bench_loop:command"),
     "bench.overload": Verb("Ask a server for too much.", "weft.cli.bench_overload:command"),
+    "bench.peers": Verb("Time other engines beside Weft.", "weft.cli.bench_peers:command"),
     "bench.scheduler": Verb("Time what the scheduler costs per step.", "weft.cli.bench_scheduler:command"),
     "bench.serve": Verb("Time what a running server gives a load.", "weft.cli.bench_serve:command"),
     "bench.server": Verb("Time what HTTP costs beside the model.", "weft.cli.bench_server:command"),

@@ -42,7 +42,8 @@ def command(model: str, kind: str, target: Path, dtype: str, force: bool) -> Non
     num_weights = read_spec(directory).num_parameters
     with tqdm(total=num_weights, unit="", unit_scale=True, delay=BAR_DELAY_S, disable=None) as bar:
         sizes = quantize_directory(directory, target, kind, dtype=dtype, force=force, tell=bar.update)
+    before, after = (f"{size / MEGABYTE:,.1f} MB" for size in sizes)
+    bits = f"{8 * sizes.packed / num_weights:.2f} bits per weight"
     click.echo(
-        f"{target}: {num_weights:,} weights, {sizes.stored / MEGABYTE:,.1f} MB stored, "
-        f"{sizes.packed / MEGABYTE:,.1f} MB in {kind} ({8 * sizes.packed / num_weights:.2f} bits per weight); serve it with --backend cpu"
+        f"{target}: {num_weights:,} weights, {before} before, {after} in {kind} ({bits}); for --backend cpu"
     )
