@@ -17,8 +17,6 @@ from torch.nn import functional
 
 from weft.weights.linear import Linear
 
-LAYOUT_VERSION = 1
-"""Raise it whenever the same weight is packed into other bytes: files of packed weights are made anew then."""
 COLUMNS = 16
 """Outputs of a block."""
 ALIGNMENT_BYTES = 64
@@ -27,6 +25,8 @@ GROUP_INPUTS = (32, 64, 128)
 LARGEST_SCALE = 1024.0
 """An output's largest scale lies between half of this and this, in half precision; its factor, a power of two, does the
 rest. So scales down to 2^-24 of the largest keep all their digits."""
+LAYOUT_VERSION = 1
+"""Of what this module packs: files with blocks of another version are made anew. Raise it with every change of bytes."""
 MOST_INPUTS = 1 << 16
 """Sums of products of bytes stay below 2^31."""
 

@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -14,6 +15,8 @@ from weft.contracts.errors import ConfigurationError
 from weft.measurement.peers.peer import Peer
 
 LOOP = Path(__file__).parent / "drivers" / "loop.py"
+TORCH = f"torch=={metadata.version('torch').partition('+')[0]}"
+"""The version that Weft computes with, so that pip takes the same build where it can."""
 LAST_BYTES = 4000
 LONGEST_REASON = 200
 
@@ -45,7 +48,8 @@ class Place:
         if packages is None or (stamp.is_file() and stamp.read_text() == " ".join(packages)):
             return
         self.run([sys.executable, "-m", "venv", str(self.environment)], timeout_s)
-        self.run([self.python, "-m", "pip", "install", "--no-input", *packages], timeout_s)
+        pinned = [TORCH if package == "torch" else package for package in packages]
+        self.run([self.python, "-m", "pip", "install", "--no-input", *pinned], timeout_s)
         stamp.write_text(" ".join(packages))
 
     def convert(self, model: Path, kind: str, timeout_s: float) -> Path:
