@@ -7,6 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from weft.cli import cache
+from weft.cli.doctor import check_model
+from weft.cli.doctor_checks import Level
 from weft.cli.generate import command as generate
 from weft.cli.main import main
 from weft.cli.quantize import command
@@ -62,12 +64,21 @@ def test_others_are_told_what_to_do(packed: Path, capsys: pytest.CaptureFixture[
     assert f"{holds}, and backend is 'torch'; choose backend 'cpu'" in refusal(
         capsys, "generate", packed, *ASK
     )
+    assert f"{holds}, and backend is 'torch'" in refusal(capsys, "serve", packed, "--dry-run")
     other = ("--backend", "cpu", "--quantization", "int4")
     assert "quantization is 'int4'; leave it out" in refusal(capsys, "generate", packed, *ASK, *other)
     wide = ("--backend", "cpu", "--dtype", "float32")
     assert "dtype is 'float32'; leave it out" in refusal(capsys, "generate", packed, *ASK, *wide)
     again = ("quantize", packed, "--quantization", "int8", "--out", packed.with_name("again"))
     assert "name the directory that they were made from" in refusal(capsys, *again)
+
+
+def test_it_is_inspected_as_any_model_is(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ending:
+        main(["serve", str(packed), "--backend", "cpu", "--dry-run"])
+    assert ending.value.code == 0
+    assert "it fits" in capsys.readouterr().out
+    assert all(finding.level is Level.OK for finding in check_model(str(packed)))
 
 
 def test_nothing_is_overwritten_unasked(

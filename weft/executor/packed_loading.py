@@ -34,6 +34,11 @@ def is_packed(directory: Path) -> bool:
     return (directory / PACKED_FILE).is_file()
 
 
+def packed_bytes(directory: Path) -> int:
+    """Of its packed weights; 0 where it has none."""
+    return (directory / PACKED_FILE).stat().st_size if is_packed(directory) else 0
+
+
 def settled(directory: Path, options: ServingOptions) -> ServingOptions:
     """With the formats of a directory of packed weights. Raises `ConfigurationError` where others are asked for."""
     if not is_packed(directory):

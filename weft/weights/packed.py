@@ -26,7 +26,7 @@ LARGEST_SCALE = 1024.0
 """An output's largest scale lies between half of this and this, in half precision; its factor, a power of two, does the
 rest. So scales down to 2^-24 of the largest keep all their digits."""
 LAYOUT_VERSION = 1
-"""Of what this module packs: files with blocks of another version are made anew. Raise it with every change of bytes."""
+"""Of what this module packs: files with blocks of another version are made anew. Every change of bytes raises it."""
 MOST_INPUTS = 1 << 16
 """Sums of products of bytes stay below 2^31."""
 
