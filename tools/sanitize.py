@@ -20,6 +20,8 @@ SOURCES = ROOT / "weft" / "ops" / "cpu" / "cpp"
 BUILD = ROOT / "build" / "sanitize"
 MODULE = "weft.ops.cpu._kernels"
 FLAGS = "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1"
+RULE = "<CMAKE_CXX_COMPILER> <DEFINES> <INCLUDES> <FLAGS> -O1 -o <OBJECT> -c <SOURCE>"
+"""Behind the flags of the kernels themselves: at -O3 gcc takes many minutes for what the sanitizers make of them."""
 PRELOADED = ("libasan.so", "libstdc++.so.6")
 """The second, because the first looks for the functions that throw when it begins."""
 VARIABLES = {
@@ -34,12 +36,13 @@ def build() -> None:
     """Compile what has changed. Ends the program where a tool is missing."""
     if shutil.which("cmake") is None or importlib.util.find_spec("nanobind") is None:
         sys.exit(f"sanitize: cmake and nanobind are needed; {sys.executable} -m pip install cmake nanobind")
-    import nanobind
-
-    python = Path(sys.executable)
-    configure = ["cmake", "-S", str(SOURCES), "-B", str(BUILD), f"-DPython_EXECUTABLE={python}"]
-    configure += [f"-Dnanobind_DIR={nanobind.cmake_dir()}", f"-DCMAKE_CXX_FLAGS={FLAGS}"]
-    subprocess.run([*configure, "-DCMAKE_CXX_COMPILER=g++"], check=True, stdout=subprocess.DEVNULL)
+    told = subprocess.run(
+        [sys.executable, "-m", "nanobind", "--cmake_dir"], check=True, capture_output=True, text=True
+    )
+    configure = ["cmake", "-S", str(SOURCES), "-B", str(BUILD), f"-DPython_EXECUTABLE={sys.executable}"]
+    configure += [f"-Dnanobind_DIR={told.stdout.strip()}", f"-DCMAKE_CXX_FLAGS={FLAGS}"]
+    configure += ["-DCMAKE_CXX_COMPILER=g++", f"-DCMAKE_CXX_COMPILE_OBJECT={RULE}"]
+    subprocess.run(configure, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", str(BUILD)], check=True)
 
 
