@@ -11,7 +11,6 @@ import pytest
 from tools import sanitize
 from weft.ops.cpu.library import levels
 
-
 SCRIPT = """
 import pathlib, sys
 from tools import sanitize
