@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -59,8 +60,11 @@ class Place:
             self._files.mkdir(parents=True, exist_ok=True)
             partial = files.with_name(f"{files.name}.partial-{os.getpid()}")
             command = [self.python, str(LOOP), self.peer.driver, "convert", str(model), str(partial), kind]
-            self.run(command, timeout_s)
-            partial.replace(files)
+            try:
+                self.run(command, timeout_s)
+                partial.replace(files)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
         return files
 
     def run(self, command: Sequence[str], timeout_s: float) -> None:
