@@ -69,7 +69,17 @@ def pytest_configure() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Build and test; pytest's exit code."""
     build()
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "tools.sanitize", "-p", "no:cacheprovider"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "tools.sanitize",
+        "-p",
+        "no:cacheprovider",
+        "--capture=sys",
+    ]
     command += ["--timeout", "900", TESTS, *arguments]
     environment = {**os.environ, **VARIABLES, "LD_PRELOAD": preloads()}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode

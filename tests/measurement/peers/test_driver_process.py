@@ -10,9 +10,10 @@ import pytest
 from weft.measurement.bench_model import RANDOM_MODEL
 from weft.measurement.peers import driver_process
 from weft.measurement.peers.driver_process import DriverProcess, PeerFailed, Place, last_words
-from weft.measurement.peers.model import llama_shapes, random_model
+from weft.measurement.peers.model import random_model
 from weft.measurement.peers.peer import PEERS, Peer
 from weft.model_specs.families import spec_from_config
+from weft.weights.random_llama import llama_shapes
 
 FAKE = """
 import time

@@ -5,6 +5,8 @@ import os
 from time import perf_counter
 from typing import Any
 
+LIBRARIES = ("transformers", "torch")
+
 
 def convert(model: str, target: str, kind: str) -> None:
     """It reads the model as it is, and rounds it where `kind` asks for less."""
@@ -16,8 +18,7 @@ class Driver:
     """See loop.py."""
 
     def __init__(self, files: str, kind: str, threads: int) -> None:
-        self._torch: Any = importlib.import_module("torch")
-        library: Any = importlib.import_module("transformers")
+        library, self._torch = map(importlib.import_module, LIBRARIES)
         self._torch.set_num_threads(threads)
         self._versions = {"transformers": library.__version__, "torch": self._torch.__version__}
         dtype = getattr(self._torch, kind)
