@@ -10,13 +10,9 @@ OPTIONS_VARIABLE = "WEFT_PEERS_OPTIONS"
 
 
 def convert(model: str, target: str, kind: str) -> None:
-    """Pack the weights."""
-    from weft.executor.quantizing import quantize_directory
-
-    if kind != "none":
-        quantize_directory(Path(model), Path(target), kind)
-    else:
-        Path(target).symlink_to(model)
+    """Weft reads the model as it is, and keeps what it packs in its own cache."""
+    del kind  # is known again when it is loaded
+    os.symlink(model, target)
 
 
 class Driver:
@@ -28,12 +24,12 @@ class Driver:
         from weft.measurement.engine_contender import EngineContender
 
         more = json.loads(os.environ.get(OPTIONS_VARIABLE, "{}"))
-        fixed = {"backend": "cpu", "num_threads": threads, "max_num_seqs": 64, "max_model_len": 1024}
-        serving = load_serving(Path(files), serving_options({**fixed, **more}))
+        fixed = {"backend": "cpu", "quantization": kind, "num_threads": threads}
+        sizes = {"max_num_seqs": 64, "max_model_len": 1024}
+        serving = load_serving(Path(files), serving_options({**fixed, **sizes, **more}))
         self._fingerprint = serving.executor.numeric_fingerprint
         self._contender = EngineContender(serving)
         self._load: list[Any] = []
-        self._kind = kind
 
     def describe(self) -> dict[str, str]:
         from weft.contracts.version import __version__
