@@ -3,7 +3,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup serve pair test test-all format lint types mutants conditions structure compiled clients bench clean
+.PHONY: help setup serve pair test test-all format lint types mutants conditions structure compiled clients bench sanitize clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -51,8 +51,11 @@ build/pair/%/config.json: $(STAMP)
 test: lint types  ## format check, lint, types and all tests but the nightly ones
 	$(BIN)/python -m pytest -n $(WORKERS) -m "not nightly" $(ARGS)
 
-test-all: lint types  ## the same with the nightly tests
+test-all: lint types sanitize  ## the same with the nightly tests, and the kernels under sanitizers
 	$(BIN)/python -m pytest -n $(WORKERS) --timeout 600 $(ARGS)
+
+sanitize: $(STAMP)  ## tests of the kernels with AddressSanitizer and UndefinedBehaviorSanitizer (needs g++ and cmake)
+	$(BIN)/python tools/sanitize.py
 
 format: $(STAMP)  ## rewrite the sources in the one format, sort imports
 	$(BIN)/python -m ruff check --select I --fix $(SOURCES)

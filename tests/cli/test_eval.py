@@ -113,3 +113,22 @@ def test_help_needs_no_torch() -> None:
     modules = loaded_modules("from weft.cli.main import main; main(['eval', '--help'])")
     assert "weft.cli.eval" in modules
     assert "torch" not in modules
+
+
+def test_a_text_is_read_as_it_is_served(text: str, tmp_path: Path) -> None:
+    found = {}
+    for name, options in {
+        "torch": ("--dtype", "float32"),
+        "none": ("--backend", "cpu", "--dtype", "float32"),
+        "int8": ("--backend", "cpu", "--dtype", "float32", "--quantization", "int8"),
+        "int4": ("--backend", "cpu", "--dtype", "float32", "--quantization", "int4-128"),
+    }.items():
+        path = tmp_path / f"{name}.json"
+        always = ("--tasks", "none", "--text", text, "--threads", "1", "--max-model-len", "256")
+        run("weft-nano", *always, "--json", str(path), *options)
+        found[name] = json.loads(path.read_text(encoding="utf-8"))["text"]
+    assert [each["window_tokens"] for each in found.values()] == [256] * 4
+    perplexity = {name: each["perplexity"]["value"] for name, each in found.items()}
+    assert perplexity["none"] == pytest.approx(perplexity["torch"], rel=1e-5)
+    assert perplexity["int8"] == pytest.approx(perplexity["torch"], rel=0.02)
+    assert 1e-4 < abs(perplexity["int4"] / perplexity["torch"] - 1) < 0.5

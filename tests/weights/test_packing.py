@@ -1,10 +1,12 @@
 """Weights packed as a model asks for them."""
 
+from hashlib import blake2b
+
 import pytest
 import torch
 
 from weft.contracts.errors import ConfigurationError
-from weft.weights.packed import PackedFormat, PackedLinear
+from weft.weights.packed import LAYOUT_VERSION, PackedFormat, PackedLinear
 from weft.weights.packing import KINDS, PackedWeights, pack
 from weft.weights.random_weights import RandomWeights
 
@@ -48,3 +50,36 @@ def test_what_cannot_be_packed_is_refused() -> None:
         pack(torch.ones(2, 2, dtype=torch.float16), None, "none")
     with pytest.raises(ConfigurationError, match=f"'int3'.*{', '.join(KINDS)}"):
         PackedWeights(RandomWeights(0, torch.float32, CPU), "int3")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slices_give_what_the_whole_gives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    weight_OI = torch.randn(83, 70, generator=torch.Generator().manual_seed(0)).bfloat16()
+    monkeypatch.setattr("weft.weights.packing.SLICE_NUMBERS", 1 << 30)
+    whole = pack(weight_OI, None, kind)
+    for numbers in (1, 16 * 70, 48 * 70):
+        monkeypatch.setattr("weft.weights.packing.SLICE_NUMBERS", numbers)
+        sliced = pack(weight_OI, None, kind)
+        assert sliced.weight_OI.shape == (83, 70)
+        assert sliced.parts.keys() == whole.parts.keys()
+        assert all(torch.equal(part, whole.parts[name]) for name, part in sliced.parts.items())
+
+
+def test_torch_keeps_its_threads() -> None:
+    before = torch.get_num_threads()
+    pack(torch.ones(40, 32), None, "int8")
+    assert torch.get_num_threads() == before
+
+
+DIGESTS = {1: "3d0eacf0b7352aa3", 2: "0580404a0a9c02f2"}
+"""Of what is packed below, by the version of the layout."""
+
+
+def test_other_bytes_need_another_version_of_the_layout() -> None:
+    """Where this fails, raise LAYOUT_VERSION and add a digest: files with the old bytes are made anew then."""
+    weight_OI = torch.randn(20, 130, generator=torch.Generator().manual_seed(1)).bfloat16()
+    digest = blake2b(digest_size=8)
+    for kind in KINDS:
+        for part in pack(weight_OI, None, kind).parts.values():
+            digest.update(bytes(part.view(torch.uint8).flatten().tolist()))
+    assert digest.hexdigest() == DIGESTS[LAYOUT_VERSION]

@@ -20,16 +20,20 @@ from weft.measurement.evaluation import (
     Evaluation,
     EvaluationSettings,
     Figure,
+    ServedReader,
     TaskFigures,
     TextFigures,
     evaluate,
 )
 from weft.measurement.evaluation.agreement import DRAFT_TOKENS
+from weft.model_specs.families import read_spec
 
 if TYPE_CHECKING:
     from weft.training.tasks.exercise import Task
 
 ALL, NONE = "all", "none"
+KERNELS = "cpu"
+"""The backend whose formats are measured as they are served."""
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 TASK_HEADS = ("task", "size", "wanted", "prompt tokens", "n", "skipped", "right %", "95 %", "chance %")
 AGREEMENT_HEADS = ("prompts", "answers", "skipped", "positions", "agreement %", "95 %", "accepted", "95 %")
@@ -99,12 +103,14 @@ def command(
     the default, or weft-nano, its draft.
 
     Exercises have names, values and sentences that are held out of the training of the built-in models. Answers
-    are the likeliest tokens, and right where they are the right one to the letter. A text is read in float32
-    where --dtype says nothing.
+    are the likeliest tokens, and right where they are the right one to the letter. A text is read by torch, in float32
+    where --dtype says nothing; on backend cpu as it is served, in the formats given.
     """
     directory = resolve_model(model)
     chosen = EvaluationSettings(draft=None if draft is None else resolve_model(draft), **settings)
-    evaluation = evaluate(directory, chosen, serving_options(given), partial(_answerer, directory, given))
+    options = serving_options(given)
+    reader = partial(_reader, directory, given) if options.backend == KERNELS else None
+    evaluation = evaluate(directory, chosen, options, partial(_answerer, directory, given), reader)
     _print_evaluation(evaluation)
     if json_path is not None:
         report = json.dumps(evaluation.as_json(), indent=2, ensure_ascii=False, allow_nan=False)
@@ -113,6 +119,13 @@ def command(
 
 def _answerer(directory: Path, given: dict[str, Any]) -> EngineAnswerer:
     return EngineAnswerer(load(directory, given))
+
+
+def _reader(directory: Path, given: dict[str, Any]) -> ServedReader:
+    """Of windows as long as torch's, where the model has room for a token more."""
+    most_tokens = read_spec(directory).max_length_tokens
+    longest = min(most_tokens, given.get("max_model_len", most_tokens) + 1)
+    return ServedReader(load(directory, {**given, "max_model_len": longest}))
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:

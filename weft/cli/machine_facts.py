@@ -22,6 +22,7 @@ BFLOAT16_SETS = ("avx512_bf16", "amx_bf16", "bf16", "svebf16")
 VARIABLES = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "CUDA_VISIBLE_DEVICES"),
     *("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT"),
+    *("XDG_CACHE_HOME", "WEFT_CACHE_LIMIT_BYTES", "WEFT_CPU_LEVEL"),
 )
 """Variables of the environment that change what Weft does; none holds a secret."""
 

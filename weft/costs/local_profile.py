@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.contracts.errors import ConfigurationError
+from weft.contracts.places import cache_directory
 from weft.costs.calibrated import CalibratedCosts, Layers, Slopes, StepCurve
 from weft.hardware.cluster import Link
 from weft.model_specs.model_spec import ModelSpec
@@ -101,11 +102,9 @@ def shape_of(spec: ModelSpec) -> dict[str, Any]:
 
 
 def default_path(spec: ModelSpec, environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the profile of a model lies: below the user's cache directory (XDG Base Directory Specification 0.8)."""
-    given = environment.get("XDG_CACHE_HOME", "")
-    cache = Path(given) if Path(given).is_absolute() else Path.home() / ".cache"
+    """Where the profile of a model lies: below the user's cache directory."""
     digest = sha256(json.dumps(shape_of(spec), sort_keys=True).encode()).hexdigest()
-    return cache / "weft" / "calibrations" / f"{digest[:16]}.json"
+    return cache_directory(environment) / "calibrations" / f"{digest[:16]}.json"
 
 
 def write_profile(profile: LocalProfile, path: Path) -> None:

@@ -15,6 +15,7 @@ from weft.engine.config import EngineConfig
 from weft.executor.cache_format import choose_cache_format
 from weft.executor.limits import available_memory_bytes, available_processors
 from weft.executor.model_runner import ModelRunner
+from weft.executor.packed_loading import open_packed, settled
 from weft.executor.sizing import Demand, blocks_needed, blocks_within, size_bytes
 from weft.executor.state_pools import StatePools
 from weft.executor.torch_executor import TorchExecutor
@@ -26,6 +27,7 @@ from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.reference_ops import ReferenceOps
 from weft.ops.torch_ops import TorchOps
 from weft.weights.checkpoint import CheckpointWeights
+from weft.weights.packed_files import PackedFile
 from weft.weights.packing import PackedWeights
 from weft.weights.source import WeightSource
 
@@ -57,8 +59,10 @@ class Serving:
 def load_serving(directory: Path, options: ServingOptions) -> Serving:
     """Load a checkpoint. Raises `ConfigurationError` for whatever keeps it from being served."""
 
+    options = settled(directory, options)
+
     def weights(dtype: torch.dtype, device: torch.device) -> WeightSource:
-        return CheckpointWeights(directory, dtype, device)
+        return open_weights(directory, dtype, device, options)
 
     return make_serving(read_spec(directory), weights, options)
 
@@ -87,9 +91,8 @@ def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> 
     runner = ModelRunner(model, ops, pools, options.block_tokens, config.max_running, max_blocks)
 
     def load_weights(source: str) -> Decoder:
-        new_spec = read_spec(Path(source))
-        new_weights = prepared(CheckpointWeights(Path(source), dtype, device), options)
-        return build_model(new_spec, new_weights, ops, max_model_len)
+        new_weights = open_weights(Path(source), dtype, device, settled(Path(source), options))
+        return build_model(read_spec(Path(source)), new_weights, ops, max_model_len)
 
     fingerprint = numeric_fingerprint(ops, device, number, options)
     executor = TorchExecutor(runner, fingerprint, load_weights, options.depth)
@@ -105,9 +108,22 @@ def build_model(spec: ModelSpec, weights: WeightSource, ops: Ops, max_model_len:
     return model
 
 
+def open_weights(
+    directory: Path, dtype: torch.dtype, device: torch.device, options: ServingOptions
+) -> WeightSource:
+    """Of a directory, as the backend reads them."""
+    if options.backend != CpuOps.name:
+        return CheckpointWeights(directory, dtype, device)
+    spec = read_spec(directory)
+    return open_packed(
+        directory, dtype, options.quantization, lambda weights: build_model(spec, weights, TorchOps(1), 1)
+    )
+
+
 def prepared(weights: WeightSource, options: ServingOptions) -> WeightSource:
     """The weights as the backend reads them."""
-    return PackedWeights(weights, options.quantization) if options.backend == CpuOps.name else weights
+    is_prepared = options.backend != CpuOps.name or isinstance(weights, PackedFile | PackedWeights)
+    return weights if is_prepared else PackedWeights(weights, options.quantization)
 
 
 def numeric_fingerprint(ops: Ops, device: torch.device, number: NumberFormat, options: ServingOptions) -> str:

@@ -17,6 +17,7 @@ from weft.executor.loading import (
     free_bytes,
     longest_sequence,
 )
+from weft.executor.packed_loading import packed_bytes, settled
 from weft.executor.sizing import size_bytes
 from weft.model_specs.model_spec import ModelSpec
 
@@ -39,10 +40,10 @@ class ServingPlan:
 def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
     """Raises `ConfigurationError` for what keeps a checkpoint from being served: a damaged or missing file, an
     option that cannot be, too little memory."""
-    spec = inspect_checkpoint(directory)
+    options, spec = settled(directory, options), inspect_checkpoint(directory)
     ops, device = choose_backend(options)
     number, max_model_len = choose_format(spec, options), longest_sequence(spec, options)
-    free, weights = free_bytes(device), spec.num_parameters * number.num_bytes
+    free, weights = free_bytes(device), packed_bytes(directory) or spec.num_parameters * number.num_bytes
     if weights > free:
         raise ConfigurationError(
             f"the weights need {_mebibytes(weights)} MiB and {_mebibytes(free)} MiB are free on {device}; free some, "

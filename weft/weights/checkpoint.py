@@ -62,6 +62,7 @@ class CheckpointWeights(WeightSource):
         tensor = torch.empty(shape, dtype=self.dtype, device=self.device).copy_(stored)
         if not is_finite(tensor):
             raise ConfigurationError(_not_finite(file, stored_name, stored, self.dtype))
+        file.release(stored)
         self._unread.pop(stored_name, None)
         return tensor
 

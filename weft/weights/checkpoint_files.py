@@ -11,6 +11,8 @@ from weft.weights.tensor_file import TensorFile
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
+PACKED_FILE = "weights.weft"
+"""Of a directory that `weft quantize` wrote."""
 
 # An index comes from elsewhere: it may name files beside itself, never a path.
 SHARD_NAME = re.compile(r"[\w.+-]+\.safetensors", re.ASCII)
@@ -39,6 +41,11 @@ def _single_file(directory: Path) -> Path:
     if path.exists():
         return path
     names = sorted(entry.name for entry in directory.iterdir())
+    if PACKED_FILE in names:
+        raise ConfigurationError(
+            f"{directory} holds weights that are packed for the backend 'cpu': choose that, or name the directory that "
+            "they were made from"
+        )
     others = [name for name in names if name.endswith(".safetensors")]
     pickled = [name for name in names if name.startswith("pytorch_model") and name.endswith(".bin")]
     if others:

@@ -79,18 +79,20 @@ def merge_adapter(base: Path, adapter: Path, target: Path) -> int:
     adapter does not fit the base.
     """
     tensors = MergedTensors(base, adapter)
-    save_checkpoint(target, _config(base), tensors, other_files=_text_files(base))
+    save_checkpoint(target, read_config(base), tensors, other_files=text_files(base))
     return tensors.num_adapted
 
 
-def _config(base: Path) -> dict[str, object]:
+def read_config(base: Path) -> dict[str, object]:
+    """A model's config.json. Raises `ConfigurationError` where it cannot be read."""
     try:
         config: dict[str, object] = json.loads((base / CONFIG_FILE).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{base / CONFIG_FILE} cannot be read ({error}); check the base") from error
+        raise ConfigurationError(f"{base / CONFIG_FILE} cannot be read ({error}); check the model") from error
     return config
 
 
-def _text_files(base: Path) -> dict[str, Path]:
+def text_files(base: Path) -> dict[str, Path]:
+    """By name, what lies beside a model's weights and config."""
     found = {path.name: path for pattern in TEXT_FILES for path in sorted(base.glob(pattern))}
     return {name: path for name, path in found.items() if name not in (CONFIG_FILE, INDEX_FILE)}

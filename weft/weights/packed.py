@@ -6,7 +6,8 @@ of the bytes. Behind them, from the next multiple of 64 on, are the scales of th
 An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one factor per output.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ GROUP_INPUTS = (32, 64, 128)
 LARGEST_SCALE = 1024.0
 """An output's largest scale lies between half of this and this, in half precision; its factor, a power of two, does the
 rest. So scales down to 2^-24 of the largest keep all their digits."""
+LAYOUT_VERSION = 1
+"""Of what this module packs: files with blocks of another version are made anew. Every change of bytes raises it."""
 MOST_INPUTS = 1 << 16
 """Sums of products of bytes stay below 2^31."""
 
@@ -63,9 +66,27 @@ class PackedLinear(Linear):
     group_inputs: int
 
     @property
+    def parts(self) -> dict[str, Tensor]:
+        """By name, all that is kept of the weight. The parts of a layer are those of its first outputs, a whole number
+        of blocks, and then those of the others."""
+        return {"blocks": self.blocks, "factors_O": self.factors_O}
+
+    def of_parts(
+        self, outputs: int, inputs: int, bias_O: Tensor | None, parts: Mapping[str, Tensor]
+    ) -> "PackedLinear":
+        """A layer in the format of this one, with as many blocks as its parts have."""
+        return replace(
+            self,
+            weight_OI=torch.empty(outputs, inputs, device="meta"),
+            bias_O=bias_O,
+            blocks=parts["blocks"],
+            factors_O=parts["factors_O"],
+        )
+
+    @property
     def num_bytes(self) -> int:
         """That a product reads of it."""
-        return self.blocks.nbytes + self.factors_O.nbytes
+        return sum(part.nbytes for part in self.parts.values())
 
 
 class Quantised(NamedTuple):

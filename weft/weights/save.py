@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,25 @@ def save_checkpoint(
     grow beyond `max_shard_bytes` (one larger tensor makes a shard of its own). `other_files` are copied in under
     their keys. Raises `ConfigurationError` for what cannot be written, and leaves no file behind then.
     """
-    directory = directory.resolve()
-    config_text = _as_json(config, CONFIG_FILE)
-    _check_target(directory)
+    config_text = as_json(config, CONFIG_FILE)
     if max_shard_bytes < 1:
         raise ConfigurationError(f"max_shard_bytes is {max_shard_bytes}; give a shard at least one byte")
+    with whole_directory(directory) as partial:
+        write_durably(partial / CONFIG_FILE, config_text)
+        _write_tensors(partial, tensors, max_shard_bytes)
+        copy_files(partial, other_files or {})
+
+
+@contextmanager
+def whole_directory(directory: Path, *, replaces: bool = False) -> Iterator[Path]:
+    """A directory beside it to write into, which takes its name at the end: `directory` holds everything or nothing,
+    also after a crash. Files in it must be on the disk by then. `replaces`: it may be there already, with anything in
+    it, and goes. Raises `ConfigurationError` for what cannot be written, and leaves no file behind then."""
+    directory = directory.resolve()
+    if not replaces:
+        _check_target(directory)
     partial = directory.with_name(f".{directory.name}.partial-{os.getpid()}")
+    old = directory.with_name(f".{directory.name}.old-{os.getpid()}")
     try:
         partial.mkdir(parents=True)
     except OSError as error:
@@ -52,18 +66,17 @@ def save_checkpoint(
             f"{partial} cannot be made: {error.strerror}; check the directory, or delete it if it was left over"
         ) from error
     try:
-        _write_durably(partial / CONFIG_FILE, config_text)
-        _write_tensors(partial, tensors, max_shard_bytes)
-        _copy_files(partial, other_files or {})
-        _flush(partial)
+        yield partial
+        flush(partial)
+        if replaces and directory.exists():
+            directory.replace(old)
         partial.replace(directory)
-        _flush(directory.parent)
+        flush(directory.parent)
     except (OSError, SafetensorError) as error:
-        raise ConfigurationError(
-            f"checkpoint {directory} cannot be written: {clipped(str(error))}"
-        ) from error
+        raise ConfigurationError(f"{directory} cannot be written: {clipped(str(error))}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _check_target(directory: Path) -> None:
@@ -83,7 +96,7 @@ def _write_tensors(directory: Path, tensors: Mapping[str, Tensor], max_shard_byt
         path = directory / f"shard-{len(shards)}"
         save_file(shard, path, metadata={"format": "pt"})
         path.chmod(mode)
-        _flush(path)
+        flush(path)
         shards.append(list(shard))
         total_bytes += sum(tensor.nbytes for tensor in shard.values())
     if not shards:
@@ -94,7 +107,7 @@ def _write_tensors(directory: Path, tensors: Mapping[str, Tensor], max_shard_byt
     if len(shards) > 1:
         weight_map = {name: file for file, shard in zip(names, shards, strict=True) for name in shard}
         index = {"metadata": {"total_size": total_bytes}, "weight_map": weight_map}
-        _write_durably(directory / INDEX_FILE, _as_json(index, INDEX_FILE))
+        write_durably(directory / INDEX_FILE, as_json(index, INDEX_FILE))
 
 
 def _shard_names(count: int) -> list[str]:
@@ -134,27 +147,30 @@ def _writable(name: str, tensor: Tensor) -> Tensor:
     return moved.clone() if is_the_callers else moved
 
 
-def _copy_files(directory: Path, files: Mapping[str, Path]) -> None:
+def copy_files(directory: Path, files: Mapping[str, Path]) -> None:
+    """Copies under their keys, on the disk. Raises `ConfigurationError` where there is such a file already."""
     for name, source in files.items():
         if (directory / name).exists():
             raise ConfigurationError(f"{source} cannot be copied to {name!r}: the checkpoint has such a file")
         shutil.copyfile(source, directory / name)
-        _flush(directory / name)
+        flush(directory / name)
 
 
-def _as_json(content: Mapping[str, Any], name: str) -> str:
+def as_json(content: Mapping[str, Any], name: str) -> str:
+    """As a file called `name` has it; raises `ConfigurationError` for what JSON does not know."""
     try:
         return json.dumps(content, indent=2, allow_nan=False) + "\n"
     except (TypeError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"{name} cannot be written as JSON: {clipped(str(error))}") from error
 
 
-def _write_durably(path: Path, text: str) -> None:
+def write_durably(path: Path, text: str) -> None:
+    """A file that is on the disk then."""
     path.write_text(text, encoding="utf-8")
-    _flush(path)
+    flush(path)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until a file's content, or a directory's entries, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,5 +1,7 @@
 """One safetensors file, opened and checked: which tensors it holds, and each of them on request."""
 
+import ctypes
+import mmap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol, cast
@@ -15,6 +17,12 @@ READABLE_FORMATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bf
 
 # What `git clone` leaves in place of a large file where git-lfs is not installed.
 LFS_POINTER_START = b"version https://git-lfs"
+
+LEAST_RELEASED_BYTES = 1 << 20
+"""Smaller tensors share most of their pages with others."""
+
+_advise = ctypes.CDLL(None).madvise
+_advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
 class _Entry(Protocol):
@@ -59,6 +67,14 @@ class TensorFile:
             return self._handle.get_tensor(name)
         except (SafetensorError, OSError) as error:
             raise _damaged(self.path, f"tensor {quoted(name)}: {error}") from error
+
+    @staticmethod
+    def release(tensor: Tensor) -> None:
+        """Give back the memory that a tensor of `read` takes in this process: who looks at it again gets it from
+        the file again."""
+        first = tensor.data_ptr() // mmap.PAGESIZE * mmap.PAGESIZE
+        if tensor.nbytes >= LEAST_RELEASED_BYTES:
+            _advise(first, tensor.data_ptr() + tensor.nbytes - first, mmap.MADV_DONTNEED)
 
     def check_format(self, name: str) -> None:
         """Raises `ConfigurationError` for a tensor in a stored format other than `READABLE_FORMATS`."""

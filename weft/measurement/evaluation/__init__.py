@@ -6,6 +6,7 @@ from weft.measurement.evaluation.answering import Answer, Answerer, EngineAnswer
 from weft.measurement.evaluation.evaluating import Evaluation, EvaluationSettings, evaluate
 from weft.measurement.evaluation.intervals import Figure
 from weft.measurement.evaluation.questions import Question
+from weft.measurement.evaluation.served_reading import ServedReader
 from weft.measurement.evaluation.text_surprise import TextFigures
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "EvaluationSettings",
     "Figure",
     "Question",
+    "ServedReader",
     "TaskFigures",
     "TextFigures",
     "evaluate",

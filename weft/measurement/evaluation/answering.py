@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from weft.contracts.requests import SamplingParams
+from weft.contracts.steps import TokenLogprobs
 from weft.measurement.evaluation.questions import Question, as_messages, as_plain_text
 from weft.text.tokenizer import Tokenizer
 
@@ -63,6 +64,9 @@ class _Answered(Protocol):
 
     @property
     def outputs(self) -> Sequence[_Output]: ...
+
+    @property
+    def prompt_logprobs(self) -> Sequence[TokenLogprobs | None] | None: ...
 
 
 class _Prompting(Protocol):

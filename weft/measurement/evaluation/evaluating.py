@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,13 +22,14 @@ from weft.measurement.evaluation.agreement import (
 from weft.measurement.evaluation.answering import Answer, Answerer
 from weft.measurement.evaluation.progress import bar
 from weft.measurement.evaluation.questions import Question, draw_openings
-from weft.measurement.evaluation.text_surprise import TextFigures, measure_text, read_text
+from weft.measurement.evaluation.text_surprise import Reader, TextFigures, measure_text, read_text
 from weft.measurement.machine import describe_machine
 from weft.model_specs.families import read_spec
 from weft.text.loading import load_tokenizer
 from weft.training.tasks.exercise import Task
 
 OpenAnswerer = Callable[[], AbstractContextManager[Answerer]]
+OpenReader = Callable[[], AbstractContextManager[Reader]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def evaluate(
     settings: EvaluationSettings,
     options: ServingOptions,
     open_answerer: OpenAnswerer,
+    open_reader: OpenReader | None = None,
     *,
     progress: bool = True,
 ) -> Evaluation:
@@ -97,9 +100,10 @@ def evaluate(
 
     `open_answerer`: loads what answers for the model, if any question is asked; it is closed before the rest is
     loaded. The engine that serves the directory, as it does under `options`, is
-    `lambda: EngineAnswerer(AsyncLLM(directory, bounded=False))`.
+    `lambda: EngineAnswerer(AsyncLLM(directory, bounded=False))`. `open_reader`: loads what reads a text, for example
+    `ServedReader`; None: the model computed by torch, in float32 where `options` name no number format.
 
-    A text is read in float32 and a draft in its own number format, where `options` name none. The same settings ask
+    A draft is read in its own number format, where `options` name none. The same settings ask
     the same questions; the backend `reference` answers them the same to the bit, `torch` up to rounding, which can
     decide between tokens that are almost equally likely, the more so in bfloat16: so a model agrees with itself in
     nearly all positions, in float32 in all that were seen. Raises `ConfigurationError` for what keeps models or text
@@ -110,6 +114,7 @@ def evaluate(
         require_same_tokenizer(directory, settings.draft)
     answered = _ask(settings, open_answerer, progress=progress)
     judged = [sitting.judge(answers) for sitting, answers in answered.sittings]
+    reader = open_reader or partial(_torch_reader, directory, options)
     return Evaluation(
         str(directory),
         datetime.now(UTC).isoformat(timespec="seconds"),
@@ -117,7 +122,7 @@ def evaluate(
         {**settings.as_json(), "serving": asdict(options)},
         answered.form,
         tuple(judged),
-        None if text is None else _text_figures(directory, settings, text, options, progress=progress),
+        None if text is None else _text_figures(directory, settings.text, text, reader, progress=progress),
         tuple(_agreement_figures(answered, settings, options, progress=progress)),
     )
 
@@ -160,16 +165,20 @@ def _openings(answerer: Answerer, settings: EvaluationSettings) -> list[tuple[Qu
 
 
 def _text_figures(
-    directory: Path, settings: EvaluationSettings, text: str, options: ServingOptions, *, progress: bool
+    directory: Path, file: Path | None, text: str, open_reader: OpenReader, *, progress: bool
 ) -> TextFigures:
+    assert file is not None
+    with open_reader() as reader:
+        return measure_text(file, text, load_tokenizer(directory), reader, progress=progress)
+
+
+def _torch_reader(directory: Path, options: ServingOptions) -> AbstractContextManager[Reader]:
     from weft.executor.loading import choose_format
     from weft.training.reading import ReadingModel
 
-    assert settings.text is not None
     is_free = options.dtype == AUTO
     number = NumberFormat.FLOAT32 if is_free else choose_format(read_spec(directory), options)
-    with ReadingModel(directory, options, number) as model:
-        return measure_text(settings.text, text, load_tokenizer(directory), model, progress=progress)
+    return ReadingModel(directory, options, number)
 
 
 def _agreement_figures(

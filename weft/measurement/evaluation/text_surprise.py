@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from weft.contracts.errors import ConfigurationError
 from weft.measurement.evaluation.intervals import Figure, ratio
@@ -14,14 +14,22 @@ from weft.text.files import reading
 from weft.text.tokenizer import Tokenizer
 from weft.training.text.documents import TokenDocument
 
-if TYPE_CHECKING:
-    from weft.training.reading import ReadingModel
-
 MOST_WINDOW_TOKENS = 4096
 """A longer context is not used: the scores of a whole window are in memory at once."""
 PASSAGES = 30
 """Equal parts of a text, between which its figures vary: neighbouring tokens are no independent observations, long
 passages nearly are (the method of batch means)."""
+
+
+class Reader(Protocol):
+    """A model that says how much it is surprised. `max_model_len`: tokens that it sees at once."""
+
+    @property
+    def max_model_len(self) -> int: ...
+
+    def nats(self, document: TokenDocument) -> list[float]:
+        """Of each token of the document that is learnt, in order."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ def _window(token_ids: Sequence[int], known: int) -> TokenDocument:
 
 
 def measure_text(
-    path: Path, text: str, tokenizer: Tokenizer, model: "ReadingModel", *, progress: bool
+    path: Path, text: str, tokenizer: Tokenizer, model: Reader, *, progress: bool
 ) -> TextFigures:
     """Figures of a text that was read from `path`.
 

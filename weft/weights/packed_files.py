@@ -1,0 +1,131 @@
+"""Packed weights from a file, mapped into memory: processes that serve the same model share its pages."""
+
+import mmap
+import os
+import zlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from weft.weights.linear import Linear
+from weft.weights.messages import clipped, quoted
+from weft.weights.packed import COLUMNS, PackedLinear
+from weft.weights.packed_index import (
+    CHUNK_BYTES,
+    PAGE_BYTES,
+    Array,
+    PackedFileError,
+    read_index,
+)
+from weft.weights.packed_writer import layer_name, name_of
+from weft.weights.packing import KINDS, pack
+from weft.weights.source import WeightSource
+
+DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+"""Of what is not packed."""
+
+
+class PackedFile(WeightSource):
+    """Weights of a file that `PackedWriter` wrote. Opening it reads all of it once and compares the checksums, with as
+    many threads as there are processors; tensors are views of the mapped file and stay the same if it is replaced.
+
+    What a model asks for must be there in the shape that packing would give it: no number of the file is used as a
+    length. Raises `PackedFileError` for whatever is not so, and `FileNotFoundError` where there is no file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.device = path, torch.device("cpu")
+        self.index, end = read_index(path)
+        if self.index.dtype not in DTYPES or self.index.quantization not in KINDS:
+            raise PackedFileError(
+                f"{path} is damaged: {quoted(self.index.dtype)}, {quoted(self.index.quantization)}"
+            )
+        self.dtype = DTYPES[self.index.dtype]
+        self._mapped = _mapped(path)
+        _check(path, memoryview(self._mapped)[PAGE_BYTES:end], self.index.checksums)
+        self._unread = dict.fromkeys(self.index.arrays)
+        self._templates: dict[int, PackedLinear] = {}
+        self._given: list[tuple[Tensor, str]] = []
+
+    @property
+    def quantization(self) -> str:
+        """In what format the layers are."""
+        return self.index.quantization
+
+    def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
+        """The tensor of that name."""
+        tensor = self._array(name, shape, self.dtype)
+        self._given.append((tensor, name))
+        return tensor
+
+    def finish(self, tied: Mapping[str, str] | None = None) -> None:
+        """Raises `PackedFileError` where the model has not asked for everything."""
+        if self._unread:
+            raise self._foreign(f"it does not ask for {quoted(next(iter(self._unread)))}")
+
+    def linear(
+        self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
+    ) -> Linear:
+        """A layer, packed or plain, as it was written."""
+        return self._layer(layer_name(names), sum(out_features), in_features, bias=bias)
+
+    def linear_of(self, weight_OI: Tensor) -> Linear:
+        """A packed copy of a tensor that was read."""
+        name = layer_name([name_of(self._given, weight_OI)])
+        return self._layer(name, weight_OI.shape[0], weight_OI.shape[1], bias=False)
+
+    def _layer(self, name: str, outputs: int, inputs: int, *, bias: bool) -> Linear:
+        if f"{name}.weight" in self.index.arrays:
+            bias_O = self._array(f"{name}.bias", (outputs,), self.dtype) if bias else None
+            return Linear(self._array(f"{name}.weight", (outputs, inputs), self.dtype), bias_O)
+        template, times = self._template(inputs), -(-outputs // COLUMNS)
+        parts = {
+            part: self._array(f"{name}.{part}", (len(one) * times, *one.shape[1:]), one.dtype)
+            for part, one in template.parts.items()
+        }
+        bias_O = self._array(f"{name}.bias", (outputs,), torch.float32) if bias else None
+        return template.of_parts(outputs, inputs, bias_O, parts)
+
+    def _template(self, inputs: int) -> PackedLinear:
+        """A layer of one block."""
+        if inputs not in self._templates:
+            zeros_OI = torch.zeros(COLUMNS, inputs, dtype=self.dtype)
+            self._templates[inputs] = pack(zeros_OI, None, self.quantization)
+        return self._templates[inputs]
+
+    def _array(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        array = self.index.arrays.get(name)
+        if array is None:
+            raise self._foreign(f"it asks for {quoted(name)}")
+        wanted = Array(str(dtype).removeprefix("torch."), tuple(shape), array.offset)
+        if array != wanted:
+            raise self._foreign(f"it asks for {quoted(name)} as {wanted.dtype} {list(wanted.shape)}")
+        self._unread.pop(name, None)
+        if not array.num_bytes:
+            return torch.empty(shape, dtype=dtype)
+        count = array.num_bytes // dtype.itemsize
+        return torch.frombuffer(self._mapped, dtype=dtype, count=count, offset=array.offset).view(shape)
+
+    def _foreign(self, problem: str) -> PackedFileError:
+        return PackedFileError(f"{self.path} was made for another model or by another Weft: {problem}")
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    """Writable for torch's sake, and private: what would be written would not reach the file."""
+    try:
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    except (OSError, ValueError) as error:
+        raise PackedFileError(f"{path} cannot be mapped: {clipped(str(error))}") from error
+    mapped.madvise(mmap.MADV_WILLNEED)
+    return mapped
+
+
+def _check(path: Path, data: memoryview, checksums: Sequence[int]) -> None:
+    chunks = [data[start : start + CHUNK_BYTES] for start in range(0, len(data), CHUNK_BYTES)]
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), "weft-checksums") as threads:
+        if list(threads.map(zlib.crc32, chunks)) != list(checksums):
+            raise PackedFileError(f"{path} is damaged: its checksums differ")
