@@ -3,7 +3,6 @@ of the same run."""
 
 from collections.abc import Iterator, Sequence
 from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from weft.measurement.bench_model import RANDOM_MODEL
@@ -12,7 +11,7 @@ from weft.model_specs.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from weft.ops.cpu.products import Products
-    from weft.ops.cpu.trials import Call, Layers
+    from weft.ops.cpu.trials import Call, Layers, Pass
 
 PREFILL_TOKENS = 512
 """So many rows are one sequence, whose last token alone goes through the head; fewer are one token of each."""
@@ -58,8 +57,13 @@ def bench_kernels(
     layers = make_layers(spec_from_config(RANDOM_MODEL, "the random model"), kind)
     for rows in sizes:
         ceilings = measure_ceilings(products)
-        calls = layers.calls(products, rows, PREFILL_TOKENS if rows == PREFILL_TOKENS else 1)
-        yield ceilings, _figures(kind, rows, calls, _times(calls, num_passes))
+        taken = make_pass(layers, products, rows)
+        yield ceilings, _figures(kind, rows, taken.calls, _times(taken, num_passes))
+
+
+def make_pass(layers: "Layers", products: "Products", rows: int) -> "Pass":
+    """A step's linear layers, of so many rows."""
+    return layers.make_pass(products, rows, PREFILL_TOKENS if rows == PREFILL_TOKENS else 1)
 
 
 def make_layers(spec: ModelSpec, kind: str) -> "Layers":
@@ -78,18 +82,9 @@ def make_layers(spec: ModelSpec, kind: str) -> "Layers":
     return Layers(repeated, head, spec.num_layers, kind)
 
 
-def _times(calls: "Sequence[Call]", num_passes: int) -> list[list[float]]:
+def _times(taken: "Pass", num_passes: int) -> list[list[float]]:
     """Seconds of each call, pass by pass; the first pass does not count."""
-    return [_time_pass(calls) for _ in range(num_passes + 1)][1:]
-
-
-def _time_pass(calls: "Sequence[Call]") -> list[float]:
-    times = []
-    for call in calls:
-        begun_s = perf_counter()
-        call.compute()
-        times.append(perf_counter() - begun_s)
-    return times
+    return [taken.times() for _ in range(num_passes + 1)][1:]
 
 
 def _figures(kind: str, rows: int, calls: "Sequence[Call]", passes: list[list[float]]) -> list[Figures]:

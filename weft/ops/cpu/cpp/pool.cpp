@@ -1,16 +1,29 @@
 #include "pool.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 
 namespace weft {
 namespace {
 
-// Longer than it takes the other threads to end their last chunk of a job and to begin the next, if they run; a
-// thread that waits longer takes a processor from somebody else (some 65 cycles each on Zen 4).
-constexpr int kPauses = 200;
+// Longer than a step's operations between two jobs take, since to wake a thread takes as long (some 65 cycles each on
+// Zen 4). Where somebody else wants the processor there are no jobs to wait for.
+constexpr int kPauses = 2000;
+// A thread that is so late does not run; in chunks of the mean length, and at least.
+constexpr int kLateChunks = 3;
+constexpr int64_t kLateNs = 200'000;
+// How often the caller looks whether it lost its own processor.
+constexpr int64_t kLookNs = 1'000'000;
+constexpr int64_t kAgainNs = 20'000'000;
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -53,9 +66,35 @@ void Pool::run(int num_chunks, Chunk chunk, const void* context) {
     for (int i = 0; i < num_chunks; ++i) chunk(context, i);
     return;
   }
+  const int64_t begun_ns = now_ns();
+  if (contention_.alone(begun_ns)) {
+    for (int i = 0; i < num_chunks; ++i) chunk(context, i);
+    return;
+  }
   publish(num_chunks, chunk, context);
   compute(0, job_.load(std::memory_order_relaxed));
+  wait(begun_ns, num_chunks);
+}
+
+void Pool::wait(int64_t begun_ns, int num_chunks) {
+  const int64_t ended_ns = now_ns();
+  const int64_t late_ns = std::max(kLateNs, (ended_ns - begun_ns) * num_threads_ * kLateChunks / num_chunks);
   for (int i = 0; num_done() < num_asked_; ++i) i < kPauses ? pause() : std::this_thread::yield();
+  const int64_t done_ns = now_ns();
+  if (done_ns - ended_ns > late_ns || lost_processor(done_ns)) contention_.stalled(done_ns);
+}
+
+// Whether the system took the caller's processor away again and again. Once is chance: it has work of its own to do.
+bool Pool::lost_processor(int64_t now_ns) {
+  if (now_ns - looked_ns_ < kLookNs) return false;
+  rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  const bool lost = usage.ru_nivcsw != times_lost_ && now_ns - looked_ns_ < kAgainNs;
+  const bool again = lost && now_ns - lost_ns_ < kAgainNs;
+  looked_ns_ = now_ns;
+  times_lost_ = usage.ru_nivcsw;
+  if (lost) lost_ns_ = now_ns;
+  return again;
 }
 
 void Pool::publish(int num_chunks, Chunk chunk, const void* context) {
