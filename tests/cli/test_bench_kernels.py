@@ -58,6 +58,7 @@ def test_a_table_per_format_and_size() -> None:
 
 def test_speed_beside_a_busy_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_contention, "ROUND_SECONDS", 0.0)
+    monkeypatch.setattr(kernel_contention, "SETTLING_SECONDS", 0.0)
     monkeypatch.setattr(kernel_contention, "ROUNDS", 1)
     arguments = ("--contention", "--rows", "2", "--quantization", "int8")
     (run,) = json.loads(bench(*arguments, "--json"))["runs"]

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from weft.measurement.bench_model import RANDOM_MODEL
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 ROUNDS = 3
 ROUND_SECONDS = 0.6
-START_SECONDS = 0.1
-"""Until a process that was started keeps its processor busy."""
+SETTLING_SECONDS = 0.6
+"""After somebody came or went, until the pool of threads has noticed."""
 
 
 class Contended(NamedTuple):
@@ -54,12 +54,18 @@ def _round(taken: "Pass", rows: int) -> tuple[float, float, float]:
 
 
 def _tokens_per_s(taken: "Pass", rows: int) -> float:
-    taken.times()
+    _repeat(taken, SETTLING_SECONDS)
+    num_passes, seconds = _repeat(taken, ROUND_SECONDS)
+    return num_passes * rows / seconds
+
+
+def _repeat(taken: "Pass", seconds: float) -> tuple[int, float]:
+    """How many passes it took to last so long, and how long they did."""
     begun_s, num_passes = perf_counter(), 0
-    while (elapsed_s := perf_counter() - begun_s) < ROUND_SECONDS or not num_passes:
+    while (elapsed_s := perf_counter() - begun_s) < seconds or not num_passes:
         taken.times()
         num_passes += 1
-    return num_passes * rows / elapsed_s
+    return num_passes, elapsed_s
 
 
 @contextmanager
@@ -68,7 +74,6 @@ def busy_process(processors: set[int]) -> Iterator[None]:
     code = f"import os; os.sched_setaffinity(0, {processors!r})\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", code]) as busy:
         try:
-            sleep(START_SECONDS)
             yield
         finally:
             busy.kill()

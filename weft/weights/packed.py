@@ -3,7 +3,8 @@
 A block holds 16 outputs. Its numbers lie in steps of 64 bytes: bfloat16 as pairs of inputs of each output, float32 as
 one input after the other, int8 as fours of inputs of each output, int4 as two such fours, the first in the low halves
 of the bytes. Integers come group by group, and before the numbers of two groups lie their scales in half precision, so
-that a product reads one stream. An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one factor per output.
+that a product reads one stream. An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one
+factor per output.
 """
 
 from dataclasses import dataclass
