@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from weft.weights.huge_pages import in_huge_pages
 from weft.weights.linear import Linear
 
 COLUMNS = 16
@@ -195,5 +196,5 @@ def _filled(rows: Tensor) -> Tensor:
 
 def _aligned(rows: Tensor) -> Tensor:
     """The same, beginning at a multiple of 64 bytes, as torch's own allocator does."""
-    filled = _filled(rows).contiguous()
+    filled = in_huge_pages(_filled(rows).contiguous())
     return filled if filled.data_ptr() % ALIGNMENT_BYTES == 0 else filled.clone()

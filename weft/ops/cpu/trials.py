@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from weft.ops.cpu.products import Products
+from weft.weights.huge_pages import in_huge_pages
 from weft.weights.packed import PackedLinear
 from weft.weights.packing import pack
 
@@ -83,4 +84,5 @@ def _random(size: LayerSize, kind: str) -> PackedLinear:
 
 
 def _copy(packed: PackedLinear) -> PackedLinear:
-    return replace(packed, blocks=packed.blocks.clone(), factors_O=packed.factors_O.clone())
+    blocks = in_huge_pages(packed.blocks.clone())
+    return replace(packed, blocks=blocks, factors_O=packed.factors_O.clone())

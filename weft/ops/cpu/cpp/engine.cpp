@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <new>
@@ -16,6 +18,9 @@ constexpr int kFewRows = 8;
 // Chunks that a thread has to take at least, so that a late one can be helped.
 constexpr int kChunksOfThread = 8;
 
+// Memory of that size is asked for in pages of that size, as packed weights are.
+constexpr size_t kHugePageBytes = 2 << 20;
+
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 }  // namespace
@@ -23,8 +28,14 @@ int ceil_div(int a, int b) { return (a + b - 1) / b; }
 void FreeAligned::operator()(uint8_t* bytes) const { std::free(bytes); }
 
 AlignedBytes aligned_bytes(size_t size) {
-  void* bytes = std::aligned_alloc(kAlignment, aligned(size));
+  const bool is_large = size >= kHugePageBytes;
+  const size_t alignment = is_large ? kHugePageBytes : kAlignment;
+  const size_t whole = (size + alignment - 1) / alignment * alignment;
+  void* bytes = std::aligned_alloc(alignment, whole);
   if (bytes == nullptr) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+  if (is_large) madvise(bytes, whole, MADV_HUGEPAGE);  // where the kernel has none, small ones do
+#endif
   return AlignedBytes(static_cast<uint8_t*>(bytes));
 }
 
