@@ -24,7 +24,7 @@ GIGA = 1e9
 @click.option(
     "--rows", "sizes", multiple=True, type=COUNT, default=ROWS, show_default=True, help="Rows at once."
 )
-@click.option("--passes", type=COUNT, default=7, show_default=True, help="Over the model; the median counts.")
+@click.option("--passes", type=COUNT, default=9, show_default=True, help="Over the model; the median counts.")
 @click.option("--threads", type=COUNT, help="[default: as many as may be used]")
 @click.option("--level", help="Of instructions.  [default: the fastest]")
 @click.option("--contention", is_flag=True, help="Speed beside a busy process instead of shares of ceilings.")
@@ -40,8 +40,8 @@ def command(
 ) -> None:
     """Time the linear layers of a Llama-shaped model of 349 M parameters: each one, and all of them in a row.
 
-    512 rows are one prompt, whose last token alone goes through the head. Ceilings are measured before each size: all
-    threads read 1 GiB, or do nothing but multiply.
+    512 rows are one prompt, whose last token alone goes through the head. Ceilings are measured before each pass, since
+    a machine may change its speed: all threads read 256 MiB, or do nothing but multiply.
     """
     from weft.executor.limits import available_processors
     from weft.ops.cpu.products import Products

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 PREFILL_TOKENS = 512
 """So many rows are one sequence, whose last token alone goes through the head; fewer are one token of each."""
-PROBED_BYTES = 1 << 30
-PEAK_SECONDS = 0.2
+PROBED_BYTES = 1 << 28
+PEAK_SECONDS = 0.02
 PEAK_KINDS = ("int8", "bfloat16", "float32")
 ALL = "all"
 
@@ -53,12 +53,14 @@ def measure_ceilings(products: "Products") -> Ceilings:
 def bench_kernels(
     products: "Products", kind: str, sizes: Sequence[int], num_passes: int
 ) -> Iterator[tuple[Ceilings, list[Figures]]]:
-    """For each number of rows: ceilings measured just before, and figures of each layer and of all."""
+    """For each number of rows: ceilings measured before each pass, and figures of each layer and of all; medians."""
     layers = make_layers(spec_from_config(RANDOM_MODEL, "the random model"), kind)
     for rows in sizes:
-        ceilings = measure_ceilings(products)
         taken = make_pass(layers, products, rows)
-        yield ceilings, _figures(kind, rows, taken.calls, _times(taken, num_passes))
+        taken.times()
+        rounds = [(measure_ceilings(products), taken.times()) for _ in range(num_passes)]
+        ceilings = Ceilings(*map(median, zip(*(each for each, _ in rounds), strict=True)))
+        yield ceilings, _figures(kind, rows, taken.calls, [times for _, times in rounds])
 
 
 def make_pass(layers: "Layers", products: "Products", rows: int) -> "Pass":
@@ -80,11 +82,6 @@ def make_layers(spec: ModelSpec, kind: str) -> "Layers":
     ]
     head = LayerSize("head", spec.vocab_size, hidden, last_row_only=True)
     return Layers(repeated, head, spec.num_layers, kind)
-
-
-def _times(taken: "Pass", num_passes: int) -> list[list[float]]:
-    """Seconds of each call, pass by pass; the first pass does not count."""
-    return [taken.times() for _ in range(num_passes + 1)][1:]
 
 
 def _figures(kind: str, rows: int, calls: "Sequence[Call]", passes: list[list[float]]) -> list[Figures]:
