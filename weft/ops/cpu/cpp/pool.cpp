@@ -1,7 +1,7 @@
 #include "pool.h"
 
+#include <pthread.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -19,6 +19,15 @@ constexpr int64_t kLateNs = 200'000;
 // How often the caller looks whether it lost its own processor.
 constexpr int64_t kLookNs = 1'000'000;
 constexpr int64_t kAgainNs = 20'000'000;
+
+// A fork has no threads but the one that forked, and the others may have left a condition variable half changed.
+std::atomic<int> forks{0};
+
+int count_forks() {
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { ++forks; });
+  (void)watched;
+  return forks;
+}
 
 int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -41,13 +50,14 @@ uint64_t packed(uint32_t job, int front, int end) {
 
 Pool::Pool(int num_threads)
     : num_threads_(std::max(1, num_threads)), ranges_(new Range[num_threads_]), counts_(new Count[num_threads_]),
-      process_(getpid()) {
+      forks_(count_forks()) {
   for (int thread = 1; thread < num_threads_; ++thread) threads_.emplace_back([this, thread] { work(thread); });
 }
 
 Pool::~Pool() {
-  if (getpid() != process_) {  // a fork has no threads but the one that forked
+  if (forks != forks_) {
     for (std::thread& thread : threads_) thread.detach();
+    wake_.release();  // its end would wait for threads that are not there
     return;
   }
   ends_ = true;
@@ -55,14 +65,14 @@ Pool::~Pool() {
     std::lock_guard<std::mutex> lock(sleep_mutex_);
     ++job_;
   }
-  wake_.notify_all();
+  wake_->notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 void Pool::run(int num_chunks, Chunk chunk, const void* context) {
   if (num_chunks > kMostChunks) throw std::invalid_argument("a job has too many chunks");
   std::unique_lock<std::mutex> lock(run_mutex_, std::try_to_lock);
-  if (!lock.owns_lock() || num_threads_ == 1 || num_chunks < 2) {
+  if (!lock.owns_lock() || num_threads_ == 1 || num_chunks < 2 || forks != forks_) {
     for (int i = 0; i < num_chunks; ++i) chunk(context, i);
     return;
   }
@@ -86,6 +96,7 @@ void Pool::wait(int64_t begun_ns, int num_chunks) {
 
 // Whether the system took the caller's processor away again and again. Once is chance: it has work of its own to do.
 bool Pool::lost_processor(int64_t now_ns) {
+#ifdef RUSAGE_THREAD
   if (now_ns - looked_ns_ < kLookNs) return false;
   rusage usage;
   getrusage(RUSAGE_THREAD, &usage);
@@ -95,6 +106,10 @@ bool Pool::lost_processor(int64_t now_ns) {
   times_lost_ = usage.ru_nivcsw;
   if (lost) lost_ns_ = now_ns;
   return again;
+#else
+  (void)now_ns;
+  return false;
+#endif
 }
 
 void Pool::publish(int num_chunks, Chunk chunk, const void* context) {
@@ -112,7 +127,7 @@ void Pool::publish(int num_chunks, Chunk chunk, const void* context) {
   job_.store(job, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) > 0) {
     { std::lock_guard<std::mutex> lock(sleep_mutex_); }
-    wake_.notify_all();
+    wake_->notify_all();
   }
 }
 
@@ -157,7 +172,7 @@ bool Pool::wait_for_job(uint32_t seen) {
   }
   std::unique_lock<std::mutex> lock(sleep_mutex_);
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
-  wake_.wait(lock, [&] { return job_.load(std::memory_order_seq_cst) != seen; });
+  wake_->wait(lock, [&] { return job_.load(std::memory_order_seq_cst) != seen; });
   sleepers_.fetch_sub(1, std::memory_order_seq_cst);
   return !ends_;
 }

@@ -73,9 +73,9 @@ class Pool {
   long times_lost_ = 0;
   alignas(128) std::atomic<int> sleepers_{0};
   std::mutex sleep_mutex_, run_mutex_;
-  std::condition_variable wake_;
+  std::unique_ptr<std::condition_variable> wake_{new std::condition_variable};
   std::vector<std::thread> threads_;
-  const int64_t process_;
+  const int forks_;  // of this process and those before it, when the threads began
 };
 
 }  // namespace weft
