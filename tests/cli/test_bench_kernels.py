@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from weft.cli.main import command_line
-from weft.measurement import kernel_bench
+from weft.measurement import kernel_bench, kernel_contention
 from weft.measurement.bench_model import RANDOM_MODEL
 
 SMALL = {
@@ -23,6 +23,7 @@ LAYERS = ["qkv", "output", "gate and up", "down", "head", "all"]
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_bench, "RANDOM_MODEL", {**RANDOM_MODEL, **SMALL})
+    monkeypatch.setattr(kernel_contention, "RANDOM_MODEL", {**RANDOM_MODEL, **SMALL})
     monkeypatch.setattr(kernel_bench, "PROBED_BYTES", 1 << 24)
     monkeypatch.setattr(kernel_bench, "PEAK_SECONDS", 0.001)
 
@@ -53,6 +54,17 @@ def test_a_table_per_format_and_size() -> None:
     shown = bench("--rows", "3", "--level", "portable")
     for name in ("int4 on portable", "int8 on portable", "none on portable", *LAYERS):
         assert name in shown
+
+
+def test_speed_beside_a_busy_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel_contention, "ROUND_SECONDS", 0.0)
+    monkeypatch.setattr(kernel_contention, "SETTLING_SECONDS", 0.0)
+    monkeypatch.setattr(kernel_contention, "ROUNDS", 1)
+    arguments = ("--contention", "--rows", "2", "--quantization", "int8")
+    (run,) = json.loads(bench(*arguments, "--json"))["runs"]
+    assert (run["format"], run["rows"]) == ("int8", 2)
+    assert min(run["quiet"], run["pinned"], run["free"]) > 0
+    assert "busy on any" in bench(*arguments)
 
 
 def test_an_unknown_level_is_a_mistake() -> None:

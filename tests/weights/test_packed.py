@@ -64,16 +64,20 @@ def test_zeros_stay_zeros() -> None:
     assert quantise_int4(weight_OI, 32).values().abs().max() == 0
 
 
-def unpacked(packed: PackedLinear) -> Tensor:
-    """The integers of a packed layer, read by the description of the format: [O, I]."""
-    outputs, inputs = packed.weight_OI.shape
-    bits = packed.format.num_bits
-    size = packed.num_inputs * COLUMNS * bits // 8
-    steps_BSNQ = packed.blocks[:, :size].view(len(packed.blocks), -1, COLUMNS, 4)
+def unpacked(packed: PackedLinear) -> tuple[Tensor, Tensor]:
+    """The integers of a packed layer and its scales, read by the description of the format: [O, I] and [O, G]."""
+    outputs, bits = len(packed.weight_OI), packed.format.num_bits
+    size, num_groups = packed.group_inputs * COLUMNS * bits // 8, packed.num_inputs // packed.group_inputs
+    numbers, scales = [], []
+    for group in range(num_groups):
+        line = group // 2 * (64 + 2 * size)
+        scales.append(packed.blocks[:, line + group % 2 * 32 :][:, :32].contiguous().view(torch.float16))
+        numbers.append(packed.blocks[:, line + 64 + group % 2 * size :][:, :size])
+    steps_BSNQ = torch.cat(numbers, 1).view(len(packed.blocks), -1, COLUMNS, 4)
     if bits == 4:
         steps_BSNQ = torch.stack([steps_BSNQ & 15, steps_BSNQ >> 4], dim=2).flatten(1, 2)
     numbers_OI = steps_BSNQ.transpose(1, 2).flatten(2).flatten(0, 1).int() - (1 << bits - 1)
-    return numbers_OI[:outputs, :inputs]
+    return numbers_OI[:outputs], torch.stack(scales, 2).flatten(0, 1)[:outputs]
 
 
 @given(st.integers(1, 50), st.integers(1, 200), st.sampled_from([4, 8]))
@@ -82,7 +86,9 @@ def test_packing_loses_nothing(outputs: int, inputs: int, bits: int) -> None:
     quantised = quantise_int4(weight_OI, 64) if bits == 4 else quantise_int8(weight_OI)
     packed = pack_quantised(quantised, bits, None, inputs)
     assert packed.weight_OI.shape == weight_OI.shape
-    assert torch.equal(unpacked(packed), quantised.numbers_OI[:, :inputs].int())
+    numbers_OI, scales_OG = unpacked(packed)
+    assert torch.equal(numbers_OI, quantised.numbers_OI.int())
+    assert torch.equal(scales_OG, quantised.scales_OG)
     assert packed.blocks.data_ptr() % 64 == 0
     assert packed.blocks.shape[1] % 64 == 0
 

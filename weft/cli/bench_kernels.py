@@ -1,16 +1,21 @@
 """`weft bench kernels`: linear layers of the `cpu` backend beside what the machine can do."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from weft.cli.bench_output import COUNT, UNKNOWN, print_json, print_table
 from weft.measurement.kernel_bench import ALL, Ceilings, Figures, bench_kernels
+from weft.measurement.kernel_contention import bench_contention
 from weft.measurement.machine import describe_machine
+
+if TYPE_CHECKING:
+    from weft.ops.cpu.products import Products
 
 FORMATS = ("int4", "int8", "none")
 ROWS = (1, 4, 8, 16, 32, 512)
 HEADS = ("rows", "layer", "ms", "GB/s", "of reading", "GOP/s", "of peak", "tokens/s")
+CONTENTION_HEADS = ("format", "rows", "alone", "busy on one processor", "busy on any")
 GIGA = 1e9
 
 
@@ -19,9 +24,10 @@ GIGA = 1e9
 @click.option(
     "--rows", "sizes", multiple=True, type=COUNT, default=ROWS, show_default=True, help="Rows at once."
 )
-@click.option("--passes", type=COUNT, default=7, show_default=True, help="Over the model; the median counts.")
+@click.option("--passes", type=COUNT, default=9, show_default=True, help="Over the model; the median counts.")
 @click.option("--threads", type=COUNT, help="[default: as many as may be used]")
 @click.option("--level", help="Of instructions.  [default: the fastest]")
+@click.option("--contention", is_flag=True, help="Speed beside a busy process instead of shares of ceilings.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def command(
     kinds: tuple[str, ...],
@@ -29,18 +35,22 @@ def command(
     passes: int,
     threads: int | None,
     level: str | None,
+    contention: bool,
     as_json: bool,
 ) -> None:
     """Time the linear layers of a Llama-shaped model of 349 M parameters: each one, and all of them in a row.
 
-    512 rows are one prompt, whose last token alone goes through the head. Ceilings are measured before each size: all
-    threads read 1 GiB, or do nothing but multiply.
+    512 rows are one prompt, whose last token alone goes through the head. Ceilings are measured before each pass, since
+    a machine may change its speed: all threads read 256 MiB, or do nothing but multiply.
     """
     from weft.executor.limits import available_processors
     from weft.ops.cpu.products import Products
 
     products = Products(threads or available_processors(), level)
     report: dict[str, Any] = {"machine": describe_machine(), "level": products.level, "runs": []}
+    if contention:
+        _contend(products, kinds, sizes, report, as_json)
+        return
     for kind in kinds:
         for ceilings, figures in bench_kernels(products, kind, sizes, passes):
             report["runs"].append(
@@ -50,6 +60,30 @@ def command(
                 _show(kind, products.level, ceilings, figures)
     if as_json:
         print_json(report)
+
+
+def _contend(
+    products: "Products",
+    kinds: tuple[str, ...],
+    sizes: tuple[int, ...],
+    report: dict[str, Any],
+    as_json: bool,
+) -> None:
+    found = [each for kind in kinds for each in bench_contention(products, kind, sizes)]
+    if as_json:
+        print_json({**report, "runs": [each._asdict() for each in found]})
+        return
+    print_table(
+        CONTENTION_HEADS,
+        [
+            [each.format, str(each.rows), f"{each.quiet:,.0f}", *_beside(each.quiet, each.pinned, each.free)]
+            for each in found
+        ],
+    )
+
+
+def _beside(quiet: float, *others: float) -> list[str]:
+    return [f"{other:,.0f} ({other / quiet:.0%})" for other in others]
 
 
 def _show(kind: str, level: str, ceilings: Ceilings, figures: list[Figures]) -> None:

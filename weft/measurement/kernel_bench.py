@@ -3,7 +3,6 @@ of the same run."""
 
 from collections.abc import Iterator, Sequence
 from statistics import median
-from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from weft.measurement.bench_model import RANDOM_MODEL
@@ -12,12 +11,12 @@ from weft.model_specs.model_spec import ModelSpec
 
 if TYPE_CHECKING:
     from weft.ops.cpu.products import Products
-    from weft.ops.cpu.trials import Call, Layers
+    from weft.ops.cpu.trials import Call, Layers, Pass
 
 PREFILL_TOKENS = 512
 """So many rows are one sequence, whose last token alone goes through the head; fewer are one token of each."""
-PROBED_BYTES = 1 << 30
-PEAK_SECONDS = 0.2
+PROBED_BYTES = 1 << 28
+PEAK_SECONDS = 0.02
 PEAK_KINDS = ("int8", "bfloat16", "float32")
 ALL = "all"
 
@@ -54,12 +53,19 @@ def measure_ceilings(products: "Products") -> Ceilings:
 def bench_kernels(
     products: "Products", kind: str, sizes: Sequence[int], num_passes: int
 ) -> Iterator[tuple[Ceilings, list[Figures]]]:
-    """For each number of rows: ceilings measured just before, and figures of each layer and of all."""
+    """For each number of rows: ceilings measured before each pass, and figures of each layer and of all; medians."""
     layers = make_layers(spec_from_config(RANDOM_MODEL, "the random model"), kind)
     for rows in sizes:
-        ceilings = measure_ceilings(products)
-        calls = layers.calls(products, rows, PREFILL_TOKENS if rows == PREFILL_TOKENS else 1)
-        yield ceilings, _figures(kind, rows, calls, _times(calls, num_passes))
+        taken = make_pass(layers, products, rows)
+        taken.times()
+        rounds = [(measure_ceilings(products), taken.times()) for _ in range(num_passes)]
+        ceilings = Ceilings(*map(median, zip(*(each for each, _ in rounds), strict=True)))
+        yield ceilings, _figures(kind, rows, taken.calls, [times for _, times in rounds])
+
+
+def make_pass(layers: "Layers", products: "Products", rows: int) -> "Pass":
+    """A step's linear layers, of so many rows."""
+    return layers.make_pass(products, rows, PREFILL_TOKENS if rows == PREFILL_TOKENS else 1)
 
 
 def make_layers(spec: ModelSpec, kind: str) -> "Layers":
@@ -76,20 +82,6 @@ def make_layers(spec: ModelSpec, kind: str) -> "Layers":
     ]
     head = LayerSize("head", spec.vocab_size, hidden, last_row_only=True)
     return Layers(repeated, head, spec.num_layers, kind)
-
-
-def _times(calls: "Sequence[Call]", num_passes: int) -> list[list[float]]:
-    """Seconds of each call, pass by pass; the first pass does not count."""
-    return [_time_pass(calls) for _ in range(num_passes + 1)][1:]
-
-
-def _time_pass(calls: "Sequence[Call]") -> list[float]:
-    times = []
-    for call in calls:
-        begun_s = perf_counter()
-        call.compute()
-        times.append(perf_counter() - begun_s)
-    return times
 
 
 def _figures(kind: str, rows: int, calls: "Sequence[Call]", passes: list[list[float]]) -> list[Figures]:

@@ -2,8 +2,9 @@
 
 A block holds 16 outputs. Its numbers lie in steps of 64 bytes: bfloat16 as pairs of inputs of each output, float32 as
 one input after the other, int8 as fours of inputs of each output, int4 as two such fours, the first in the low halves
-of the bytes. Behind them, from the next multiple of 64 on, are the scales of the outputs' groups in half precision.
-An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one factor per output.
+of the bytes. Integers come group by group, and before the numbers of two groups lie their scales in half precision, so
+that a product reads one stream. An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one
+factor per output.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from weft.weights.huge_pages import in_huge_pages
 from weft.weights.linear import Linear
 
 COLUMNS = 16
@@ -25,8 +27,9 @@ GROUP_INPUTS = (32, 64, 128)
 LARGEST_SCALE = 1024.0
 """An output's largest scale lies between half of this and this, in half precision; its factor, a power of two, does the
 rest. So scales down to 2^-24 of the largest keep all their digits."""
-LAYOUT_VERSION = 1
-"""Of what this module packs: files with blocks of another version are made anew. Every change of bytes raises it."""
+LAYOUT_VERSION = 2
+"""Of what this module packs: blocks and files of another version are packed anew. Every change of bytes raises it. 1:
+scales behind all numbers of a block."""
 MOST_INPUTS = 1 << 16
 """Sums of products of bytes stay below 2^31."""
 
@@ -136,7 +139,8 @@ def pack_quantised(quantised: Quantised, num_bits: int, bias_O: Tensor | None, i
     if num_bits == 4:
         fours_BQN = fours_BQN[:, 0::2] | fours_BQN[:, 1::2] << 4
     scales_BGN = _whole_blocks(scales_OG).view(-1, COLUMNS, scales_OG.shape[1]).transpose(1, 2)
-    blocks = _joined(fours_BQN.flatten(1), scales_BGN.flatten(1).contiguous().view(torch.uint8))
+    groups_BGN = fours_BQN.reshape(*scales_BGN.shape[:2], -1)
+    blocks = _interleaved(groups_BGN, scales_BGN.contiguous().view(torch.uint8))
     return PackedLinear(
         torch.empty(outputs, inputs, device="meta"),
         _bias(bias_O),
@@ -190,9 +194,20 @@ def _bias(bias_O: Tensor | None) -> Tensor | None:
     return None if bias_O is None else bias_O.float().contiguous()
 
 
-def _joined(numbers: Tensor, scales: Tensor) -> Tensor:
-    """Numbers and scales of each block, each from a multiple of 64 bytes on."""
-    return _aligned(torch.cat([_filled(numbers), _filled(scales)], dim=1))
+def _interleaved(groups_BGN: Tensor, scales_BGN: Tensor) -> Tensor:
+    """The scales of two groups, then their numbers, and so on; a last group alone leaves half of a line empty."""
+    num_blocks, num_groups, group_bytes = groups_BGN.shape
+    pairs = num_groups // 2
+    first = torch.cat(
+        [
+            scales_BGN[:, : 2 * pairs].reshape(num_blocks, pairs, ALIGNMENT_BYTES),
+            groups_BGN[:, : 2 * pairs].reshape(num_blocks, pairs, 2 * group_bytes),
+        ],
+        dim=2,
+    ).flatten(1)
+    if num_groups % 2 == 0:
+        return _aligned(first)
+    return _aligned(torch.cat([first, _filled(scales_BGN[:, -1]), groups_BGN[:, -1]], dim=1))
 
 
 def _filled(rows: Tensor) -> Tensor:
@@ -201,5 +216,5 @@ def _filled(rows: Tensor) -> Tensor:
 
 def _aligned(rows: Tensor) -> Tensor:
     """The same, beginning at a multiple of 64 bytes, as torch's own allocator does."""
-    filled = _filled(rows).contiguous()
+    filled = in_huge_pages(_filled(rows).contiguous())
     return filled if filled.data_ptr() % ALIGNMENT_BYTES == 0 else filled.clone()

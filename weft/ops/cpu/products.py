@@ -12,7 +12,7 @@ from weft.ops.cpu.library import choose_level, kernels
 from weft.weights.packed import MOST_INPUTS, PackedLinear
 
 if TYPE_CHECKING:
-    from weft.ops.cpu._kernels import Engine, Layer
+    from weft.ops.cpu._kernels import Engine, Layer, Product
 
 NUMBERS = {torch.float32: 0, torch.bfloat16: 1}
 """Number formats of activations, as the kernels count them."""
@@ -35,7 +35,7 @@ class Products:
         library = kernels()
         self.level = choose_level(level)
         self.engine: Engine = library.Engine(num_threads, self.level)
-        self._make_layer = library.Layer.make
+        self._make_layer, self._make_product = library.Layer.make, library.Product.make
         self._layers: MutableMapping[PackedLinear, Layer] = WeakIdKeyDictionary()
 
     def __call__(self, x_TI: Tensor, linear: PackedLinear) -> Tensor:
@@ -55,6 +55,21 @@ class Products:
             self.layer(linear), x_TI.data_ptr(), number, rows, inputs, y_TO.data_ptr(), number, outputs
         )
         return y_TO
+
+    def product(self, x_TI: Tensor, linear: PackedLinear, y_TO: Tensor) -> "Product":
+        """A product to be computed later: the kernels' own record, which holds addresses into the tensors."""
+        (rows, inputs), outputs = x_TI.shape, y_TO.shape[1]
+        made: Product = self._make_product(
+            self.layer(linear),
+            x_TI.data_ptr(),
+            NUMBERS[x_TI.dtype],
+            rows,
+            inputs,
+            y_TO.data_ptr(),
+            NUMBERS[y_TO.dtype],
+            outputs,
+        )
+        return made
 
     def layer(self, linear: PackedLinear) -> "Layer":
         """The kernels' own record of a layer, which holds addresses into its tensors."""

@@ -1,5 +1,7 @@
 #include "engine.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <new>
@@ -12,9 +14,12 @@ constexpr size_t kPanelBytes = 256 << 10;
 // Products below which waking other threads costs more than they save.
 constexpr int64_t kSmallProduct = 1 << 17;
 // Rows that the caller prepares alone.
-constexpr int kFewRows = 16;
+constexpr int kFewRows = 8;
 // Chunks that a thread has to take at least, so that a late one can be helped.
 constexpr int kChunksOfThread = 8;
+
+// Memory of that size is asked for in pages of that size, as packed weights are.
+constexpr size_t kHugePageBytes = 2 << 20;
 
 int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
@@ -23,8 +28,14 @@ int ceil_div(int a, int b) { return (a + b - 1) / b; }
 void FreeAligned::operator()(uint8_t* bytes) const { std::free(bytes); }
 
 AlignedBytes aligned_bytes(size_t size) {
-  void* bytes = std::aligned_alloc(kAlignment, aligned(size));
+  const bool is_large = size >= kHugePageBytes;
+  const size_t alignment = is_large ? kHugePageBytes : kAlignment;
+  const size_t whole = (size + alignment - 1) / alignment * alignment;
+  void* bytes = std::aligned_alloc(alignment, whole);
   if (bytes == nullptr) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+  if (is_large) madvise(bytes, whole, MADV_HUGEPAGE);  // where the kernel has none, small ones do
+#endif
   return AlignedBytes(static_cast<uint8_t*>(bytes));
 }
 
@@ -40,7 +51,6 @@ struct Engine::Plan {
     const size_t starts = static_cast<size_t>(layer.num_groups()) * rows_of_tile * sizeof(int32_t);
     values_bytes = aligned(number_bytes * layer.inputs * rows_of_tile);
     starts_bytes = is_narrow(layer.format) ? aligned(starts) : 0;
-    row_bytes = is_narrow(layer.format) ? aligned(layer.inputs) : 0;
     tiles_of_panel = std::max<int>(1, kPanelBytes / values_bytes);
     // Four blocks are taken at once for one row, so chunks are made of fours where there are enough.
     const int fair = ceil_div(layer.num_blocks(), kChunksOfThread * num_threads);
@@ -51,7 +61,7 @@ struct Engine::Plan {
     blocks_of_panel = num_tiles == 1 ? blocks_of_chunk : 2;
   }
 
-  size_t tile_bytes() const { return values_bytes + starts_bytes + kAlignment + row_bytes; }
+  size_t tile_bytes() const { return values_bytes + starts_bytes + kAlignment; }
   size_t all_bytes() const { return tile_bytes() * num_tiles; }
 
   Tile tile(int index) const {
@@ -59,12 +69,11 @@ struct Engine::Plan {
     const int first = index * rows_of_tile;
     auto* scales = reinterpret_cast<float*>(at + values_bytes);
     auto* starts = reinterpret_cast<int32_t*>(at + values_bytes + kAlignment);
-    uint8_t* row = at + values_bytes + kAlignment + starts_bytes;
-    return {at, scales, starts, row, first, std::min(rows_of_tile, num_rows - first), in_pairs};
+    return {at, scales, starts, first, std::min(rows_of_tile, num_rows - first), in_pairs};
   }
 
   int rows_of_tile, num_rows, num_tiles, tiles_of_panel, blocks_of_panel, blocks_of_chunk, num_chunks;
-  size_t values_bytes, starts_bytes, row_bytes;
+  size_t values_bytes, starts_bytes;
   bool in_pairs;
   uint8_t* bytes = nullptr;
 };

@@ -17,6 +17,7 @@ struct Isa {
   static inline Bytes low_halves(Bytes both) { return _mm512_and_si512(both, _mm512_set1_epi8(0x0f)); }
   static inline Bytes high_halves(Bytes both) { return low_halves(_mm512_srli_epi16(both, 4)); }
   static inline Bytes mix(Bytes a, Bytes b) { return _mm512_xor_si512(a, b); }
+  static inline Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static inline Ints splat(int32_t value) { return _mm512_set1_epi32(value); }
   static inline Floats splat_float(float value) { return _mm512_set1_ps(value); }
   static inline Floats zero() { return _mm512_setzero_ps(); }
@@ -35,6 +36,24 @@ struct Isa {
     return _mm512_castsi512_ps(_mm512_and_si512(load_bytes(at), _mm512_set1_epi32(0xffff0000)));
   }
 
+  static inline Floats load_bfloat16(const uint16_t* at) {
+    const __m256i narrow = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16));
+  }
+  static inline Ints max(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
+  static inline int32_t max_of(Ints values) { return _mm512_reduce_max_epi32(values); }
+  static inline int32_t sum_of(Ints values) { return _mm512_reduce_add_epi32(values); }
+  static inline Ints bits_without_sign(Floats values) {
+    return _mm512_and_si512(_mm512_castps_si512(values), _mm512_set1_epi32(0x7fffffff));
+  }
+  static inline Ints rounded(Floats values, float rounder) {
+    const __m512 shift = _mm512_set1_ps(rounder);
+    return _mm512_sub_epi32(_mm512_castps_si512(_mm512_add_ps(values, shift)), _mm512_castps_si512(shift));
+  }
+  static inline void store_low_bytes(uint8_t* at, Ints values) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(at), _mm512_cvtepi32_epi8(values));
+  }
+
   // Four bytes of inputs, or two bfloat16, in every lane.
   static inline Ints broadcast(const uint8_t* four) {
     int32_t bits;
@@ -51,12 +70,7 @@ struct Isa {
     __asm__("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sum) : "v"(weights), "m"(*reinterpret_cast<const Four*>(four)));
     return sum;
   }
-  static inline Ints dot_bytes(Ints sum, Bytes weights, Ints four) {
-    __asm__("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(four));
-    return sum;
-  }
-  template <class Four>
-  static inline Ints dot_halves(Ints sum, Bytes weights, Four four) { return dot_bytes(sum, weights, four); }
+  static inline Ints dot_halves(Ints sum, Bytes weights, const uint8_t* four) { return dot_bytes(sum, weights, four); }
 #else
   static constexpr int kByteOffset = 0;
 

@@ -16,8 +16,14 @@ inline constexpr bool is_narrow(Format format) { return format == Format::int4 |
 
 inline constexpr size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
-// A packed weight. `blocks` holds kColumns outputs each, `block_bytes` apart, first their numbers, then the scales of
-// their groups in half precision, group by group. `factors`: one per output, multiplied in last; null for floats.
+// Integers come in groups of so many inputs or of multiples of it.
+constexpr int kUnit = 32;
+// The scales of a group in half precision, and how many groups share the 64 bytes that lie before their numbers.
+constexpr size_t kScaleBytes = 2 * kColumns;
+constexpr int kGroupsOfLine = 2;
+
+// A packed weight. `blocks` holds kColumns outputs each, `block_bytes` apart, group by group: the scales of two groups,
+// then their numbers. `factors`: one per output, multiplied in last; null for floats, which have no scales either.
 // `inputs` is padded with zeros: to whole groups, or to pairs.
 struct Layer {
   Format format;
@@ -46,12 +52,11 @@ struct Output {
 
 // Rows of a tile as kernels read them. `values`: for integers [inputs / 4][rows][4], for pairs of bfloat16
 // [inputs / 2][rows][2], for float32 [inputs][rows]. `scales`: [rows]. `starts`: [groups][rows], what the sums of a
-// group begin with. `scratch`: room for one row.
+// group begin with.
 struct Tile {
   uint8_t* values;
   float* scales;
   int32_t* starts;
-  uint8_t* scratch;
   int first_row, rows;
   bool in_pairs;
 };

@@ -29,6 +29,9 @@ struct Isa {
   static inline Bytes mix(Bytes a, Bytes b) {
     return {_mm256_xor_si256(a.low, b.low), _mm256_xor_si256(a.high, b.high)};
   }
+  static inline Ints add(Ints a, Ints b) {
+    return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+  }
   static inline Ints splat(int32_t value) { return {_mm256_set1_epi32(value), _mm256_set1_epi32(value)}; }
   static inline Floats splat_float(float value) { return {_mm256_set1_ps(value), _mm256_set1_ps(value)}; }
   static inline Floats zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
@@ -56,6 +59,50 @@ struct Isa {
   }
   static inline Floats even_bfloat16(const uint8_t* at) { return {even(load(at)), even(load(at + 32))}; }
   static inline Floats odd_bfloat16(const uint8_t* at) { return {odd(load(at)), odd(load(at + 32))}; }
+
+  static inline __m256 widened(__m128i narrow) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(narrow), 16));
+  }
+  static inline Floats load_bfloat16(const uint16_t* at) {
+    const __m128i* narrow = reinterpret_cast<const __m128i*>(at);
+    return {widened(_mm_loadu_si128(narrow)), widened(_mm_loadu_si128(narrow + 1))};
+  }
+  static inline Ints max(Ints a, Ints b) {
+    return {_mm256_max_epi32(a.low, b.low), _mm256_max_epi32(a.high, b.high)};
+  }
+  template <class Function>
+  static inline int32_t reduced(__m256i both, Function function) {
+    __m128i four = function(_mm256_castsi256_si128(both), _mm256_extracti128_si256(both, 1));
+    four = function(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtsi128_si32(function(four, _mm_shuffle_epi32(four, 0xb1)));
+  }
+  static inline int32_t max_of(Ints values) {
+    return reduced(_mm256_max_epi32(values.low, values.high), [](__m128i a, __m128i b) { return _mm_max_epi32(a, b); });
+  }
+  static inline int32_t sum_of(Ints values) {
+    return reduced(_mm256_add_epi32(values.low, values.high), [](__m128i a, __m128i b) { return _mm_add_epi32(a, b); });
+  }
+  static inline __m256i without_sign(__m256 values) {
+    return _mm256_and_si256(_mm256_castps_si256(values), _mm256_set1_epi32(0x7fffffff));
+  }
+  static inline Ints bits_without_sign(Floats values) { return {without_sign(values.low), without_sign(values.high)}; }
+  static inline __m256i rounded(__m256 values, __m256 shift) {
+    return _mm256_sub_epi32(_mm256_castps_si256(_mm256_add_ps(values, shift)), _mm256_castps_si256(shift));
+  }
+  static inline Ints rounded(Floats values, float rounder) {
+    const __m256 shift = _mm256_set1_ps(rounder);
+    return {rounded(values.low, shift), rounded(values.high, shift)};
+  }
+  static inline uint64_t low_bytes(__m256i values) {
+    const __m256i first = _mm256_set1_epi32(0x0c080400);
+    const __m256i bytes = _mm256_shuffle_epi8(values, first);
+    const uint64_t low = static_cast<uint32_t>(_mm256_extract_epi32(bytes, 0));
+    return low | static_cast<uint64_t>(static_cast<uint32_t>(_mm256_extract_epi32(bytes, 4))) << 32;
+  }
+  static inline void store_low_bytes(uint8_t* at, Ints values) {
+    const uint64_t both[2] = {low_bytes(values.low), low_bytes(values.high)};
+    __builtin_memcpy(at, both, sizeof both);
+  }
 
   static inline Ints broadcast(const uint8_t* four) {
     int32_t bits;

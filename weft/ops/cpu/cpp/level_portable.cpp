@@ -59,6 +59,9 @@ struct Isa {
   static inline Bytes mix(const Bytes& a, const Bytes& b) {
     return each<Bytes>([&](int i) { return static_cast<uint8_t>(a.at[i] ^ b.at[i]); });
   }
+  static inline Ints add(const Ints& a, const Ints& b) {
+    return each<Ints>([&](int i) { return a.at[i] + b.at[i]; });
+  }
   static inline Ints splat(int32_t value) {
     return each<Ints>([value](int) { return value; });
   }
@@ -88,6 +91,37 @@ struct Isa {
   static inline Floats odd_bfloat16(const uint8_t* at) {
     return each<Floats>([at](int i) { return float_of(word(at + 4 * i) & 0xffff0000u); });
   }
+  static inline Floats load_bfloat16(const uint16_t* at) {
+    return each<Floats>([at](int i) { return float_of(static_cast<uint32_t>(at[i]) << 16); });
+  }
+  static inline uint32_t bits(float value) {
+    uint32_t bits;
+    __builtin_memcpy(&bits, &value, 4);
+    return bits;
+  }
+  static inline Ints max(const Ints& a, const Ints& b) {
+    return each<Ints>([&](int i) { return a.at[i] > b.at[i] ? a.at[i] : b.at[i]; });
+  }
+  static inline int32_t max_of(const Ints& values) {
+    int32_t highest = values.at[0];
+    for (int32_t value : values.at) highest = value > highest ? value : highest;
+    return highest;
+  }
+  static inline int32_t sum_of(const Ints& values) {
+    uint32_t sum = 0;  // of rows that are not finite it may be anything
+    for (int32_t value : values.at) sum += static_cast<uint32_t>(value);
+    return static_cast<int32_t>(sum);
+  }
+  static inline Ints bits_without_sign(const Floats& values) {
+    return each<Ints>([&](int i) { return static_cast<int32_t>(bits(values.at[i]) & 0x7fffffffu); });
+  }
+  static inline Ints rounded(const Floats& values, float rounder) {
+    return each<Ints>([&](int i) { return static_cast<int32_t>(bits(values.at[i] + rounder) - bits(rounder)); });
+  }
+  static inline void store_low_bytes(uint8_t* at, const Ints& values) {
+    for (int i = 0; i < kColumns; ++i) at[i] = static_cast<uint8_t>(values.at[i]);
+  }
+
   static inline Ints dot_bytes(Ints sum, const Bytes& weights, const uint8_t* four) {
     for (int i = 0; i < 64; ++i) sum.at[i / 4] += weights.at[i] * static_cast<int8_t>(four[i % 4]);
     return sum;

@@ -9,6 +9,7 @@
 #include "ceilings.h"
 #include "dispatch.h"
 #include "engine.h"
+#include "timing.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -37,12 +38,21 @@ std::vector<std::string> level_names() {
   return names;
 }
 
+weft::Product make_product(
+    const weft::Layer& layer, uintptr_t input, int input_number, int rows, int width, uintptr_t output,
+    int output_number, int output_width) {
+  return {
+      layer,
+      {static_cast<weft::Number>(input_number), at(input), rows, width},
+      {static_cast<weft::Number>(output_number), reinterpret_cast<void*>(output), output_width}};
+}
+
 void linear(
     weft::Engine& engine, const weft::Layer& layer, uintptr_t input, int input_number, int rows, int width,
     uintptr_t output, int output_number, int output_width) {
-  const weft::Input from{static_cast<weft::Number>(input_number), at(input), rows, width};
-  const weft::Output to{static_cast<weft::Number>(output_number), reinterpret_cast<void*>(output), output_width};
-  engine.linear(layer, from, to);
+  const weft::Product product =
+      make_product(layer, input, input_number, rows, width, output, output_number, output_width);
+  engine.linear(product.layer, product.input, product.output);
 }
 
 }  // namespace
@@ -52,6 +62,14 @@ NB_MODULE(_kernels, module) {
       .def_static(
           "make", &make_layer, "format"_a, "blocks"_a, "block_bytes"_a, "factors"_a, "bias"_a, "outputs"_a, "inputs"_a,
           "group_inputs"_a);
+  nb::class_<weft::Product>(module, "Product")
+      .def_static(
+          "make", &make_product, "layer"_a, "input"_a, "input_number"_a, "rows"_a, "width"_a, "output"_a,
+          "output_number"_a, "output_width"_a);
+  nb::class_<weft::Contention>(module, "Contention")
+      .def(nb::init<>())
+      .def("alone", &weft::Contention::alone, "now_ns"_a)
+      .def("stalled", &weft::Contention::stalled, "now_ns"_a);
   const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
   nb::class_<weft::Engine>(module, "Engine")
       .def(
@@ -63,6 +81,7 @@ NB_MODULE(_kernels, module) {
       .def(
           "linear", &linear, "layer"_a, "input"_a, "input_number"_a, "rows"_a, "width"_a, "output"_a,
           "output_number"_a, "output_width"_a, unlocked)
+      .def("times_of", &weft::times_of, "products"_a)
       .def("read_bandwidth", &weft::read_bandwidth, "size"_a, unlocked)
       .def("peak", &weft::peak, "kind"_a, "seconds"_a, unlocked);
   module.def("levels", &level_names);

@@ -1,16 +1,38 @@
 #include "pool.h"
 
-#include <unistd.h>
+#include <pthread.h>
+#include <sys/resource.h>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 
 namespace weft {
 namespace {
 
-// Longer than it takes the other threads to end their last chunk of a job and to begin the next, if they run; a
-// thread that waits longer takes a processor from somebody else (some 65 cycles each on Zen 4).
-constexpr int kPauses = 200;
+// Longer than a step's operations between two jobs take, since to wake a thread takes as long (some 65 cycles each on
+// Zen 4). Where somebody else wants the processor there are no jobs to wait for.
+constexpr int kPauses = 2000;
+// A thread that is so late does not run; in chunks of the mean length, and at least.
+constexpr int kLateChunks = 3;
+constexpr int64_t kLateNs = 200'000;
+// How often the caller looks whether it lost its own processor.
+constexpr int64_t kLookNs = 1'000'000;
+constexpr int64_t kAgainNs = 20'000'000;
+
+// A fork has no threads but the one that forked, and the others may have left a condition variable half changed.
+std::atomic<int> forks{0};
+
+int count_forks() {
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { ++forks; });
+  (void)watched;
+  return forks;
+}
+
+int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
 
 inline void pause() {
 #if defined(__x86_64__)
@@ -28,13 +50,14 @@ uint64_t packed(uint32_t job, int front, int end) {
 
 Pool::Pool(int num_threads)
     : num_threads_(std::max(1, num_threads)), ranges_(new Range[num_threads_]), counts_(new Count[num_threads_]),
-      process_(getpid()) {
+      forks_(count_forks()) {
   for (int thread = 1; thread < num_threads_; ++thread) threads_.emplace_back([this, thread] { work(thread); });
 }
 
 Pool::~Pool() {
-  if (getpid() != process_) {  // a fork has no threads but the one that forked
+  if (forks != forks_) {
     for (std::thread& thread : threads_) thread.detach();
+    wake_.release();  // its end would wait for threads that are not there
     return;
   }
   ends_ = true;
@@ -42,20 +65,51 @@ Pool::~Pool() {
     std::lock_guard<std::mutex> lock(sleep_mutex_);
     ++job_;
   }
-  wake_.notify_all();
+  wake_->notify_all();
   for (std::thread& thread : threads_) thread.join();
 }
 
 void Pool::run(int num_chunks, Chunk chunk, const void* context) {
   if (num_chunks > kMostChunks) throw std::invalid_argument("a job has too many chunks");
   std::unique_lock<std::mutex> lock(run_mutex_, std::try_to_lock);
-  if (!lock.owns_lock() || num_threads_ == 1 || num_chunks < 2) {
+  if (!lock.owns_lock() || num_threads_ == 1 || num_chunks < 2 || forks != forks_) {
+    for (int i = 0; i < num_chunks; ++i) chunk(context, i);
+    return;
+  }
+  const int64_t begun_ns = now_ns();
+  if (contention_.alone(begun_ns)) {
     for (int i = 0; i < num_chunks; ++i) chunk(context, i);
     return;
   }
   publish(num_chunks, chunk, context);
   compute(0, job_.load(std::memory_order_relaxed));
+  wait(begun_ns, num_chunks);
+}
+
+void Pool::wait(int64_t begun_ns, int num_chunks) {
+  const int64_t ended_ns = now_ns();
+  const int64_t late_ns = std::max(kLateNs, (ended_ns - begun_ns) * num_threads_ * kLateChunks / num_chunks);
   for (int i = 0; num_done() < num_asked_; ++i) i < kPauses ? pause() : std::this_thread::yield();
+  const int64_t done_ns = now_ns();
+  if (done_ns - ended_ns > late_ns || lost_processor(done_ns)) contention_.stalled(done_ns);
+}
+
+// Whether the system took the caller's processor away again and again. Once is chance: it has work of its own to do.
+bool Pool::lost_processor(int64_t now_ns) {
+#ifdef RUSAGE_THREAD
+  if (now_ns - looked_ns_ < kLookNs) return false;
+  rusage usage;
+  getrusage(RUSAGE_THREAD, &usage);
+  const bool lost = usage.ru_nivcsw != times_lost_ && now_ns - looked_ns_ < kAgainNs;
+  const bool again = lost && now_ns - lost_ns_ < kAgainNs;
+  looked_ns_ = now_ns;
+  times_lost_ = usage.ru_nivcsw;
+  if (lost) lost_ns_ = now_ns;
+  return again;
+#else
+  (void)now_ns;
+  return false;
+#endif
 }
 
 void Pool::publish(int num_chunks, Chunk chunk, const void* context) {
@@ -73,7 +127,7 @@ void Pool::publish(int num_chunks, Chunk chunk, const void* context) {
   job_.store(job, std::memory_order_seq_cst);
   if (sleepers_.load(std::memory_order_seq_cst) > 0) {
     { std::lock_guard<std::mutex> lock(sleep_mutex_); }
-    wake_.notify_all();
+    wake_->notify_all();
   }
 }
 
@@ -118,7 +172,7 @@ bool Pool::wait_for_job(uint32_t seen) {
   }
   std::unique_lock<std::mutex> lock(sleep_mutex_);
   sleepers_.fetch_add(1, std::memory_order_seq_cst);
-  wake_.wait(lock, [&] { return job_.load(std::memory_order_seq_cst) != seen; });
+  wake_->wait(lock, [&] { return job_.load(std::memory_order_seq_cst) != seen; });
   sleepers_.fetch_sub(1, std::memory_order_seq_cst);
   return !ends_;
 }

@@ -3,7 +3,7 @@
 // Each thread owns a run of consecutive chunks and takes them from the front; who is done takes from the end of
 // others' runs. So data that a thread touched stays with it, and threads share no counter until the end of a job. The
 // caller takes part, and waits only for chunks that others have already taken: where the system gives a thread's
-// processor to somebody else, the rest do its work.
+// processor to somebody else, the rest do its work. Where that happens, the caller computes alone for a while.
 //
 // A chunk is taken by comparing and exchanging a word that holds the number of the job, so a thread that comes late
 // takes nothing of a job that it does not know.
@@ -15,6 +15,8 @@
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "contention.h"
 
 namespace weft {
 
@@ -55,6 +57,8 @@ class Pool {
   bool wait_for_job(uint32_t seen);
   void publish(int num_chunks, Chunk chunk, const void* context);
   uint64_t num_done() const;
+  void wait(int64_t begun_ns, int num_chunks);
+  bool lost_processor(int64_t now_ns);
 
   const int num_threads_;
   std::unique_ptr<Range[]> ranges_;
@@ -64,11 +68,14 @@ class Pool {
   std::atomic<const void*> context_{nullptr};
   std::atomic<bool> ends_{false};
   uint64_t num_asked_ = 0;
+  Contention contention_;
+  int64_t looked_ns_ = 0, lost_ns_ = -1'000'000'000;
+  long times_lost_ = 0;
   alignas(128) std::atomic<int> sleepers_{0};
   std::mutex sleep_mutex_, run_mutex_;
-  std::condition_variable wake_;
+  std::unique_ptr<std::condition_variable> wake_{new std::condition_variable};
   std::vector<std::thread> threads_;
-  const int64_t process_;
+  const int forks_;  // of this process and those before it, when the threads began
 };
 
 }  // namespace weft
