@@ -161,4 +161,7 @@ CARD = Card(
         "lengths are drawn from log-normal fits of medians and 90th percentiles, not from the data sets",
         "the wait that is bounded is that of the first token less that of a lonely request",
     ),
+    finding="Under the strict bound the rate is 2.3 and 2.8 times that of whole prompts first, under the relaxed "
+    "one 1.2 and 1.7 times: most is gained where one prompt alone would break the bound. The paper's own "
+    "2.6 lies between.",
 )

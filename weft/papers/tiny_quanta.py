@@ -126,4 +126,7 @@ CARD = Card(
         "is moved or computed anew, not nanoseconds",
         "the baseline is first come, first served, not another blind scheduler with larger quanta",
     ),
+    finding="Where outputs differ a hundredfold, turns of 16 tokens carry 1.2 to 1.7 times the rate, more the "
+    "fewer rows there are; where they are alike, nothing is gained, and the largest quantum is as good as "
+    "any. So the gain of the original survives a switch that costs a swap instead of nanoseconds.",
 )
