@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.papers.cards import card
-from weft.papers import reporting
+from weft.papers import report_html, reporting
 from weft.papers.card import CardError
 from weft.papers.running import Measurement, run_card
 from weft.papers.storing import MACHINE, StoredRun, stored_run
@@ -17,6 +17,7 @@ FACTS = dict.fromkeys(MACHINE, "x")
 def _example(monkeypatch: pytest.MonkeyPatch) -> None:
     found = card(finding="It is so.", departures=("it is smaller",))
     monkeypatch.setattr(reporting, "find_card", lambda _: found)
+    monkeypatch.setattr(report_html, "find_card", lambda _: found)
     monkeypatch.setattr(reporting, "IDS", ("example",))
 
 
@@ -44,3 +45,15 @@ def test_a_run_with_another_grid_is_refused() -> None:
     missing: list[Measurement] = run_card(card(), quick=False)[:-1]
     with pytest.raises(CardError, match="other seeds"):
         reporting.report([full(measurements=missing)])
+
+
+def test_the_page_of_one_file_has_a_plot_for_each_claim() -> None:
+    page = report_html.report_page([full()])
+    assert page.count("<svg viewBox") == len(card().claims)
+    for text in ("example", "reproduced", "It is so.", "claimed", "no effect", "speed"):
+        assert text in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_settings_are_compared_as_a_file_gives_them_back() -> None:
+    assert reporting._plain({"tokens": ((1, 2), (3, 4))}) == {"tokens": [[1, 2], [3, 4]]}

@@ -12,6 +12,7 @@ from weft.cli.model_options import COUNT
 from weft.measurement.machine import describe_machine
 from weft.papers.card import Card, CardError, Recorded
 from weft.papers.catalogue import IDS, find_card
+from weft.papers.report_html import report_page
 from weft.papers.reporting import report
 from weft.papers.running import run_card
 from weft.papers.statistics import paired_effect
@@ -95,11 +96,21 @@ def _summary(card: Card[Any], run: StoredRun) -> list[str]:
 
 @click.command()
 @click.argument("directory", type=DIRECTORY)
-def report_command(directory: Path) -> None:
-    """Claim, measured, verdict: the full runs in DIRECTORY (*.json) as a page of Markdown."""
+@click.option(
+    "--html",
+    "html_path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page with plots, in one file, instead.",
+)
+def report_command(directory: Path, html_path: Path | None) -> None:
+    """Claim, measured, verdict: the full runs in DIRECTORY (*.json) as a page of Markdown, or of HTML."""
     paths = sorted(directory.glob("*.json"))
     if not paths:
         raise CardError(
             f"{directory} has no *.json; make runs with weft papers run ID --out {directory}/ID.json"
         )
-    click.echo(report([read_run(path) for path in paths]), nl=False)
+    runs = [read_run(path) for path in paths]
+    if html_path is None:
+        click.echo(report(runs), nl=False)
+    else:
+        html_path.write_text(report_page(runs), encoding="utf-8")

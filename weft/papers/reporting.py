@@ -54,19 +54,26 @@ def _plain(values: dict[str, Any]) -> Any:
 
 def report(runs: Sequence[StoredRun]) -> str:
     """The page, in Markdown: a table of all claims, then each card. Raises `CardError` as `judgements` does."""
-    ordered = sorted(runs, key=lambda run: IDS.index(find_card(run.card_id).id))
-    judged = [(run, judgements(run)) for run in ordered]
+    judged = [(run, judgements(run)) for run in in_order(runs)]
     rows = [_row(find_card(run.card_id), claim, found) for run, each in judged for claim, found in each]
     sections = [line for run, each in judged for line in _section(find_card(run.card_id), run, each)]
     return "\n".join([*HEAD, *rows, *sections]) + "\n"
 
 
+def in_order(runs: Sequence[StoredRun]) -> list[StoredRun]:
+    """As cards are listed."""
+    return sorted(runs, key=lambda run: IDS.index(find_card(run.card_id).id))
+
+
+def claimed(claim: Claim) -> str:
+    """A claim in a few words."""
+    bound = "" if claim.origin is Origin.PAPER else "at least " if claim.is_rise else "at most "
+    return f"{claim.quantity}: {bound}{_number(claim.number)} {claim.unit}"
+
+
 def _row(card: Card[Any], claim: Claim, found: Judgement) -> str:
-    origin = "" if claim.origin is Origin.PAPER else "at least " if claim.is_rise else "at most "
-    claimed = f"{claim.quantity}: {origin}{_number(claim.number)} {claim.unit}"
-    return (
-        f"| [{card.id}](#{card.id}) | {claimed} | {_interval(found.measured)} | **{found.verdict.value}** |"
-    )
+    measured = shown_interval(found.measured)
+    return f"| [{card.id}](#{card.id}) | {claimed(claim)} | {measured} | **{found.verdict.value}** |"
 
 
 def _section(card: Card[Any], run: StoredRun, judged: Sequence[tuple[Claim, Judgement]]) -> Iterator[str]:
@@ -83,7 +90,7 @@ def _section(card: Card[Any], run: StoredRun, judged: Sequence[tuple[Claim, Judg
         yield from ("**What differs from the paper.** " + _capitalised("; ".join(card.departures)) + ".", "")
     if card.finding:
         yield from (f"**Finding.** {card.finding}", "")
-    yield f"Files: {', '.join(f'`{each}`' for each in card.files)}. Run: {_origin(run)}."
+    yield f"Files: {', '.join(f'`{each}`' for each in card.files)}. Run: {origin(run)}."
 
 
 def _validation(card: Card[Any]) -> str:
@@ -112,11 +119,12 @@ def _grid(card: Card[Any], run: StoredRun) -> Iterator[str]:
 
 def _grid_row(setting: str, pairs: Sequence[Pair], effect: Effect) -> str:
     baseline, technique = (fmean(values) for values in zip(*pairs, strict=True))
-    interval = _interval(paired_effect(pairs, effect))
+    interval = shown_interval(paired_effect(pairs, effect))
     return f"| {setting} | {_number(baseline)} | {_number(technique)} | {interval} |"
 
 
-def _interval(interval: Interval) -> str:
+def shown_interval(interval: Interval) -> str:
+    """The mean, and where it is known, how sure it is."""
     mean, low, high = map(_number, interval)
     return mean if mean == low == high else f"{mean} ({low} to {high})"
 
@@ -129,7 +137,8 @@ def _capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _origin(run: StoredRun) -> str:
+def origin(run: StoredRun) -> str:
+    """How many measurements a run has, and of what."""
     machine = run.machine
     seeds = len({each.seed for each in run.measurements})
     times = f" x {seeds} seeds" if seeds > 1 else ", without chance"
