@@ -32,7 +32,9 @@ def test_commands_and_flags_are_those_there_are() -> None:
     known = CliRunner().invoke(command_line, ["papers", "--help"]).output
     for line in commands.splitlines():
         assert line.split()[2] in known
-    options = CliRunner().invoke(command_line, ["papers", "run", "--help"]).output
+    options = "".join(
+        CliRunner().invoke(command_line, ["papers", verb, "--help"]).output for verb in ("run", "report")
+    )
     assert all(flag in options for flag in re.findall(r" (--?[a-z]+)", commands))
 
 

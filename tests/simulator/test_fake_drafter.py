@@ -27,7 +27,7 @@ class View:
     def __init__(self, request: Request, num_output_tokens: int, number: int = 0) -> None:
         self.number = number
         self.request = request
-        self.num_output_tokens = num_output_tokens
+        self.num_output_tokens = self.num_stay_tokens = num_output_tokens
         self.num_known = request.prompt.num_tokens + num_output_tokens
         self.num_computed = self.num_known - 1
         self.text = reference_output(SPEC, request)
