@@ -4,18 +4,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.policies import (
-    BlocksCached,
-    BlocksEvicted,
-    BlocksIdled,
-    BlocksReused,
-    RetainEvent,
-    RetainPolicy,
-)
+from weft.contracts.policies import BlocksCached
+from weft.policies.block_listener import BlockListener
 from weft.policies.idle_blocks import IdleBlocks
 
 
-class GreedyDual(RetainPolicy):
+class GreedyDual(BlockListener):
     """A block is worth its uses times its cost, above the worth of the last one given up, so that old worth fades
     (GDSF: Cherkasova, Improving WWW proxies performance with Greedy-Dual-Size-Frequency caching, HP 1998, section 3).
     Blocks are of one size; the cost of one is that of the sequence it was part of, per block: its linear layers, the
@@ -38,33 +32,22 @@ class GreedyDual(RetainPolicy):
         self._positions: dict[int, int] = {}
         self._floor = 0.0
 
-    def observe(self, event: RetainEvent) -> None:
-        match event:
-            case BlocksCached():
-                self._positions.update(
-                    {block: index for index, block in enumerate(event.blocks, event.first)}
-                )
-            case BlocksIdled():
-                self._on_idle(event.blocks)
-            case BlocksReused():
-                for block in event.blocks:
-                    self._idle.remove(block)
-                    self._uses[block] += 1
-            case BlocksEvicted():
-                self._on_eviction(event.blocks)
-            case _:
-                pass
+    def cached(self, event: BlocksCached) -> None:
+        self._positions.update({block: index for index, block in enumerate(event.blocks, event.first)})
 
-    def _on_idle(self, blocks: Sequence[int]) -> None:
+    def idled(self, blocks: Sequence[int]) -> None:
         mean = sum(self._positions[block] for block in blocks) / len(blocks)
         cost = 1.0 + mean / self._crossover_blocks
         for block in blocks:
             self._idle.add(block, self._floor + self._uses.setdefault(block, 1) * cost)
 
-    def _on_eviction(self, blocks: Sequence[int]) -> None:
-        for block in blocks:
-            self._floor = max(self._floor, self._idle.remove(block))
-            del self._uses[block], self._positions[block]
+    def reused(self, block: int) -> None:
+        self._idle.remove(block)
+        self._uses[block] += 1
+
+    def evicted(self, block: int) -> None:
+        self._floor = max(self._floor, self._idle.remove(block))
+        del self._uses[block], self._positions[block]
 
     def decide(self, count: int) -> Sequence[int]:
         return self._idle.least(count)

@@ -1,6 +1,6 @@
 """What ships, with a line and the settings of each."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from inspect import cleandoc
 from typing import NamedTuple
@@ -32,4 +32,11 @@ def describe_policy(kind: str, name: str) -> Description:
     factory = load_policy(kind, name)
     module = import_module(factory.__module__)
     summary = (module.__doc__ or "").splitlines()[0]
-    return Description(kind, name, summary, cleandoc(factory.__doc__ or ""), knobs_of(factory))
+    return Description(kind, name, summary, _text(factory), knobs_of(factory))
+
+
+def _text(factory: Callable[..., object]) -> str:
+    """With what those say that it is derived from, which explain their knobs."""
+    family = factory.__mro__ if isinstance(factory, type) else (factory,)
+    ours = [each.__doc__ or "" for each in family if each.__module__.startswith("weft.policies.")]
+    return "\n\n".join(cleandoc(text) for text in ours)

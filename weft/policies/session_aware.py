@@ -6,19 +6,13 @@ from heapq import heappop, heappush
 from itertools import chain, islice
 from typing import ClassVar
 
-from weft.contracts.events import RequestArrived, RequestEnded
-from weft.contracts.policies import (
-    BlocksCached,
-    BlocksEvicted,
-    BlocksIdled,
-    BlocksReused,
-    RetainEvent,
-    RetainPolicy,
-)
+from weft.contracts.events import Event, RequestArrived, RequestEnded
+from weft.contracts.policies import BlocksCached
+from weft.policies.block_listener import BlockListener
 from weft.policies.gap_prediction import GapPredictor
 
 
-class SessionAware(RetainPolicy):
+class SessionAware(BlockListener):
     """Least recently used first, but blocks of a session that is expected back, such as an agent's whose tool runs,
     are kept until nine of ten such gaps would be over; from then on they are the first to go (a time to live per pause
     as in Li et al., Continuum, arXiv 2511.02230; here learned from gaps alone, per tenant). Where nothing else is left,
@@ -35,37 +29,18 @@ class SessionAware(RetainPolicy):
         self._expiries: list[tuple[float, str]] = []
         self._session_of: dict[int, str | None] = {}
 
-    def observe(self, event: RetainEvent) -> None:
-        match event:
-            case BlocksCached():
-                self._session_of.update(dict.fromkeys(event.blocks, event.request.session))
-            case BlocksIdled():
-                for block in event.blocks:
-                    self._add(block)
-            case BlocksReused():
-                for block in event.blocks:
-                    self._remove(block)
-            case BlocksEvicted():
-                for block in event.blocks:
-                    self._remove(block)
-                    del self._session_of[block]
-            case RequestArrived():
-                self._expire(event.time_s)
-                self._on_arrival(event)
-            case RequestEnded():
-                self._expire(event.time_s)
-                self._on_end(event)
-            case _:
-                pass
+    def cached(self, event: BlocksCached) -> None:
+        self._session_of.update(dict.fromkeys(event.blocks, event.request.session))
 
-    def _add(self, block: int) -> None:
-        session = self._session_of[block]
-        if session is not None:
-            self._idle_of.setdefault(session, {})[block] = None
-        if session is None or session not in self._until_s:
-            self._free[block] = None
+    def idled(self, blocks: Sequence[int]) -> None:
+        for block in blocks:
+            session = self._session_of[block]
+            if session is not None:
+                self._idle_of.setdefault(session, {})[block] = None
+            if session is None or session not in self._until_s:
+                self._free[block] = None
 
-    def _remove(self, block: int) -> None:
+    def reused(self, block: int) -> None:
         self._free.pop(block, None)
         session = self._session_of[block]
         if session is not None:
@@ -73,6 +48,17 @@ class SessionAware(RetainPolicy):
             del blocks[block]
             if not blocks:
                 del self._idle_of[session]
+
+    def evicted(self, block: int) -> None:
+        self.reused(block)
+        del self._session_of[block]
+
+    def heard(self, event: Event) -> None:
+        self._expire(event.time_s)
+        if isinstance(event, RequestArrived):
+            self._on_arrival(event)
+        elif isinstance(event, RequestEnded):
+            self._on_end(event)
 
     def _on_arrival(self, event: RequestArrived) -> None:
         self._gaps.arrived(event)

@@ -6,17 +6,11 @@ from heapq import heapify, heapreplace
 from itertools import islice
 from typing import ClassVar
 
-from weft.contracts.policies import (
-    BlocksCached,
-    BlocksEvicted,
-    BlocksIdled,
-    BlocksReused,
-    RetainEvent,
-    RetainPolicy,
-)
+from weft.contracts.policies import BlocksCached
+from weft.policies.block_listener import BlockListener
 
 
-class TenantQuota(RetainPolicy):
+class TenantQuota(BlockListener):
     """Each tenant's quota is an equal share of what is cached and idle; what one does not use is lent to the others. So
     the tenant that has most gives up blocks first, its least recently used ones (max-min fairness: Bertsekas and
     Gallager, Data Networks, section 6.5.2). A block belongs to the tenant that cached it."""
@@ -27,29 +21,23 @@ class TenantQuota(RetainPolicy):
         self._idle_of: dict[str, OrderedDict[int, None]] = {}
         self._tenant_of: dict[int, str] = {}
 
-    def observe(self, event: RetainEvent) -> None:
-        match event:
-            case BlocksCached():
-                self._tenant_of.update(dict.fromkeys(event.blocks, event.request.tenant))
-            case BlocksIdled():
-                for block in event.blocks:
-                    self._idle_of.setdefault(self._tenant_of[block], OrderedDict())[block] = None
-            case BlocksReused():
-                for block in event.blocks:
-                    self._remove(block)
-            case BlocksEvicted():
-                for block in event.blocks:
-                    self._remove(block)
-                    del self._tenant_of[block]
-            case _:
-                pass
+    def cached(self, event: BlocksCached) -> None:
+        self._tenant_of.update(dict.fromkeys(event.blocks, event.request.tenant))
 
-    def _remove(self, block: int) -> None:
+    def idled(self, blocks: Sequence[int]) -> None:
+        for block in blocks:
+            self._idle_of.setdefault(self._tenant_of[block], OrderedDict())[block] = None
+
+    def reused(self, block: int) -> None:
         tenant = self._tenant_of[block]
         blocks = self._idle_of[tenant]
         del blocks[block]
         if not blocks:
             del self._idle_of[tenant]
+
+    def evicted(self, block: int) -> None:
+        self.reused(block)
+        del self._tenant_of[block]
 
     def decide(self, count: int) -> Sequence[int]:
         taken = self._shares(count)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from weft.contracts.prompts import LengthPrompt
+from weft.contracts.prompts import LengthPrompt, Prompt
 from weft.workloads.arrivals import gamma
 from weft.workloads.checks import check_positive, check_rate
 from weft.workloads.errors import WorkloadError
@@ -11,14 +11,18 @@ from weft.workloads.sessions import Session, Turn, Workload
 
 
 @dataclass(frozen=True, slots=True)
-class OtherOutputs:
-    """Outputs times `factor`, at least a token; prompts stay, so later turns of a conversation quote the old ones."""
+class OtherLengths:
+    """Prompts times `prompts` and outputs times `outputs`, at least a token each. Only prompts that are nothing but a
+    length can have another: raises `WorkloadError` for others, as sessions are taken. Where prompts stay, later
+    turns of a conversation quote the old outputs."""
 
     workload: Workload
-    factor: float
+    prompts: float = 1.0
+    outputs: float = 1.0
 
     def __post_init__(self) -> None:
-        check_positive("the factor of output lengths", self.factor)
+        check_positive("what prompts are multiplied by", self.prompts)
+        check_positive("what outputs are multiplied by", self.outputs)
 
     @property
     def name(self) -> str:
@@ -29,40 +33,20 @@ class OtherOutputs:
             yield session._replace(turns=tuple(self._turn(turn) for turn in session.turns))
 
     def _turn(self, turn: Turn) -> Turn:
-        first, *more = (max(1, round(self.factor * tokens)) for tokens in turn.samples_tokens)
-        return turn._replace(output_tokens=first, more_output_tokens=tuple(more))
-
-
-@dataclass(frozen=True, slots=True)
-class Shortened:
-    """Prompts and outputs divided by `factor`, at least a token each, for models and machines that are small. Only
-    prompts that are nothing but a length can be: raises `WorkloadError` for others, as sessions are taken."""
-
-    workload: Workload
-    factor: float
-
-    def __post_init__(self) -> None:
-        check_positive("what lengths are divided by", self.factor)
-
-    @property
-    def name(self) -> str:
-        return self.workload.name
-
-    def sessions(self) -> Iterator[Session]:
-        for session in self.workload.sessions():
-            yield session._replace(turns=tuple(self._turn(turn) for turn in session.turns))
-
-    def _turn(self, turn: Turn) -> Turn:
-        if not isinstance(turn.prompt, LengthPrompt):
-            raise WorkloadError(
-                f"workload {self.name} has prompts with content, which cannot be shortened; take one with lengths only"
-            )
-        prompt = LengthPrompt(self._shorter(turn.prompt.num_tokens))
-        first, *more = (self._shorter(tokens) for tokens in turn.samples_tokens)
+        first, *more = (_times(tokens, self.outputs) for tokens in turn.samples_tokens)
+        prompt = turn.prompt if self.prompts == 1.0 else self._prompt(turn.prompt)
         return turn._replace(prompt=prompt, output_tokens=first, more_output_tokens=tuple(more))
 
-    def _shorter(self, tokens: int) -> int:
-        return max(1, round(tokens / self.factor))
+    def _prompt(self, prompt: Prompt) -> Prompt:
+        if isinstance(prompt, LengthPrompt):
+            return LengthPrompt(_times(prompt.num_tokens, self.prompts))
+        raise WorkloadError(
+            f"workload {self.name} has prompts with content, which can have no other length; take one with lengths only"
+        )
+
+
+def _times(tokens: int, factor: float) -> int:
+    return max(1, round(factor * tokens))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from weft.measurement.simulation import bounded_workload, deployment_options
 from weft.simulator.deployment import DeploymentOptions, plan_deployment
 from weft.simulator.service import RequestOutcome, simulate_service
 from weft.workloads.sessions import Workload
-from weft.workloads.variations import OtherArrivals, OtherOutputs, Shortened
+from weft.workloads.variations import OtherArrivals, OtherLengths
 
 LONELY_PER_S = 1e-4
 """A rate at which requests do not meet."""
@@ -60,10 +60,7 @@ def varied(question: Question, seed: int, variation: Variation) -> Workload:
     """The workload of a trial: sessions depend on the seed, and on nothing that the variation does not name."""
     rate = question.rate * variation.load
     found = bounded_workload(question.workload, rate, seed, question.requests, None)
-    if question.shorten != 1.0:
-        found = Shortened(found, question.shorten)
-    if variation.outputs != 1.0:
-        found = OtherOutputs(found, variation.outputs)
+    found = OtherLengths(found, 1.0 / question.shorten, variation.outputs / question.shorten)
     return OtherArrivals(found, rate, variation.burstiness, seed) if variation.burstiness else found
 
 
