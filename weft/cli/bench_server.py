@@ -44,7 +44,8 @@ def _print(figures: ServerFigures) -> None:
     print_table(("part", "us/token", "share", "us/request", "share"), rows)
     read, start = figures.read, figures.start
     click.echo(f"\nstreamed tokens/s      {figures.tokens_per_s:,.0f}")
-    click.echo(f"  per processor second {figures.tokens_per_cpu_s:,.0f}")
+    per_cpu_s = figures.tokens_per_cpu_s
+    click.echo(f"  per processor second {'-' if per_cpu_s is None else f'{per_cpu_s:,.0f}'}")
     click.echo(f"events, reads, bytes   {read.num_events:,}, {read.num_reads:,}, {read.num_bytes:,}")
     click.echo(f"start to ready         {figures.ready_s:.1f} s, {start.cpu_s:.1f} s of processor time")
     click.echo(f"memory at rest         {start.resident_bytes / 2**20:,.0f} MiB")

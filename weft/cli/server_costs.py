@@ -37,12 +37,12 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class ServerFigures:
     """`parts`: engine, text and HTTP of the server's work. `tokens_per_s`: by the clock on the wall, and per second of
-    the server's processor time. `start`: of `weft serve` with the built-in model, at `ready_s` from its start."""
+    the server's processor time, None where that is less than a tick of the system's clock. `start`: of `weft serve` with the built-in model, at `ready_s` from its start."""
 
     parts: dict[str, Cost]
     read: ReaderFigures
     tokens_per_s: float
-    tokens_per_cpu_s: float
+    tokens_per_cpu_s: float | None
     ready_s: float
     start: Usage
 
@@ -62,7 +62,8 @@ def bench_server(streams: int, tokens: int) -> ServerFigures:
         http, cpu_s = _cost(read, streams, tokens)
     parts = {"engine": engine, "text": text.beyond(engine), "HTTP": http.beyond(text)}
     num_tokens, last = streams * tokens, figures[-1]
-    return ServerFigures(parts, last, num_tokens / last.wall_s, num_tokens / cpu_s, ready_s, start)
+    per_cpu_s = num_tokens / cpu_s if cpu_s else None
+    return ServerFigures(parts, last, num_tokens / last.wall_s, per_cpu_s, ready_s, start)
 
 
 def _start() -> tuple[float, Usage]:
