@@ -37,7 +37,8 @@ class Cost:
 @dataclass(frozen=True, slots=True)
 class ServerFigures:
     """`parts`: engine, text and HTTP of the server's work. `tokens_per_s`: by the clock on the wall, and per second of
-    the server's processor time, None where that is less than a tick of the system's clock. `start`: of `weft serve` with the built-in model, at `ready_s` from its start."""
+    the server's processor time, None where that is less than a tick of the system's clock. `start`: of `weft serve`
+    with the built-in model, at `ready_s` from its start."""
 
     parts: dict[str, Cost]
     read: ReaderFigures
