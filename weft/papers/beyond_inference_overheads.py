@@ -152,14 +152,15 @@ CARD = Card(
         "the model's passes are timed while the server works beside them, and what they lose by that counts as theirs; "
         "client, event loop and model share two cores: what is told of the rest is the least that it costs",
     ),
-    finding="Neither number holds here. In the setting nearest to the paper's 34 % of the latency is not the model "
-    "(56 % there), and a crowd gets 11 % less than the model could give (80 % there). The share falls with all that "
-    "makes the model work: it is 71 % with weft-nano and 16 + 1 tokens, and 4 % with weft-tiny and 1,024 + 1. "
-    "What the paper is about, work on the input, hardly counts: template and tokenizer together are at most 2.7 % of "
-    "any setting's median request, where images are decoded and resized. What counts is of two kinds. Once per "
-    "request come HTTP, checks, JSON and writing, 0.7 to 24 % of answers of one token. In each step come tensors and "
-    "sampling around the model, and handing over between the event loop and the model's thread: together 18 to 38 % "
-    "of answers of 32 tokens with the two small models, 11 to 12 % with the larger one. Eight clients share the steps, "
-    "and with them that cost. The machine was in use by others (load 7 on two cores), which makes threads wait "
-    "longest; a second run at such a load gave 1.49 and 1.14 in the paper's setting, and the same verdicts.",
+    finding="Neither number holds here. In the setting nearest to the paper's 29 % of the latency is not the "
+    "model (56 % there), and a crowd gets 19 % less than the model could give (80 % there). The share "
+    "falls with all that makes the model work: it is 59 % with weft-nano and 16 + 1 tokens, and 6 % with "
+    "weft-tiny and 1,024 + 1. What the paper is about, work on the input, hardly counts: template and "
+    "tokenizer together are at most 3.9 % of any setting's median request, where images are decoded and "
+    "resized. What counts is of two kinds. Once per request come HTTP, checks, JSON and writing, 1 to 16 "
+    "% of answers of one token. In each step come scheduling, tensors and sampling around the model, and "
+    "handing over between the event loop and the model's thread: together 13 to 32 % of answers of 32 "
+    "tokens with the two small models, 9 to 10 % with the larger one. Eight clients share the steps, and "
+    "with them that cost. Nothing else ran on the machine; beside other work (load 7 on two cores) the "
+    "first number was 1.51 and 1.49 and the second 1.12 and 1.14, with the same verdicts.",
 )
