@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from weft.cli.simulate import service_options
 from weft.cli.simulate_files import OUTPUT
 from weft.cli.simulate_sweep import job_count, points_bar
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.options import ServingOptions
 from weft.contracts.requests import Slo
 from weft.contracts.version import __version__
 from weft.llm.model_path import resolve_model
@@ -109,7 +107,7 @@ def _question(given: dict[str, Any]) -> tuple[Question, dict[str, Any]]:
     """What is compared, and the options that were named."""
     names = ("model", "workload", "rate", "requests", "shorten", "slo_ttft_ms", "slo_tpot_ms")
     model, workload, rate, requests, shorten, ttft_ms, tpot_ms = (given.pop(name) for name in names)
-    named = {name: value for name, value in given.items() if value not in (None, False)}
+    named = {name: value for name, value in given.items() if value is not None and value is not False}
     if named.pop("no_prefix_caching", False):
         named["enable_prefix_caching"] = False
     options = deployment_options(DeploymentOptions(), named)
@@ -132,9 +130,9 @@ def _live(
     question: Question, contestants: Sequence[Contestant], named: dict[str, Any], how: dict[str, Any]
 ) -> Comparison:
     """Raises `ConfigurationError` for options that say what is simulated."""
-    known = {*KINDS, *(each.name for each in fields(ServingOptions))}
+    default = DeploymentOptions()
     for name, value in named.items():
-        if name not in known and value != getattr(DeploymentOptions(), name):
+        if name not in KINDS and hasattr(default, name) and value != getattr(default, name):
             raise ConfigurationError(
                 f"--{name.replace('_', '-')} says what is simulated; leave it or --live out"
             )

@@ -16,9 +16,6 @@ class IdleBlocks:
         self._entries: dict[int, Entry] = {}
         self._next = 0
 
-    def __len__(self) -> int:
-        return len(self._entries)
-
     def add(self, block: int, worth: float) -> None:
         """One more."""
         entry = self._entries[block] = (worth, self._next, block)
@@ -43,8 +40,3 @@ class IdleBlocks:
         for entry in found:
             heappush(self._heap, entry)
         return [block for _, _, block in found]
-
-    def least_worth(self) -> float | None:
-        """What the block worth least is worth; None where there is none."""
-        blocks = self.least(1)
-        return self._entries[blocks[0]][0] if blocks else None

@@ -37,6 +37,8 @@ def test_requests_are_answered_whole_under_each_policy() -> None:
     ("flags", "message"),
     [
         (["--hardware", "l4"], "--hardware says what is simulated; leave it or --live out"),
+        (["--quantization", "fp8"], "--quantization says what is simulated; leave it or --live out"),
+        (["--kv-cache-dtype", "fp8"], "--kv-cache-dtype says what is simulated; leave it or --live out"),
         (["-j", "2"], "-j is for simulations"),
         (["--shorten", "0.5"], "and the server's max_model_len is"),
     ],

@@ -7,7 +7,7 @@ from typing import Any
 from weft.contracts.errors import ConfigurationError
 from weft.measurement.comparison.contestants import Contestant
 from weft.measurement.comparison.run_figures import MORE_IS_BETTER, RunFigures
-from weft.measurement.comparison.trial import PLAIN, Question, Run, Variation, run_trial
+from weft.measurement.comparison.trial import PLAIN, Question, Run, run_trial
 from weft.measurement.statistics import Interval, mean_interval
 from weft.measurement.sweep_workers import Point, workers
 
@@ -144,6 +144,3 @@ class _Counter:
         self._num_ended += 1
         if self._progress is not None:
             self._progress(self._num_ended, self._num_known)
-
-
-__all__ = ["Comparison", "Outcome", "Variation", "compare"]

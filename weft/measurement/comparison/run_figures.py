@@ -48,7 +48,6 @@ class RunFigures(NamedTuple):
 
 
 MORE_IS_BETTER = ("goodput_per_s", "fairness", "experience")
-NEEDS_OBJECTIVE = "goodput_per_s"
 
 
 def run_figures(
