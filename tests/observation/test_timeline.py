@@ -177,6 +177,7 @@ def test_only_a_lost_place_is_a_preemption() -> None:
         [move(0.0, None, RUNNING), lost, back, move(3.0, Status.BLOCKED, PREEMPTED, "failed")], "a"
     )
     assert story.preemptions == (lost,)
+    assert story.preempted_s == 2.0  # the last span is not over
 
 
 def test_all_that_is_told_once() -> None:

@@ -28,8 +28,9 @@ class Displacement:
         """Before a step: let those give way that the policy names, if the first that waits found no place. A policy
         that fails costs the one that it was asked for."""
         replica = self._replica
-        head = replica.queue.head()
-        if not (replica.order.displaces and replica.lacks_place) or head is None or replica.yielding:
+        if not (replica.order.displaces and replica.lacks_place) or replica.yielding:
+            return
+        if (head := replica.queue.head()) is None:
             return
         candidates = [each for each in replica.running.values() if _may_give_way(each)]
         victims = self._lifecycle.contain(head, self._ask, head, candidates) if candidates else None
