@@ -16,6 +16,7 @@ from weft.contracts.execution import ExecutorTraits, ServingExecutor
 from weft.contracts.requests import Request
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import TransferResult
+from weft.engine.arrivals import Resumption
 from weft.engine.config import EngineConfig
 from weft.engine.defects import MOST_DEFECTS, Defects, named, stopped
 from weft.engine.engine import Engine
@@ -58,12 +59,15 @@ class EngineDriver:
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
         """Hand a request to the engine; raises what `Engine.submit` raises, or the defect that stopped it."""
+        self._begin(request, stream=stream)
+        news = self._news[request.request_id] = News()
+        return news
+
+    def _begin(self, request: Request, *, stream: bool, emitted: Resumption = None) -> None:
         if self.defect:
             raise self.defect
-        self._ask(partial(self.engine.submit, request, self._loop.time(), stream=stream))
-        news = self._news[request.request_id] = News()
+        self._ask(partial(self.engine.submit, request, self._loop.time(), stream=stream, emitted=emitted))
         self._loop.call_soon(self._pump)  # so that what arrives together runs together
-        return news
 
     def cancel(self, request_id: str) -> None:
         """End a request, if it is live; nothing more is told of it."""
