@@ -76,8 +76,9 @@ class ExecutorTraits:
 class Fabric(Protocol):
     """Moves messages and state between actors, which are known by name."""
 
-    def send(self, source: str, target: str, message: object) -> Awaitable[None]:
-        """Deliver a message; raises where the target is lost."""
+    def send(self, source: str, target: str, message: object, num_bytes: int = 0) -> None:
+        """Put a message on its way: it may be late, lost, doubled or overtaken. What must arrive is sent by a layer
+        above (`weft/cluster/link.py`)."""
 
     def transfer(self, source: str, target: str, num_bytes: int) -> Awaitable[None]:
         """Move state of a size in bytes."""
@@ -89,16 +90,17 @@ class Fabric(Protocol):
 
 
 class Provisioning(Protocol):
-    """Starts and ends actors on nodes."""
+    """Starts and ends actors on nodes. `incarnation`: counts the starts of one actor; what one of them still says after
+    the next has begun can be told apart by it."""
 
-    def start(self, actor: str, node: str) -> Awaitable[None]:
-        """Start an actor; completes when it is ready to work."""
+    def start(self, actor: str, node: str, incarnation: int) -> Awaitable[None]:
+        """Start an actor; completes when it is there. Raises where that cannot be."""
 
-    def notice(self, actor: str, deadline_s: float) -> Awaitable[None]:
+    def notice(self, actor: str, deadline_s: float) -> None:
         """Tell an actor that it will be stopped at `deadline_s` on the loop's clock."""
 
     def stop(self, actor: str) -> Awaitable[None]:
         """Let an actor finish its work, then end it."""
 
-    def kill(self, actor: str) -> Awaitable[None]:
-        """End an actor at once; its state is lost."""
+    def kill(self, actor: str) -> None:
+        """End an actor at once, if it is there; its state is lost."""

@@ -14,6 +14,7 @@ from weft.contracts.errors import PolicyError, WeftError
 from weft.contracts.events import RequestEnded
 from weft.contracts.execution import ExecutorTraits, ServingExecutor
 from weft.contracts.requests import Request
+from weft.contracts.routing import LoadReport
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import TransferResult
 from weft.engine.arrivals import Resumption
@@ -85,6 +86,10 @@ class EngineDriver:
         """Replace the weights between two steps."""
         self.engine.update_weights(version, self._loop.time())
         await self._executor.update_weights(version, source)
+
+    def load(self) -> LoadReport:
+        """How its engine gets on."""
+        return self.engine.load()
 
     def _ask(self, ask: Callable[[], Answer]) -> Answer:
         """Raises what the engine says to a mistake, and also what it did not mean to raise."""

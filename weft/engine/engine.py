@@ -12,6 +12,7 @@ from weft.contracts.events import Status, WeightsUpdated
 from weft.contracts.execution import ExecutorTraits
 from weft.contracts.policies import EngineView
 from weft.contracts.requests import Request, Slo
+from weft.contracts.routing import LoadReport
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.engine.arrivals import Arrivals, Resumption
@@ -167,6 +168,13 @@ class Engine:
         """Take in so many of them at once, at most `num_coasting_steps`: when each returned, the last not before
         the others, and the tokens by row that each brought."""
         self._coasting.take(times_s, tokens)
+
+    def load(self) -> LoadReport:
+        """How it gets on."""
+        replica, store = self._replica, self._replica.store
+        num_steps = replica.plan.number - len(replica.in_flight)
+        blocks = store.used_blocks(), replica.view.num_blocks
+        return LoadReport(num_steps, len(replica.running), len(replica.queue), *blocks)
 
     def take_transfers(self) -> list[Transfer]:
         """Transfers to start now, beside the steps."""

@@ -12,6 +12,7 @@ from functools import partial
 
 from weft.contracts.events import RequestEnded
 from weft.contracts.requests import Request
+from weft.contracts.routing import LoadReport
 from weft.contracts.steps import Step, StepResult
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver, News
@@ -72,6 +73,10 @@ class CoastingDriver(EngineDriver):
     def stop_output(self, request_id: str, sample_index: int, num_tokens: int) -> bool:
         self._land()
         return super().stop_output(request_id, sample_index, num_tokens)
+
+    def load(self) -> LoadReport:
+        self._land()
+        return super().load()
 
     async def update_weights(self, version: int, source: str) -> None:
         self._land()
