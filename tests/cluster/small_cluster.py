@@ -12,7 +12,7 @@ from weft.cluster.nodes import Node
 from weft.cluster.timing import Timing
 from weft.contracts.events import RequestEnded
 from weft.contracts.requests import Request
-from weft.contracts.routing import ReplicaView, RouteEvent
+from weft.contracts.routing import ReplicaView, RouteEvent, RoutePolicy
 from weft.engine.replica import Output
 from weft.engine.reporting_driver import ReportingDriver
 from weft.simulator.virtual_time import run
@@ -20,10 +20,8 @@ from weft.simulator.virtual_time import run
 TIMING = Timing()
 
 
-class LeastBusy:
+class LeastBusy(RoutePolicy):
     """The one with the fewest requests."""
-
-    num_probes = 0.0
 
     def __init__(self) -> None:
         self.events: list[RouteEvent] = []

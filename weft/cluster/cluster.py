@@ -20,7 +20,7 @@ from weft.cluster.nodes import Node
 from weft.cluster.router import Router
 from weft.cluster.timing import Timing
 from weft.contracts.errors import ConfigurationError, WeftError
-from weft.contracts.execution import Fabric, Provisioning
+from weft.contracts.execution import Messages, Provisioning
 from weft.contracts.routing import ReplicaJoined, ReplicaLeft, RouteEvent, RoutePolicy
 from weft.observation.conditions import sometimes
 
@@ -41,7 +41,7 @@ class Cluster:
         names: Sequence[str],
         nodes: Sequence[Node],
         policy: RoutePolicy,
-        fabric: Fabric,
+        fabric: Messages,
         provisioning: Provisioning,
         timing: Timing,
         *,

@@ -1,4 +1,4 @@
-"""Replicas on the event loop of their router: `Fabric` for messages and `Provisioning` in one."""
+"""Replicas on the event loop of their router: `Messages` and `Provisioning` in one."""
 
 import asyncio
 from collections.abc import Callable
