@@ -1,0 +1,1 @@
+"""Many replicas as one service: what a router keeps of them, and what they tell it."""
