@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from weft.policies.choices import KINDS, PolicyChoices
-from weft.policies.registry import POLICIES
+from weft.policies.registry import POLICIES, PolicyChoice
 
 QUESTIONS = {
     "order": "Who runs next",
@@ -24,6 +24,13 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         text = f"{QUESTIONS[kind]}: {known}, or module:Class; NAME:KNOB=VALUE. See weft policies.  [default: {default}]"
         command = click.option(f"--{kind}", default=None, metavar="POLICY", help=text)(command)
     return command
+
+
+def router_option(default: PolicyChoice) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The flag that chooses which replica takes a request."""
+    known = ", ".join(POLICIES["route"])
+    text = f"Which replica takes a request: {known}, or module:Class; NAME:KNOB=VALUE. See weft policies."
+    return click.option("--router", default=default, show_default=True, metavar="POLICY", help=text)
 
 
 def chosen_policies(arguments: dict[str, Any]) -> PolicyChoices:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import COUNT, FLAGS, NO_PREFIX_CACHING, Decorator
-from weft.cli.policy_options import policy_options
+from weft.cli.policy_options import policy_options, router_option
 from weft.cli.simulate_files import Files, file_options, trace_file
 from weft.cli.simulate_sweep import job_count, points_bar, read_sweeps
 from weft.contracts.version import __version__
@@ -29,7 +29,6 @@ from weft.measurement.sweep_plan import Values
 from weft.measurement.sweep_text import describe_sweep
 from weft.model_specs.quantization import QUANTIZATIONS, STATE_FORMATS
 from weft.simulator.deployment import DeploymentOptions, plan_deployment
-from weft.simulator.routing import ROUTERS
 
 NOT_SIMULATED = ("backend", "device", "quantization", "kv_cache_dtype", "num_threads")
 """Of the options of a server: where and how it really computes. Simulated devices have other formats."""
@@ -46,7 +45,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--hardware", default=default.hardware, show_default=True, help="h100, 8xh100, 2x8xh100."
         ),
         click.option("--replicas", type=COUNT, default=1, show_default=True, help="Copies of the model."),
-        click.option("--router", type=NearChoice(list(ROUTERS)), default=default.router, show_default=True),
+        router_option(default.router),
         click.option("--tp", type=COUNT, default=1, show_default=True, help="Devices that share each layer."),
         click.option("--pp", type=COUNT, default=1, show_default=True, help="Stages of layers."),
         click.option("--ep", type=COUNT, default=1, show_default=True, help="Ways that experts are spread."),

@@ -62,6 +62,11 @@ class CoastingDriver(EngineDriver):
         while self._answered:
             self._agenda.call_soon(self._answered.popitem()[1], (self.defect or defect,))
 
+    def slow_down(self, factor: float) -> None:
+        """Steps that begin from now on take so many times as long as the cost model says."""
+        self._land()
+        self._simulated.slowdown = factor
+
     def submit(self, request: Request, *, stream: bool = False) -> News:
         self._land()
         return super().submit(request, stream=stream)
