@@ -76,16 +76,17 @@ class ExecutorTraits:
 class Fabric(Protocol):
     """Moves messages and state between actors, which are known by name."""
 
-    def send(self, source: str, target: str, message: object) -> Awaitable[None]:
-        """Deliver a message; raises where the target is lost."""
+    def send(self, source: str, target: str, message: object, num_bytes: int = 0) -> None:
+        """Let a message go: a datagram that may come late, never, twice or out of order. Who needs more asks again."""
 
     def transfer(self, source: str, target: str, num_bytes: int) -> Awaitable[None]:
-        """Move state of a size in bytes."""
+        """Move state of a size in bytes; raises `ConnectionLost` where that breaks."""
 
     def collective(
         self, kind: Literal["all_reduce", "all_gather", "all_to_all"], group: Sequence[str], num_bytes: int
     ) -> Awaitable[None]:
-        """Take part in a collective operation over `num_bytes` per member."""
+        """Take part in a collective operation over `num_bytes` per member, once all of the group do; raises
+        `ConnectionLost` where one of them is lost."""
 
 
 class Provisioning(Protocol):

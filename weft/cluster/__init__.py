@@ -1,0 +1,1 @@
+"""Actors on nodes: what serves requests together, live and simulated."""
