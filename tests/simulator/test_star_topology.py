@@ -56,9 +56,18 @@ def test_on_a_node_without_hardware_nothing_takes_time() -> None:
         topology = StarTopology([Node("front"), Node("back")], FAR)
         topology.network.start(topology.route("front", "front"), 10**9, mark("within"))
         topology.network.start(topology.route("front", "back"), 20, mark("between"))
-        assert [channel.name for channel in topology.channels_of("front")] == ["front out", "front in"]
 
     assert times(play) == {"within": 0.0, "between": 4.0}
+
+
+def test_a_slowed_node_is_slow_within_and_either_way() -> None:
+    def play(mark: Mark) -> None:
+        topology = star()
+        topology.slow("a", 3.0)
+        for source, target in (("a", "a"), ("a", "b"), ("c", "a"), ("b", "d")):
+            topology.network.start(topology.route(source, target), 100, mark(source + target))
+
+    assert times(play) == {"aa": 4.5, "bd": 12.0, "ab": 34.0, "ca": 34.0}
 
 
 def test_topologies_that_cannot_be_are_refused() -> None:
@@ -70,6 +79,6 @@ def test_topologies_that_cannot_be_are_refused() -> None:
         with pytest.raises(ConfigurationError, match="node 'x' is unknown; there are a, b, c, d"):
             star().route("a", "x")
         with pytest.raises(ConfigurationError, match="node 'x' is unknown"):
-            star().channels_of("x")
+            star().slow("x", 2.0)
 
     run(main())

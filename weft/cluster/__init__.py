@@ -1,1 +1,1 @@
-"""Actors on nodes: what serves requests together, live and simulated."""
+"""Many replicas as one service: what a router keeps of them, and what they tell it."""

@@ -77,7 +77,8 @@ class Fabric(Protocol):
     """Moves messages and state between actors, which are known by name."""
 
     def send(self, source: str, target: str, message: object, num_bytes: int = 0) -> None:
-        """Let a message go: a datagram that may come late, never, twice or out of order. Who needs more asks again."""
+        """Put a message on its way: it may be late, lost, doubled or overtaken. What must arrive is sent by a layer
+        above (`weft/cluster/link.py`)."""
 
     def transfer(self, source: str, target: str, num_bytes: int) -> Awaitable[None]:
         """Move state of a size in bytes; raises `ConnectionLost` where that breaks."""
@@ -85,21 +86,22 @@ class Fabric(Protocol):
     def collective(
         self, kind: Literal["all_reduce", "all_gather", "all_to_all"], group: Sequence[str], num_bytes: int
     ) -> Awaitable[None]:
-        """Take part in a collective operation over `num_bytes` per member, once all of the group do; raises
-        `ConnectionLost` where one of them is lost."""
+        """Take part in a collective operation over `num_bytes` per member; it begins when all of the group have come.
+        Raises `ConnectionLost` where one of them is gone."""
 
 
 class Provisioning(Protocol):
-    """Starts and ends actors on nodes."""
+    """Starts and ends actors on nodes. `incarnation`: counts the starts of one actor; what one of them still says after
+    the next has begun can be told apart by it."""
 
-    def start(self, actor: str, node: str) -> Awaitable[None]:
-        """Start an actor; completes when it is ready to work."""
+    def start(self, actor: str, node: str, incarnation: int) -> Awaitable[None]:
+        """Start an actor; completes when it is there. Raises where that cannot be."""
 
-    def notice(self, actor: str, deadline_s: float) -> Awaitable[None]:
+    def notice(self, actor: str, deadline_s: float) -> None:
         """Tell an actor that it will be stopped at `deadline_s` on the loop's clock."""
 
     def stop(self, actor: str) -> Awaitable[None]:
         """Let an actor finish its work, then end it."""
 
-    def kill(self, actor: str) -> Awaitable[None]:
-        """End an actor at once; its state is lost."""
+    def kill(self, actor: str) -> None:
+        """End an actor at once, if it is there; its state is lost."""

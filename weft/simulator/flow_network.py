@@ -173,9 +173,10 @@ def connected(channels: Iterable[Channel]) -> list[Channel]:
         for flow in channel.flows:
             if flow not in seen:
                 seen[flow] = None
-                new = [other for other in flow.route if other not in found]
-                found.update(dict.fromkeys(new))
-                reached += new
+                for other in flow.route:
+                    if other not in found:
+                        found[other] = None
+                        reached.append(other)
     return reached
 
 

@@ -62,10 +62,10 @@ class StarTopology:
         inner = self._inner[source]
         return () if inner is None else (inner,)
 
-    def channels_of(self, node: str) -> Route:
-        """Those that belong to a node. Raises `ConfigurationError` for a node that is not there."""
-        self._check(node)
-        return (self._out[node], self._into[node], *self.route(node, node))
+    def slow(self, node: str, factor: float) -> None:
+        """See `FlowNetwork.slow`, of all channels of a node. Raises `ConfigurationError` for one that is not there."""
+        for channel in (*self.route(node, node), self._out[node], self._into[node]):
+            self.network.slow(channel, factor)
 
     def _check(self, node: str) -> None:
         if node not in self._out:
