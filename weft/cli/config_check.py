@@ -68,14 +68,17 @@ def _together(configuration: Configuration, name: str, is_whole: bool) -> list[F
 
 
 def _line_of(text: str, configuration: Configuration, name: str) -> int | None:
-    """Of the key that a message names first."""
-    places: dict[int, int] = {}
-    for key, entry in configuration.effective(name).items():
-        names = (key, str(configuration.keys[name][key].name), key.replace("_", "-"))
-        found = re.search(rf"(?<![\w-])(?:--)?({'|'.join(map(re.escape, names))})(?![\w-])", text)
-        if found is not None:
-            places[found.start(1)] = entry.line
-    return places[min(places)] if places else None
+    """Of the key that the problem names first, else of the value that it quotes."""
+    problem = text.partition(";")[0]
+    entries, places, quoted = configuration.effective(name), dict[int, int](), list[int]()
+    for key, entry in entries.items():
+        parameter = configuration.keys[name][key]
+        names = "|".join(map(re.escape, (key, str(parameter.name), *parameter.opts)))
+        if (found := re.search(rf"(?<![\w-])({names})(?![\w-])", problem)) is not None:
+            places[found.start()] = entry.line
+        if entry.value and repr(entry.value) in problem:
+            quoted.append(entry.line)
+    return places[min(places)] if places else next(iter(quoted), None)
 
 
 def _serving(context: click.Context) -> Attempts:

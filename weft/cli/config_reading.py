@@ -73,10 +73,10 @@ class _Reader:
     def entries(self) -> list[Entry]:
         next(self._events)  # the stream's own
         if isinstance(next(self._events), kinds.StreamEndEvent):
-            raise ConfigurationError(f"{self._path} is empty; {FORM}")
+            raise ConfigurationError(f"{self._path}: it is empty; {FORM}")
         first = next(self._events)
         if isinstance(first, kinds.ScalarEvent) and _is_nothing(first):
-            raise ConfigurationError(f"{self._path} is empty; {FORM}")
+            raise ConfigurationError(f"{self._path}: it is empty; {FORM}")
         if not isinstance(first, kinds.MappingStartEvent):
             raise self._wrong(first, f"the file is no mapping; {FORM}")
         self._check(first)
@@ -105,7 +105,7 @@ class _Reader:
         if isinstance(event, kinds.ScalarEvent):
             return self._text(event)
         if not isinstance(event, kinds.SequenceStartEvent):
-            raise self._wrong(event, f"{key!r} takes a text, a number or a list of them, and is a mapping")
+            raise self._wrong(event, f"{key!r} is a mapping; give a text, a number or a list of them")
         self._check(event)
         items = []
         while not isinstance(event := next(self._events), kinds.SequenceEndEvent):
