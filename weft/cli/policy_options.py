@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from weft.policies.choices import KINDS, MAKERS, PolicyChoices
+from weft.policies.choices import DEFAULT_ROUTER, KINDS, MAKERS, PolicyChoices
 from weft.policies.registry import POLICIES, PolicyChoice, make_route_policy
 
 QUESTIONS = {
@@ -45,14 +45,15 @@ def with_policies(command: Callable[..., Any], types: Mapping[str, PolicyName]) 
     return command
 
 
-def router_option(default: PolicyChoice) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def router_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The flag that chooses which replica takes a request."""
     known = ", ".join(POLICIES["route"])
     text = f"Which replica takes a request: {known}, or module:Class; NAME:KNOB=VALUE. See weft policies."
     router = PolicyName(make_route_policy)
-    return click.option(
-        "--router", type=router, default=default, show_default=True, metavar="POLICY", help=text
+    flag = click.option(
+        "--router", type=router, default=DEFAULT_ROUTER, show_default=True, metavar="POLICY", help=text
     )
+    return flag(command)
 
 
 def chosen_policies(arguments: dict[str, Any]) -> PolicyChoices:

@@ -52,7 +52,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="h100, 8xh100, 2x8xh100.",
         ),
         click.option("--replicas", type=COUNT, default=1, show_default=True, help="Copies of the model."),
-        router_option(default.router),
+        router_option,
         click.option("--tp", type=COUNT, default=1, show_default=True, help="Devices that share each layer."),
         click.option("--pp", type=COUNT, default=1, show_default=True, help="Stages of layers."),
         click.option("--ep", type=COUNT, default=1, show_default=True, help="Ways that experts are spread."),

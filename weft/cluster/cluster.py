@@ -1,6 +1,7 @@
 """Replicas on nodes, the router in front of them, and controllers that keep them running."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
@@ -29,6 +30,8 @@ START_FAILED = sometimes("cluster: a replica could not be started")
 DRAINED = sometimes("cluster: a replica drained and went down")
 
 ROUTER = "router"
+MOST_LOSSES = 1 << 10
+"""That are remembered."""
 
 
 class Cluster:
@@ -57,7 +60,7 @@ class Cluster:
         self._places: dict[str, str] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._is_up = asyncio.Event()
-        self.losses: list[tuple[float, str, str]] = []
+        self.losses: deque[tuple[float, str, str]] = deque(maxlen=MOST_LOSSES)
         self.controllers: list[Controller] = [KeepUp(timing)]
         self.router = Router(
             names, policy, self._send, timing, self._lost, observe=self._observe, tells=tells, seed=seed

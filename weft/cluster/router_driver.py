@@ -16,11 +16,13 @@ OVERDUE = "its client leaves too much unread"
 
 
 class RouterDriver:
-    """As `EngineDriver`, of many engines. `log`: arrivals, first tokens and ends, as clients see them."""
+    """As `EngineDriver`, of many engines. `log`: arrivals, first tokens and ends, as clients see them.
+    `num_output_tokens`: that clients were told."""
 
     def __init__(self, router: Router, log: EventLog) -> None:
         self._router, self._log = router, log
         self._loop = asyncio.get_running_loop()
+        self.num_output_tokens = 0
         self._seen: dict[str, bool] = {}  # of requests that have not ended: whether there is output
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
@@ -51,6 +53,7 @@ class RouterDriver:
 
     def _tell(self, request_id: str, news: News, item: Output | RequestEnded | Exception) -> None:
         if isinstance(item, Output):
+            self.num_output_tokens += len(item.tokens)
             if item.tokens and not self._seen[request_id]:
                 self._seen[request_id] = True
                 self._log.record(FirstToken(self._loop.time(), request_id))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from weft.cluster.cluster import Cluster
+from weft.cluster.member import Member
 from weft.cluster.nodes import Node
 from weft.cluster.router_driver import RouterDriver
 from weft.cluster.timing import Timing
@@ -24,7 +25,7 @@ from weft.llm.prompting import Prompting
 from weft.llm.results import ABANDONED, RequestAbandoned
 from weft.model_specs.model_spec import ModelSpec
 from weft.observation.event_log import EventLog
-from weft.policies.choices import DEFAULT_POLICIES, PolicyChoices
+from weft.policies.choices import DEFAULT_POLICIES, DEFAULT_ROUTER, PolicyChoices
 from weft.policies.registry import PolicyChoice, make_route_policy
 
 if TYPE_CHECKING:
@@ -67,9 +68,8 @@ class ClusterLLM(LanguageModel):
         make_backend: MakeBackend,
         *,
         replicas: int,
-        router: PolicyChoice = "least_outstanding_tokens",
+        router: PolicyChoice = DEFAULT_ROUTER,
         timing: Timing | None = None,
-        num_cores: int = 1,
         tokenizer: str | Path | None = None,
         chat_template: str | Path | None = None,
         tool_format: str = "auto",
@@ -87,7 +87,7 @@ class ClusterLLM(LanguageModel):
         if replicas < 1:
             raise ConfigurationError(f"replicas is {replicas}; give 1 or more")
         self.num_replicas, self._router, self._timing = replicas, router, timing or Timing()
-        plan, shared = shared_plan(Path(model), options, replicas, num_cores)
+        plan, shared = shared_plan(Path(model), options, replicas)
         self.serving = ServedByReplicas(plan.spec, plan.max_model_len, plan.config.with_policies(policies))
         self.prompting = _prompting(Path(model), self.serving, tokenizer, chat_template, tool_format)
         self.prompting.warn_of_defaults()
@@ -139,6 +139,16 @@ class ClusterLLM(LanguageModel):
         if found is None:
             raise ConfigurationError("no replica is ready yet; wait for start()")
         return found
+
+    @property
+    def num_output_tokens(self) -> int:
+        """That clients were told so far."""
+        return 0 if self._driver is None else self._driver.num_output_tokens
+
+    @property
+    def members(self) -> list[Member]:
+        """Its replicas, as the router knows them."""
+        return [] if self.cluster is None else list(self.cluster.router.membership.members.values())
 
     @property
     def defect(self) -> Exception | None:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import serving_options
 from weft.contracts.requests import Slo
+from weft.executor.limits import available_processors
 from weft.executor.loading import cache_share, choose_backend, free_bytes
 from weft.executor.serving_plan import ServingPlan, plan_serving
 from weft.policies.choices import KINDS, PolicyChoices
 
 if TYPE_CHECKING:
     from weft.llm.async_llm import AsyncLLM
-
-LEAST_THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +65,16 @@ def named_policies(policies: PolicyChoices) -> dict[str, str | None]:
 
 
 def shared_plan(
-    directory: Path, given: Mapping[str, Any], replicas: int, num_cores: int
+    directory: Path, given: Mapping[str, Any], replicas: int
 ) -> tuple[ServingPlan, dict[str, Any]]:
-    """What one of so many replicas takes, and its options: of memory and cores an equal share, where they are not given.
+    """What one of so many replicas takes, and its options: an equal share of memory and cores where none are given.
 
     Raises `ConfigurationError` for what keeps the model from being served so often.
     """
     options = dict(given)
     checked = serving_options(options)
     if checked.num_threads is None:
-        options["num_threads"] = max(LEAST_THREADS, num_cores // replicas)
+        options["num_threads"] = max(1, available_processors() // replicas)
     plan = plan_serving(directory, serving_options(options))
     if checked.kv_cache_memory_bytes is None:
         _, device = choose_backend(checked)

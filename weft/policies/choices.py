@@ -38,3 +38,4 @@ class PolicyChoices:
 
 
 DEFAULT_POLICIES = PolicyChoices()
+DEFAULT_ROUTER = "least_outstanding"

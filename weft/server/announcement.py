@@ -30,10 +30,9 @@ def describe_plan(plan: "ServingPlan", model: str) -> list[str]:
 def describe_serving(llm: LanguageModel, model: str) -> list[str]:
     """What was loaded, with nothing left at "auto"."""
     serving = llm.serving
-    fingerprint = serving.executor.numeric_fingerprint
     return [
         f"model      {model}, {serving.spec.num_parameters:,} parameters",
-        f"compute    {fingerprint}",
+        f"compute    {llm.fingerprint}",
         *describe_config(serving.config, serving.max_model_len),
     ]
 

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -19,6 +20,8 @@ from weft.server.http.http_protocol import protocol_with
 from weft.server.http.patience import Patience
 from weft.server.signals import stop_on_signals
 from weft.server.state import ServerState
+
+Model = TypeVar("Model", bound=LanguageModel)
 
 log = logging.getLogger("weft.server")
 
@@ -68,8 +71,8 @@ class _Server(uvicorn.Server):
 async def serve(
     listener: socket.socket,
     state: ServerState,
-    load: Callable[[], LanguageModel],
-    on_ready: Callable[[LanguageModel], None] = lambda llm: None,
+    load: Callable[[], Model],
+    on_ready: Callable[[Model], None] = lambda llm: None,
     patience: Patience | None = None,
 ) -> None:
     """Serve on this socket until drained. `load` runs in a thread meanwhile; `on_ready` is told of its end.
@@ -84,9 +87,10 @@ async def serve(
         stop_on_signals(state, waits.shutdown_s + 2 * LINGER_S)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     watchdog.start()
-    llm: LanguageModel | None = None
+    llm: Model | None = None
     try:
         llm = await _in_thread(load)
+        await llm.start()
         state.model_is_ready(llm)
         on_ready(llm)
         draining = asyncio.ensure_future(_drain(state, llm, waits.shutdown_s))
@@ -137,10 +141,10 @@ def _http_server(app: ASGIApp, patience: Patience) -> _Server:
     )
 
 
-async def _in_thread(load: Callable[[], LanguageModel]) -> LanguageModel:
+async def _in_thread(load: Callable[[], Model]) -> Model:
     """As `asyncio.to_thread`, but the end of the process does not wait for the thread."""
     loop = asyncio.get_running_loop()
-    loaded: asyncio.Future[LanguageModel] = loop.create_future()
+    loaded: asyncio.Future[Model] = loop.create_future()
 
     def run() -> None:
         try:

@@ -17,6 +17,7 @@ from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats
 from weft.model_specs.plan import Plan
 from weft.model_specs.quantization import find_quantization, find_state_format
+from weft.policies.choices import DEFAULT_ROUTER
 from weft.policies.registry import PolicyChoice, make_route_policy
 from weft.simulator.deployment_cluster import chosen_cluster
 from weft.simulator.deployment_costs import chosen_roofline
@@ -62,7 +63,7 @@ class DeploymentOptions:
 
     hardware: str = "h100"
     replicas: int = 1
-    router: PolicyChoice = "round_robin"
+    router: PolicyChoice = DEFAULT_ROUTER
     tp: int = 1
     pp: int = 1
     ep: int = 1

@@ -1,7 +1,9 @@
 """Whether the engine gets on with its work."""
 
+from typing import Protocol
+
 from weft.contracts.events import RequestArrived, RequestEnded, StepRecord
-from weft.llm.language_model import LanguageModel
+from weft.llm.async_llm import AsyncLLM
 from weft.server.health.whereabouts import whereabouts
 
 STALLED_AFTER_S = 60.0
@@ -39,10 +41,20 @@ class StepTimes:
         return None if largest is None else self._longest_s[largest] * 2.0 ** (size - largest)
 
 
+class Health(Protocol):
+    """Whether what answers gets on. Times are of the loop's clock."""
+
+    def is_slow(self, now_s: float) -> bool:
+        """Whether that is reason enough to send work elsewhere."""
+
+    def problem(self, now_s: float) -> str | None:
+        """What is wrong; None where nothing is."""
+
+
 class Progress:
     """Since when the engine has had work, when its last step ended, and how long steps take."""
 
-    def __init__(self, llm: LanguageModel, stalled_after_s: float = STALLED_AFTER_S) -> None:
+    def __init__(self, llm: AsyncLLM, stalled_after_s: float = STALLED_AFTER_S) -> None:
         self.num_unfinished = 0
         self._llm, self._stalled_after_s = llm, stalled_after_s
         self._since_s = 0.0

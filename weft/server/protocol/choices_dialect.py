@@ -43,7 +43,7 @@ class ChoicesDialect(Dialect[ChoicesBody]):
             "id": f"{self.id_prefix}-{secrets.token_hex(16)}",
             "created": int(time.time()),
             "model": body.model,
-            "system_fingerprint": llm.serving.executor.numeric_fingerprint,
+            "system_fingerprint": llm.fingerprint,
         }
 
     @abstractmethod

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from weft.llm.async_llm import LONG_TEXT, LanguageModel
+from weft.llm.language_model import LONG_TEXT, LanguageModel
 from weft.llm.prompting import Prompt
 from weft.server.errors import ApiError
 
