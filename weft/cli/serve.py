@@ -199,6 +199,7 @@ def _load(directory: Path, options: dict[str, Any], cluster: dict[str, Any] | No
 
 
 def _announce(llm: "LanguageModel", directory: Path, state: "ServerState", url: str, took_s: float) -> None:
+    from weft.llm.cluster_llm import ClusterLLM
     from weft.server.announcement import describe_serving, lines_to_try
 
     settings = state.settings
@@ -206,6 +207,8 @@ def _announce(llm: "LanguageModel", directory: Path, state: "ServerState", url: 
     answered = "anybody" if settings.allow_unauthenticated else "only this machine"
     keys = "required" if settings.api_keys else f"none; {answered} is answered"
     click.echo("\n".join(describe_serving(llm, str(directory))))
+    if isinstance(llm, ClusterLLM):
+        click.echo(f"replicas   {llm.num_replicas}; router {llm.router}")
     click.echo(f"server     model name {names}; API key {keys}")
     click.echo(f"\nready after {took_s:.1f} s: {url}\n\nTry:\n")
     for line in lines_to_try(llm, url, settings.model_names[0], needs_key=bool(settings.api_keys)):

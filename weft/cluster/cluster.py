@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from weft.cluster.controllers import (
@@ -36,7 +36,7 @@ MOST_LOSSES = 1 << 10
 
 class Cluster:
     """`names`: of the replicas, which `provisioning` starts on `nodes`, with which `router` talks over `fabric`.
-    `controllers`: asked in their order; `KeepUp` is the first. `losses`: when which replica was lost, and why.
+    `on_lost` is told which replica was lost, and why. `controllers`: asked in their order; `KeepUp` is the first. `losses`: when which replica was lost, and why.
     """
 
     def __init__(
@@ -48,12 +48,14 @@ class Cluster:
         provisioning: Provisioning,
         timing: Timing,
         *,
+        on_lost: Callable[[str, str], object] = lambda name, reason: None,
         tells: bool = True,
         seed: int = 0,
     ) -> None:
         if not names:
             raise ConfigurationError("a cluster needs a replica at least; give 1 or more")
         self._nodes, self._fabric, self._provisioning, self._timing = nodes, fabric, provisioning, timing
+        self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._states = {name: (Phase.DOWN, self._loop.time()) for name in names}
         self._num_losses = dict.fromkeys(names, 0)
@@ -164,6 +166,7 @@ class Cluster:
 
     def _lost(self, name: str, reason: str) -> None:
         self._num_losses[name] += 1
+        self._on_lost(name, reason)
         self.losses.append((self._loop.time(), name, reason))
         self._provisioning.kill(name)
 

@@ -4,6 +4,7 @@ This process reads and writes texts; it holds no weights. What a replica compute
 whose replica is lost goes on at another, and its client sees one stream.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ from weft.policies.registry import PolicyChoice, make_route_policy
 
 if TYPE_CHECKING:
     from weft.llm.replica_plan import ReplicaPlan
+
+
+log = logging.getLogger("weft.cluster")
 
 
 class Backend(Messages, Provisioning, Protocol):
@@ -86,7 +90,7 @@ class ClusterLLM(LanguageModel):
         make_route_policy(router)
         if replicas < 1:
             raise ConfigurationError(f"replicas is {replicas}; give 1 or more")
-        self.num_replicas, self._router, self._timing = replicas, router, timing or Timing()
+        self.num_replicas, self.router, self._timing = replicas, router, timing or Timing()
         plan, shared = shared_plan(Path(model), options, replicas)
         self.serving = ServedByReplicas(plan.spec, plan.max_model_len, plan.config.with_policies(policies))
         self.prompting = _prompting(Path(model), self.serving, tokenizer, chat_template, tool_format)
@@ -115,8 +119,8 @@ class ClusterLLM(LanguageModel):
             return
         backend = self._backend = self._make_backend(self.plan, self._timing)
         names = [f"replica-{number}" for number in range(self.num_replicas)]
-        policy, nodes = make_route_policy(self._router), [Node("here")]
-        self.cluster = Cluster(names, nodes, policy, backend, backend, self._timing)
+        policy, nodes = make_route_policy(self.router), [Node("here")]
+        self.cluster = Cluster(names, nodes, policy, backend, backend, self._timing, on_lost=_warn_of_loss)
         backend.receive, backend.went_away = self.cluster.receive, self.cluster.went_away
         self._driver = RouterDriver(self.cluster.router, self.log)
         await self.cluster.up()
@@ -164,6 +168,10 @@ class ClusterLLM(LanguageModel):
         if self._driver is None:
             raise ConfigurationError("the replicas have not been started; await start() first")
         return self._driver
+
+
+def _warn_of_loss(name: str, reason: str) -> None:
+    log.warning("%s is lost: %s; its requests go on elsewhere, and it is started anew", name, reason)
 
 
 def _prompting(
