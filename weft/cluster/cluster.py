@@ -35,8 +35,9 @@ MOST_LOSSES = 1 << 10
 
 
 class Cluster:
-    """`names`: of the replicas, which `provisioning` starts on `nodes`, with which `router` talks over `fabric`.
-    `on_lost` is told which replica was lost, and why. `controllers`: asked in their order; `KeepUp` is the first. `losses`: when which replica was lost, and why.
+    """`names`: of the replicas, which `provisioning` starts on `nodes`, and with which `router` talks over `fabric`.
+    `on_lost` is told which replica was lost, and why; `losses`: when, for the last ones. `controllers`: asked in their
+    order; `KeepUp` is the first.
     """
 
     def __init__(
