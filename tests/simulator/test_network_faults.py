@@ -214,12 +214,12 @@ def test_faults_heal_among_all_or_among_some(healed: tuple[str, ...] | None) -> 
 
     def play(fixture: Fixture) -> None:
         for time_s in (10.0, 50.0):
-            for source, target in ("AB", "CB", "CD"):
+            for source, target in ("AB", "CB", "CD", "AD"):
                 fixture.at(time_s, fixture.send, source + target, 0, target, source)
         fixture.at(50.0, lambda: fixture.watch("transfer", fixture.fabric.transfer("A", "B", 10)))
 
     fixture = played(play, plan)
-    assert received(fixture) == (["AB", "CB", "CD"] if healed is None else ["AB"])
+    assert received(fixture) == (["AB", "CB", "CD", "AD"] if healed is None else ["AB"])
     assert fixture.ended == {"transfer": (53.0, "")}
 
 

@@ -60,6 +60,16 @@ def test_a_message_goes_to_whoever_has_the_name_when_it_comes() -> None:
     assert fixture.fabric.num_undelivered == 1
 
 
+def test_a_message_goes_to_the_node_that_its_target_is_on_now() -> None:
+    def play(fixture: Fixture) -> None:
+        fixture.fabric.unregister("B")
+        fixture.send("to nobody")
+        fixture.at(10.0, fixture.register, "B", "a")
+        fixture.at(20.0, fixture.send, "moved")
+
+    assert played(play).received == [(20.5, "B", "A", "moved")]
+
+
 def test_nothing_comes_of_what_an_actor_sends_that_is_gone() -> None:
     def play(fixture: Fixture) -> None:
         fixture.send("sent in time")

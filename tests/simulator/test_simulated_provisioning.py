@@ -79,6 +79,10 @@ def seen(play: Callable[[World], Awaitable[object]], **options: object) -> list[
     return run(main())
 
 
+def refuse(name: str, node: Node, incarnation: int) -> Actor:
+    raise AssertionError(f"{name} {incarnation} on {node.name}")
+
+
 def test_an_actor_is_made_after_its_cold_start() -> None:
     async def play(world: World) -> None:
         provisioning: Provisioning = world.provisioning
@@ -274,6 +278,26 @@ def test_nodes_are_reclaimed_by_a_clock_and_nothing_befalls_them_once_it_has_hea
     assert 4000.0 < found[-1][0] < 5050.0
 
 
+def test_crashes_and_reclaims_do_not_come_together() -> None:
+    faults = NodeFaults(crashes=Lifetime(1000.0), reclaims=Lifetime(1000.0), notice_s=0.0, away_s=10.0)
+    reasons = [what.rpartition(": ")[2] for _, what in losses(3, faults, 20_000.0)]
+    assert 30 < sum("is gone" in reason for reason in reasons) < 90
+    assert 30 < sum("time ran out" in reason for reason in reasons) < 90
+
+
+def test_a_node_that_is_not_available_at_first_stays_so() -> None:
+    async def main() -> None:
+        nodes = [Node("a", is_available=False), Node("b")]
+        faults = NodeFaults(crashes=Lifetime(1.0), away_s=5.0)
+        provisioning = SimulatedProvisioning(nodes, refuse, print, print, TEN_S, faults)
+        provisioning.crash_node("a")
+        for _ in range(50):
+            await asyncio.sleep(1.0)
+            assert not nodes[0].is_available
+
+    run(main())
+
+
 @pytest.mark.parametrize("shape", [0.7, 1.0, 3.0])
 def test_lifetimes_have_their_mean(shape: float) -> None:
     stream = Random("lives")
@@ -322,7 +346,7 @@ def test_what_cannot_be_started_is_refused() -> None:
         with pytest.raises(ConfigurationError, match="node 'nowhere' is unknown; there are a, b, c"):
             world.provisioning.crash_node("nowhere")
         with pytest.raises(ConfigurationError, match="nodes a, a share a name"):
-            SimulatedProvisioning([Node("a"), Node("a")], Actor, print, print, TEN_S)  # type: ignore[arg-type]
+            SimulatedProvisioning([Node("a"), Node("a")], refuse, print, print, TEN_S)
 
     assert [what for _, what in seen(play)[2:]] == [
         "actor 'x' is there already; end it first, or choose another name",
