@@ -91,7 +91,7 @@ def test_what_cannot_be_is_named(model: str, options: dict[str, Any], message: s
     ("options", "message"),
     [
         ({"replicas": 0}, "replicas is 0"),
-        ({"router": "fastest"}, "router 'fastest' is unknown"),
+        ({"router": "fastest"}, "no route policy is named 'fastest'; known are round_robin"),
         ({"serving": ServingOptions(max_num_seqs=70_000, max_num_batched_tokens=70_000)}, "at most 65536"),
     ],
 )

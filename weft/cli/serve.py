@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weft.cli.answering_options import answering_options
+from weft.cli.config_option import config_option
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import model_options
 from weft.cli.policy_options import chosen_policies
@@ -29,6 +30,7 @@ log = logging.getLogger("weft.server")
 
 @click.command()
 @click.argument("model", required=False)
+@config_option("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -132,10 +134,7 @@ def _serve(
 
     log.debug("import of the HTTP part: %.2f s", time.perf_counter() - begun_s)
     host, is_open = arguments["host"], arguments["allow_unauthenticated"]
-    api_keys = checked_keys(
-        host, arguments["api_keys"], arguments["api_key_file"], allow_unauthenticated=is_open
-    )
-    chosen = _llm_options(given, arguments)
+    api_keys, chosen = prepared(given, arguments)
     settings = ServerSettings(names, api_keys, arguments["stalled_after_s"], allow_unauthenticated=is_open)
     state = ServerState(settings)
     listener = listen(host, arguments["port"])
@@ -156,12 +155,22 @@ def _url(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _llm_options(given: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """What `AsyncLLM` takes beside the model. Complaints about it come before the port is taken."""
+def prepared(given: dict[str, Any], arguments: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The keys of callers, and what `AsyncLLM` takes beside the model.
+
+    Raises `ConfigurationError` for what cannot be, before the port is taken; `weft config check` asks here, too.
+    """
+    api_keys = checked_keys(
+        arguments["host"],
+        arguments["api_keys"],
+        arguments["api_key_file"],
+        allow_unauthenticated=arguments["allow_unauthenticated"],
+    )
     serving_options(given)
     names = ("tokenizer", "chat_template", "tool_format", "max_queue_delay_s")
     named = {name: arguments[name] for name in names} | {"policies": chosen_policies(arguments)}
-    return given | named | {"objective": objective(arguments["slo_ttft_ms"], arguments["slo_tpot_ms"])}
+    within = objective(arguments["slo_ttft_ms"], arguments["slo_tpot_ms"])
+    return api_keys, given | named | {"objective": within}
 
 
 def _load(directory: Path, options: dict[str, Any]) -> "AsyncLLM":

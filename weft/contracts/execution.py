@@ -73,12 +73,16 @@ class ExecutorTraits:
         return cls(executor.depth, executor.numeric_fingerprint)
 
 
-class Fabric(Protocol):
-    """Moves messages and state between actors, which are known by name."""
+class Messages(Protocol):
+    """Carries messages between actors, which are known by name."""
 
     def send(self, source: str, target: str, message: object, num_bytes: int = 0) -> None:
         """Put a message on its way: it may be late, lost, doubled or overtaken. What must arrive is sent by a layer
         above (`weft/cluster/link.py`)."""
+
+
+class Fabric(Messages, Protocol):
+    """Moves state between actors, too."""
 
     def transfer(self, source: str, target: str, num_bytes: int) -> Awaitable[None]:
         """Move state of a size in bytes; raises `ConnectionLost` where that breaks."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from math import isfinite
+from typing import NamedTuple
 
 from weft.contracts.constraints import Constraint
 from weft.contracts.errors import InvalidRequest
@@ -149,6 +150,13 @@ class Slo:
 
     ttft_s: float | None = None
     tpot_s: float | None = None
+
+
+class Emitted(NamedTuple):
+    """What there is already of an output whose making goes on elsewhere: its tokens; `has_ended`: it needs no more."""
+
+    tokens: tuple[int, ...] = ()
+    has_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,11 @@ class Door:
         self._last_step_s = 0.0
         replica.log.subscribe(self._note_end, RequestEnded)
 
-    def check(self, request: Request) -> None:
-        """Raise `RequestRejected` where the request cannot be served, or not now."""
+    def check(self, request: Request, *, is_new: bool = True) -> None:
+        """Raise `RequestRejected` where the request cannot be served, or, where it `is_new`, not now."""
         self._check_size(request)
+        if not is_new:
+            return
         sampling = request.sampling
         count = max(sampling.n, sampling.beam_width)
         tokens = request.prompt.num_tokens, count, count * sampling.max_tokens

@@ -14,8 +14,10 @@ from weft.contracts.errors import PolicyError, WeftError
 from weft.contracts.events import RequestEnded
 from weft.contracts.execution import ExecutorTraits, ServingExecutor
 from weft.contracts.requests import Request
+from weft.contracts.routing import LoadReport
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import TransferResult
+from weft.engine.arrivals import Resumption
 from weft.engine.config import EngineConfig
 from weft.engine.defects import MOST_DEFECTS, Defects, named, stopped
 from weft.engine.engine import Engine
@@ -58,12 +60,15 @@ class EngineDriver:
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
         """Hand a request to the engine; raises what `Engine.submit` raises, or the defect that stopped it."""
+        self._begin(request, stream=stream)
+        news = self._news[request.request_id] = News()
+        return news
+
+    def _begin(self, request: Request, *, stream: bool, emitted: Resumption = None) -> None:
         if self.defect:
             raise self.defect
-        self._ask(partial(self.engine.submit, request, self._loop.time(), stream=stream))
-        news = self._news[request.request_id] = News()
+        self._ask(partial(self.engine.submit, request, self._loop.time(), stream=stream, emitted=emitted))
         self._loop.call_soon(self._pump)  # so that what arrives together runs together
-        return news
 
     def cancel(self, request_id: str) -> None:
         """End a request, if it is live; nothing more is told of it."""
@@ -81,6 +86,10 @@ class EngineDriver:
         """Replace the weights between two steps."""
         self.engine.update_weights(version, self._loop.time())
         await self._executor.update_weights(version, source)
+
+    def load(self) -> LoadReport:
+        """How its engine gets on."""
+        return self.engine.load()
 
     def _ask(self, ask: Callable[[], Answer]) -> Answer:
         """Raises what the engine says to a mistake, and also what it did not mean to raise."""

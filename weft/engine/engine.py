@@ -7,14 +7,15 @@ is the loop that connects it with an executor; a test or a simulator may be anot
 
 from collections.abc import Sequence as SequenceOf
 
-from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected, WeftError
+from weft.contracts.errors import InvalidRequest, PolicyError
 from weft.contracts.events import Status, WeightsUpdated
 from weft.contracts.execution import ExecutorTraits
 from weft.contracts.policies import EngineView
-from weft.contracts.prompts import Sharing
 from weft.contracts.requests import Request, Slo
+from weft.contracts.routing import LoadReport
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
+from weft.engine.arrivals import Arrivals, Resumption
 from weft.engine.coasting import Coasting
 from weft.engine.config import EngineConfig
 from weft.engine.door import Door
@@ -22,11 +23,9 @@ from weft.engine.forks import Forks
 from weft.engine.integrity import check_integrity
 from weft.engine.lifecycle import Lifecycle
 from weft.engine.reclaim import Reclaim
-from weft.engine.replica import Output, Replica, RequestRecord
+from weft.engine.replica import Output, Replica
 from weft.engine.results import Results
 from weft.engine.scheduler import Scheduler
-from weft.engine.search import search_client
-from weft.engine.sequence import Sequence
 from weft.engine.succession import abandon, succeed
 from weft.observation.event_log import EventLog
 
@@ -47,6 +46,7 @@ class Engine:
         self._scheduler = Scheduler(self._replica, self._lifecycle, reclaim)
         self._results = Results(self._replica, self._lifecycle, Forks(self._replica, self._lifecycle))
         self._door = Door(self._replica)
+        self._arrivals = Arrivals(self._replica, self._lifecycle, self._door)
         self._coasting = Coasting(self._replica, self._door)
 
     @property
@@ -54,26 +54,27 @@ class Engine:
         """What policies see of it."""
         return self._replica.view
 
-    def submit(self, request: Request, now_s: float, *, stream: bool = False, tells: bool = True) -> None:
+    def submit(
+        self,
+        request: Request,
+        now_s: float,
+        *,
+        stream: bool = False,
+        tells: bool = True,
+        emitted: Resumption = None,
+    ) -> None:
         """Let a request wait for its turn. With `stream`, tokens are told as they come; unless it `tells`, nothing of
         it is but what the log says.
 
+        `emitted`: another engine was let have it before, and this is there of each of its outputs (nothing at all
+        where it is empty): those that have not ended go on from there, and only what follows is told. Its load was
+        judged when it came, so too much work that waits is no reason to refuse it.
+
         Raises `RequestRejected` where it could never fit or too much work waits, `InvalidRequest` where its
-        id is in use, `PolicyError` where the order policy has no rank for it.
+        id is in use or `emitted` is not of it, `PolicyError` where the order policy has no rank for it.
         """
-        replica = self._replica
-        replica.now_s = now_s
-        if request.request_id in replica.requests:
-            raise InvalidRequest(f"request id {request.request_id!r} is in use; give each request its own")
-        self._door.record_arrival(request)
-        try:
-            self._door.check(request)
-        except RequestRejected as refusal:
-            self._door.record(refusal)
-            raise
-        record = RequestRecord(request, search_client(request), streams=stream, tells=tells)
-        replica.requests[request.request_id] = record
-        self._begin(record)
+        self._replica.now_s = now_s
+        self._arrivals.take_in(request, emitted, stream=stream, tells=tells)
 
     def check_load(
         self, request_id: str, tenant: str, slo: Slo | None, prompt_tokens: int, now_s: float
@@ -82,28 +83,6 @@ class Engine:
         is not here yet. For who knows about what a request will be before it is there."""
         self._replica.now_s = now_s
         self._door.check_ahead(request_id, tenant, slo, prompt_tokens)
-
-    def _begin(self, record: RequestRecord) -> None:
-        replica, client = self._replica, record.client
-        count = 1 if client is not None else record.request.sampling.n
-        is_private = record.request.prompt.sharing is Sharing.NOTHING and count == 1 and client is None
-        sequences = [replica.new_sequence(record, replica.now_s) for _ in range(count)]
-        for sequence in sequences:
-            sequence.is_private = is_private
-            sequence.is_synchronous = replica.draft is not None
-            if client is not None:
-                sequence.base_known -= client.held_prompt_tokens
-                sequence.is_synchronous |= client.num_candidates > 0
-            self._lifecycle.begin(sequence, Status.WAITING, "arrived")
-        self._enqueue(record, sequences)
-
-    def _enqueue(self, record: RequestRecord, sequences: list[Sequence]) -> None:
-        try:
-            for sequence in sequences:
-                self._lifecycle.enqueue(sequence)
-        except WeftError as error:
-            self._lifecycle.end_request(record, Status.FAILED, str(error))
-            raise
 
     def cancel(self, request_id: str, now_s: float) -> bool:
         """End a request at any moment; False where no such request is live."""
@@ -189,6 +168,13 @@ class Engine:
         """Take in so many of them at once, at most `num_coasting_steps`: when each returned, the last not before
         the others, and the tokens by row that each brought."""
         self._coasting.take(times_s, tokens)
+
+    def load(self) -> LoadReport:
+        """How it gets on."""
+        replica, store = self._replica, self._replica.store
+        num_steps = replica.plan.number - len(replica.in_flight)
+        blocks = store.used_blocks(), replica.view.num_blocks
+        return LoadReport(num_steps, len(replica.running), len(replica.queue), *blocks)
 
     def take_transfers(self) -> list[Transfer]:
         """Transfers to start now, beside the steps."""

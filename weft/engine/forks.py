@@ -52,7 +52,7 @@ class Forks:
             raise InvariantViolation("forks_held", f"{parent} is forked while it runs on by itself")
         fault(FORK)
         replica = self._replica
-        child = replica.new_sequence(record, parent.arrival_s)
+        child = replica.new_sequence(record, parent.arrival_s, len(record.sequences))
         child.output.extend(parent.output)
         child.base_known = parent.base_known
         child.unsent_tokens = parent.unsent_tokens

@@ -189,10 +189,10 @@ class Replica:
             sequence.host_tables = None
             sequence.swap_checksum = None
 
-    def new_sequence(self, record: RequestRecord, arrival_s: float) -> Sequence:
+    def new_sequence(self, record: RequestRecord, arrival_s: float, sample_index: int) -> Sequence:
         """One more output of a request."""
         sequence = Sequence(
-            self.next_sequence_number, record.request, len(record.sequences), arrival_s, self.standing.clock
+            self.next_sequence_number, record.request, sample_index, arrival_s, self.standing.clock
         )
         self.next_sequence_number += 1
         if record.sequences:

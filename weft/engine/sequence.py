@@ -107,6 +107,18 @@ class Sequence:
         self.streamed = 0
         self.wait_reason = ""
 
+    def resume(self, tokens: tuple[int, ...]) -> None:
+        """Begin with output that was emitted, and told, elsewhere."""
+        if tokens:
+            self.output.extend(tokens)
+            self.base_known += len(tokens)
+            self.streamed = len(tokens)
+            self.report = None  # told with the first of them
+            if self.logprobs is not None:
+                self.logprobs += [
+                    TokenLogprobs(token, 0.0) for token in tokens
+                ]  # told too; these are not read
+
     @property
     def num_known(self) -> int:
         """Tokens of prompt and output, counting those that steps under way will emit."""

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from weft.contracts.errors import ConfigurationError
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.app import make_app
 from weft.server.health.watchdog import Watchdog
 from weft.server.http.http_protocol import protocol_with
@@ -68,8 +68,8 @@ class _Server(uvicorn.Server):
 async def serve(
     listener: socket.socket,
     state: ServerState,
-    load: Callable[[], AsyncLLM],
-    on_ready: Callable[[AsyncLLM], None] = lambda llm: None,
+    load: Callable[[], LanguageModel],
+    on_ready: Callable[[LanguageModel], None] = lambda llm: None,
     patience: Patience | None = None,
 ) -> None:
     """Serve on this socket until drained. `load` runs in a thread meanwhile; `on_ready` is told of its end.
@@ -84,7 +84,7 @@ async def serve(
         stop_on_signals(state, waits.shutdown_s + 2 * LINGER_S)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     watchdog.start()
-    llm: AsyncLLM | None = None
+    llm: LanguageModel | None = None
     try:
         llm = await _in_thread(load)
         state.model_is_ready(llm)
@@ -100,7 +100,7 @@ async def serve(
             await llm.close()
 
 
-async def _drain(state: ServerState, llm: AsyncLLM, most_s: float) -> None:
+async def _drain(state: ServerState, llm: LanguageModel, most_s: float) -> None:
     """From when that is asked for until nothing is in progress any more, or time is up and clients are told so."""
     await state.draining.wait()
     log.info("draining: %d in progress; a second signal stops at once", state.num_in_progress)
@@ -137,10 +137,10 @@ def _http_server(app: ASGIApp, patience: Patience) -> _Server:
     )
 
 
-async def _in_thread(load: Callable[[], AsyncLLM]) -> AsyncLLM:
+async def _in_thread(load: Callable[[], LanguageModel]) -> LanguageModel:
     """As `asyncio.to_thread`, but the end of the process does not wait for the thread."""
     loop = asyncio.get_running_loop()
-    loaded: asyncio.Future[AsyncLLM] = loop.create_future()
+    loaded: asyncio.Future[LanguageModel] = loop.create_future()
 
     def run() -> None:
         try:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import Enum
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.observation.metrics import EngineMetrics
 from weft.server.callers.intake import Intake
 from weft.server.errors import ApiError, unavailable
@@ -37,7 +37,7 @@ class Phase(Enum):
 class Loaded:
     """A model that is ready, and what watches it."""
 
-    def __init__(self, llm: AsyncLLM, stalled_after_s: float) -> None:
+    def __init__(self, llm: LanguageModel, stalled_after_s: float) -> None:
         self.llm = llm
         self.metrics = EngineMetrics(llm.log)
         self.progress = Progress(llm, stalled_after_s)
@@ -57,7 +57,7 @@ class ServerState:
         self.intake = Intake()
         self._loaded: Loaded | None = None
 
-    def model_is_ready(self, llm: AsyncLLM) -> None:
+    def model_is_ready(self, llm: LanguageModel) -> None:
         """From now on requests are answered."""
         self._loaded = Loaded(llm, self.settings.stalled_after_s)
         if self.phase is Phase.LOADING:

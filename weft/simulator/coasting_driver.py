@@ -12,6 +12,7 @@ from functools import partial
 
 from weft.contracts.events import RequestEnded
 from weft.contracts.requests import Request
+from weft.contracts.routing import LoadReport
 from weft.contracts.steps import Step, StepResult
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver, News
@@ -61,6 +62,11 @@ class CoastingDriver(EngineDriver):
         while self._answered:
             self._agenda.call_soon(self._answered.popitem()[1], (self.defect or defect,))
 
+    def slow_down(self, factor: float) -> None:
+        """Steps that begin from now on take so many times as long as the cost model says."""
+        self._land()
+        self._simulated.slowdown = factor
+
     def submit(self, request: Request, *, stream: bool = False) -> News:
         self._land()
         return super().submit(request, stream=stream)
@@ -72,6 +78,10 @@ class CoastingDriver(EngineDriver):
     def stop_output(self, request_id: str, sample_index: int, num_tokens: int) -> bool:
         self._land()
         return super().stop_output(request_id, sample_index, num_tokens)
+
+    def load(self) -> LoadReport:
+        self._land()
+        return super().load()
 
     async def update_weights(self, version: int, source: str) -> None:
         self._land()

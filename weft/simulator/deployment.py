@@ -17,7 +17,7 @@ from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats
 from weft.model_specs.plan import Plan
 from weft.model_specs.quantization import find_quantization, find_state_format
-from weft.policies.registry import PolicyChoice
+from weft.policies.registry import PolicyChoice, make_route_policy
 from weft.simulator.deployment_cluster import chosen_cluster
 from weft.simulator.deployment_costs import chosen_roofline
 from weft.simulator.deployment_engine import engine_config
@@ -29,7 +29,6 @@ from weft.simulator.local_deployment import (
     local_memory,
     local_profile,
 )
-from weft.simulator.routing import make_router
 from weft.simulator.simulated_executor import MOST_ROWS
 from weft.simulator.speculation import (
     Speculation,
@@ -48,8 +47,9 @@ class DeploymentOptions:
 
     `hardware`: of one replica (`h100`: as many as its plan needs), or with counts (`8xh100`) of all replicas
     together; `local`: this machine, as it was calibrated; `local:FILE`: a machine by its profile. `replicas`: copies,
-    each an engine of its own behind the `router`. `tp`, `pp`, `ep`, `cp`: how each is cut; see `Plan`. `dp`: so many
-    replicas each make up a group with one set of experts, which `ep` spreads over it. `quantization`: of the linear
+    each an engine of its own. `router`: the policy that says which of them takes a request. `tp`, `pp`, `ep`, `cp`: how
+    each is cut; see `Plan`. `dp`: so many replicas each make up a group with one set of experts, which `ep` spreads
+    over it. `quantization`: of the linear
     layers, by name (fp8, w4a16, ...); None: they are in `serving.dtype` like all else. `kv_cache_dtype`: of keys and
     values (fp8, ...); auto: that too. `server`: whose constants are added; see `SERVERS`. `profiles`: a directory of
     measured kernels; auto: what ships for the device, if anything does; none: the plain roofline. Both mean nothing
@@ -62,7 +62,7 @@ class DeploymentOptions:
 
     hardware: str = "h100"
     replicas: int = 1
-    router: str = "round_robin"
+    router: PolicyChoice = "round_robin"
     tp: int = 1
     pp: int = 1
     ep: int = 1
@@ -90,7 +90,7 @@ class DeploymentOptions:
             )
         if self.serving.max_num_seqs > MOST_ROWS:
             raise ConfigurationError(f"max_num_seqs is {self.serving.max_num_seqs}; give at most {MOST_ROWS}")
-        make_router(self.router)
+        make_route_policy(self.router)
         _ = self.speculation
 
     @property

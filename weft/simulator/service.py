@@ -17,7 +17,7 @@ from weft.simulator.oracle import with_oracle
 from weft.simulator.playing import Play, Player
 from weft.simulator.real_world import no_real_world
 from weft.simulator.replica_figures import ReplicaFigures, ReplicaReport
-from weft.simulator.routing import make_router
+from weft.simulator.routing import SimulatedRouter
 from weft.simulator.simulated_beams import END_TOKEN
 from weft.simulator.simulated_executor import SimulatedExecutor
 from weft.simulator.virtual_time import running_agenda
@@ -48,10 +48,11 @@ class RequestOutcome(NamedTuple):
 
 Observe = Callable[[RequestOutcome], None]
 Watch = Callable[[int, EventLog], None]
+Prepare = Callable[[Sequence["SimulatedReplica"]], None]
 
 
 class SimulatedReplica:
-    """An engine with its driver and executor. `num_outstanding`: requests that it has and that have not ended."""
+    """An engine with its driver and executor. `num_requests`: that it was given."""
 
     def __init__(self, deployment: Deployment, output_tokens: dict[str, tuple[int, ...]], seed: int) -> None:
         self.log = EventLog()
@@ -59,7 +60,7 @@ class SimulatedReplica:
         config = with_oracle(deployment.config, output_tokens)
         self.driver = CoastingDriver(config, self.executor, self.log)
         self.figures = ReplicaFigures(self.log, max(deployment.config.num_blocks.values()))
-        self.num_outstanding = self.num_requests = 0
+        self.num_requests = 0
 
     def answer(self, request: Request, answered: Answered) -> None:
         """As `CoastingDriver.answer`."""
@@ -94,12 +95,12 @@ class SimulatedService:
         self._beam_width = beam_width
         self._output_tokens: dict[str, tuple[int, ...]] = {}
         self._longest = deployment.max_model_len
-        self._router = make_router(deployment.options.router)
+        self._agenda, options = running_agenda(), deployment.options
+        self._router = SimulatedRouter(options.router, options.replicas, self._agenda.now_s, seed)
         self._observe = observe
         self.num_arrived = 0
         self.replicas = [
-            SimulatedReplica(deployment, self._output_tokens, seed)
-            for _ in range(deployment.options.replicas)
+            SimulatedReplica(deployment, self._output_tokens, seed) for _ in range(options.replicas)
         ]
 
     def send(self, play: Play, turn: Turn, arrival_s: float) -> None:
@@ -113,32 +114,33 @@ class SimulatedService:
             self._observe(_refused(request, arrival_s, TOO_LONG))
             play.go_on()
             return
-        asked = _Asked(play, self.replicas[self._router.choose(request, self.replicas)], request, arrival_s)
+        asked = _Asked(play, self._router.route(request, self._agenda.now_s), request, arrival_s)
         self._output_tokens[request.request_id] = lengths
-        asked.replica.num_outstanding += 1
-        asked.replica.num_requests += 1
+        replica = self.replicas[asked.chosen]
+        replica.num_requests += 1
         try:
-            asked.replica.answer(request, partial(play.attempt, self._take_in, asked))
+            replica.answer(request, partial(play.attempt, self._take_in, asked))
         except RequestRejected as refusal:
             self._go_on(asked, _refused(request, arrival_s, refusal.reason))
 
     def _take_in(self, asked: "_Asked", end: RequestEnded | Exception) -> None:
         if isinstance(end, Exception):
             raise end
-        self._go_on(asked, _outcome(asked.replica, asked.request, asked.arrival_s, end))
+        self._go_on(asked, _outcome(self.replicas[asked.chosen], asked.request, asked.arrival_s, end))
 
     def _go_on(self, asked: "_Asked", outcome: RequestOutcome) -> None:
         self._observe(outcome)
-        asked.replica.num_outstanding -= 1
-        del self._output_tokens[asked.request.request_id]
+        request, now_s = asked.request, self._agenda.now_s
+        self._router.note_ended(asked.chosen, request, outcome.status, outcome.output_tokens, now_s)
+        del self._output_tokens[request.request_id]
         asked.play.go_on()
 
 
 class _Asked(NamedTuple):
-    """A request under way."""
+    """A request under way. `chosen`: the index of the replica that has it."""
 
     play: Play
-    replica: SimulatedReplica
+    chosen: int
     request: Request
     arrival_s: float
 
@@ -182,14 +184,16 @@ def simulate_service(
     watch: Watch | None = None,
     seed: int = 0,
     beam_width: int = 1,
+    prepare: Prepare | None = None,
 ) -> list[ReplicaReport]:
     """Play a workload against a service until every request has ended; the reports of its replicas.
 
     `observe` is told of each request that ends. `watch` gets the index and the event log of every replica before
     anything happens. `seed`: of what chance decides in the service: which guesses of a draft model are right, and what
     a beam search chooses from. `beam_width`: what every request asks for; a search finds an output of the length that
-    the workload says. Raises `WorkloadError` where no request arrives, `InvalidRequest` for a width that no request may
-    ask for, and whatever stopped an engine.
+    the workload says. `prepare` gets all replicas after that, on the running loop, where it may set timers that slow
+    them down. Raises `WorkloadError` where no request arrives, `InvalidRequest` for a width that no request may ask
+    for, and whatever stopped an engine.
     """
 
     async def play() -> list[ReplicaReport]:
@@ -197,6 +201,8 @@ def simulate_service(
         for index, replica in enumerate(service.replicas):
             if watch is not None:
                 watch(index, replica.log)
+        if prepare is not None:
+            prepare(service.replicas)
         await Player(workload.sessions(), service.send).over
         if not service.num_arrived:
             raise WorkloadError(f"no request of {workload.name} arrives in this run; make it longer")

@@ -1,6 +1,6 @@
 """/metrics: the engine's metrics under vLLM's names, so that its dashboards fit."""
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.observation.metrics import EngineMetrics
 from weft.server.health.prometheus_text import PrometheusText
 
@@ -8,7 +8,7 @@ PREFIX = "weft:"
 FINISH_REASONS = ("stop", "length")
 
 
-def metrics_page(metrics: EngineMetrics, llm: AsyncLLM, model_name: str) -> str:
+def metrics_page(metrics: EngineMetrics, llm: LanguageModel, model_name: str) -> str:
     """The page, from what was folded so far."""
     page = PrometheusText(PREFIX, {"model_name": model_name})
     _gauges(page, metrics, llm)
@@ -18,7 +18,7 @@ def metrics_page(metrics: EngineMetrics, llm: AsyncLLM, model_name: str) -> str:
     return page.text()
 
 
-def _gauges(page: PrometheusText, metrics: EngineMetrics, llm: AsyncLLM) -> None:
+def _gauges(page: PrometheusText, metrics: EngineMetrics, llm: LanguageModel) -> None:
     num_blocks = sum(llm.serving.config.num_blocks.values())
     used = metrics.kv_cache_blocks_used.value if metrics.num_unfinished else 0
     page.gauge(

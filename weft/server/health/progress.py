@@ -1,7 +1,7 @@
 """Whether the engine gets on with its work."""
 
 from weft.contracts.events import RequestArrived, RequestEnded, StepRecord
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.health.whereabouts import whereabouts
 
 STALLED_AFTER_S = 60.0
@@ -42,7 +42,7 @@ class StepTimes:
 class Progress:
     """Since when the engine has had work, when its last step ended, and how long steps take."""
 
-    def __init__(self, llm: AsyncLLM, stalled_after_s: float = STALLED_AFTER_S) -> None:
+    def __init__(self, llm: LanguageModel, stalled_after_s: float = STALLED_AFTER_S) -> None:
         self.num_unfinished = 0
         self._llm, self._stalled_after_s = llm, stalled_after_s
         self._since_s = 0.0

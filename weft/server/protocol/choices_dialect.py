@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, TypeVar
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk, CompletionOutput
 from weft.server.http.prepared_json import PreparedJson
 from weft.server.protocol.dialect import Dialect, Event, Json
@@ -33,7 +33,7 @@ class ChoicesDialect(Dialect[ChoicesBody]):
     object_name: ClassVar[str]
     chunk_name: ClassVar[str]
 
-    def __init__(self, llm: AsyncLLM, body: ChoicesBody) -> None:
+    def __init__(self, llm: LanguageModel, body: ChoicesBody) -> None:
         super().__init__(llm, body)
         check_streaming(body)
         self.names = TokenNames(llm.prompting.tokenizer)

@@ -1,0 +1,47 @@
+"""A driver whose news all go one way: to a router that serves many clients by many engines."""
+
+from collections.abc import Callable, Sequence
+
+from weft.contracts.events import RequestEnded
+from weft.contracts.execution import ServingExecutor
+from weft.contracts.requests import Request
+from weft.engine.arrivals import Resumption
+from weft.engine.config import EngineConfig
+from weft.engine.driver import EngineDriver
+from weft.engine.replica import Output
+from weft.observation.event_log import EventLog
+
+Report = Callable[[Sequence[Output | RequestEnded]], object]
+"""Told of what is new of all requests, in order, once for each step and not once for each token."""
+
+
+class ReportingDriver(EngineDriver):
+    """An `EngineDriver` that tells `report` what it would put into mailboxes; `stopped`, what stopped it for good."""
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        executor: ServingExecutor,
+        log: EventLog | None,
+        report: Report,
+        stopped: Callable[[Exception], object],
+    ) -> None:
+        self._unreported: list[Output | RequestEnded] = []
+        self._report, self._stopped = report, stopped
+        super().__init__(config, executor, log)
+
+    def begin(self, request: Request, emitted: Resumption = None) -> None:
+        """As `submit`, of a request that may have been with another engine; raises what `Engine.submit` raises."""
+        self._begin(request, stream=True, emitted=emitted)
+
+    def _tell(self, end: RequestEnded | None = None) -> None:
+        self._unreported += self.engine.take_outputs()
+        if end is not None:
+            self._unreported.append(end)
+        elif self._unreported:
+            unreported, self._unreported = self._unreported, []
+            self._report(unreported)
+
+    def _stop(self, defect: Exception) -> None:
+        super()._stop(defect)
+        self._stopped(self.defect or defect)
