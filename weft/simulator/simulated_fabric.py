@@ -54,7 +54,9 @@ class SimulatedFabric:
         self._expect_slowdowns()
 
     def register(self, name: str, node: str, deliver: Deliver) -> None:
-        """An actor is there; it may send from now on. Raises `ConfigurationError` where its name is taken, and for an unknown node."""
+        """An actor is there; it may send from now on.
+
+        Raises `ConfigurationError` where its name is taken, and for an unknown node."""
         if name in self._receivers:
             raise ConfigurationError(f"actor {name!r} is registered already, on node {self._nodes[name]!r}")
         self._topology.route(node, node)
