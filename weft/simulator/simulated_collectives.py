@@ -68,10 +68,10 @@ class Collectives:
     def join(self, kind: CollectiveKind, group: Sequence[str], num_bytes: int) -> asyncio.Future[None]:
         """One more member of the group has come; when all have, it runs.
 
-        Raises `ConfigurationError` for a member named twice, and for another size than those before have given.
+        Raises `ConfigurationError` for no member, one named twice, and another size than those before have given.
         """
-        if len(dict.fromkeys(group)) < len(group):
-            raise ConfigurationError(f"{kind} among {', '.join(group)}; name each member once")
+        if not group or len(dict.fromkeys(group)) < len(group):
+            raise ConfigurationError(f"{kind} among {', '.join(group) or 'nobody'}; name each member once")
         key = kind, tuple(group)
         collective = self._gathering.get(key) or _Collective(num_bytes)
         if collective.num_bytes != num_bytes:

@@ -19,7 +19,7 @@ OVERTAKEN = sometimes("fabric: a message overtook an earlier one")
 MOST_DATAGRAM_BYTES = 1 << 16
 """Larger messages take part in the sharing of the network; that smaller ones do not makes them cheap."""
 
-Deliver = Callable[[str, object], None]
+Deliver = Callable[[str, object], object]
 """Told of a message that has come: from whom, and the message."""
 
 
@@ -54,7 +54,9 @@ class SimulatedFabric:
         self._expect_slowdowns()
 
     def register(self, name: str, node: str, deliver: Deliver) -> None:
-        """An actor is there. Raises `ConfigurationError` where its name is taken, and for an unknown node."""
+        """An actor is there; it may send from now on.
+
+        Raises `ConfigurationError` where its name is taken, and for an unknown node."""
         if name in self._receivers:
             raise ConfigurationError(f"actor {name!r} is registered already, on node {self._nodes[name]!r}")
         self._topology.route(node, node)
@@ -87,9 +89,9 @@ class SimulatedFabric:
         return future
 
     def collective(self, kind: CollectiveKind, group: Sequence[str], num_bytes: int) -> asyncio.Future[None]:
-        """See `Fabric`; every member calls it once, with the group in the same order. Operations of one group and kind
-        come one after the other. Raises `ConfigurationError` at once for actors that never were, members named twice,
-        and a size below 0 or other than that of the members before."""
+        """See `Fabric`; every member calls it once, with the group in the same order, and again only when that has
+        ended. Raises `ConfigurationError` at once for no members, for ones that never were or are named twice, and for
+        a size below 0 or other than that of the members before."""
         self._check(num_bytes, *group)
         return self._collectives.join(kind, group, num_bytes)
 
