@@ -47,11 +47,13 @@ class Link:
         self.is_closed = False
 
     def post(self, message: object) -> None:
-        """Have a message delivered, once and after all posted before."""
+        """Have a message delivered, once and after all posted before. One that the fabric refuses, which raises, was
+        not posted."""
         if not self.is_closed:
-            number, self._next_out = self._next_out, self._next_out + 1
-            self._unacknowledged.append(_Posted(number, message, self._loop.time()))
+            number = self._next_out
             self._put(number, message)
+            self._next_out += 1
+            self._unacknowledged.append(_Posted(number, message, self._loop.time()))
 
     def mention(self, message: object) -> None:
         """Send a message that may get lost."""

@@ -75,7 +75,8 @@ class Router:
     def ask(self, request: Request, sink: Sink, *, whole: bool = False) -> None:
         """Have a request answered; `sink` is told its news, each output as a `whole` at its end or as it comes.
 
-        Raises `InvalidRequest` where its id is in use, `RequestRejected` where no replica takes requests.
+        Raises `InvalidRequest` where its id is in use or it cannot be sent, `RequestRejected` where no replica takes
+        requests.
         """
         if request.request_id in self._open:
             raise InvalidRequest(f"request id {request.request_id!r} is in use; give each request its own")
@@ -87,7 +88,12 @@ class Router:
             reason = "no replica takes requests now; try again later"
             raise RequestRejected(request.request_id, reason, self._timing.restart_s)
         self._open[request.request_id] = opened
-        self._assignment.give(opened, member)
+        try:
+            self._assignment.give(opened, member)
+        except InvalidRequest:
+            del self._open[request.request_id]
+            self._assignment.part(opened, Status.REJECTED)
+            raise
 
     def cancel(self, request_id: str) -> None:
         """Nobody wants a request any more; its sink hears nothing more of it."""
