@@ -7,7 +7,8 @@ import pytest
 from tests.simulator.simulated_service import MODEL, deployment
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import ServingOptions
-from weft.simulator.deployment import DeploymentOptions, plan_deployment
+from weft.simulator.deployment import plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 
 LARGE = "meta-llama/Llama-3.1-70B"
 

@@ -19,8 +19,10 @@ from weft.contracts.routing import (
 )
 from weft.policies.registry import POLICIES
 from weft.simulator.deployment import Deployment
+from weft.simulator.request_outcome import RequestOutcome
 from weft.simulator.routing import Prober
-from weft.simulator.service import RequestOutcome, SimulatedReplica, simulate_service
+from weft.simulator.service import simulate_service
+from weft.simulator.simulated_replica import SimulatedReplica
 from weft.simulator.virtual_time import running_agenda
 from weft.workloads.conversation_prompt import ConversationPrompt
 from weft.workloads.registry import find_workload

@@ -13,7 +13,7 @@ from weft.cli.config_keys import Configuration
 from weft.cli.config_places import require
 from weft.contracts.options import ServingOptions
 from weft.policies.choices import PolicyChoices
-from weft.simulator.deployment import DeploymentOptions
+from weft.simulator.deployment_options import DeploymentOptions
 
 EXIT_WRONG = 2
 FILE = click.argument("file", type=click.Path(path_type=Path))

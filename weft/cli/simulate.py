@@ -30,7 +30,8 @@ from weft.measurement.sweep_html import sweep_page
 from weft.measurement.sweep_plan import OF_THE_LOAD, Values
 from weft.measurement.sweep_text import describe_sweep
 from weft.model_specs.quantization import QUANTIZATIONS, STATE_FORMATS
-from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
+from weft.simulator.deployment import Deployment, plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 from weft.workloads.sessions import Workload
 
 NOT_SIMULATED = ("backend", "device", "quantization", "kv_cache_dtype", "num_threads")

@@ -36,8 +36,8 @@ MOST_LOSSES = 1 << 10
 
 class Cluster:
     """`names`: of the replicas, which `provisioning` starts on `nodes`, and with which `router` talks over `fabric`.
-    `on_lost` is told which replica was lost, and why; `losses`: when, for the last ones. `controllers`: asked in their
-    order; `KeepUp` is the first.
+    `on_lost` is told which replica was lost, and why; `observe`, of what the policy is told. `losses`: when, for the
+    last ones. `controllers`: asked in their order; `KeepUp` is the first.
     """
 
     def __init__(
@@ -50,13 +50,14 @@ class Cluster:
         timing: Timing,
         *,
         on_lost: Callable[[str, str], object] = lambda name, reason: None,
+        observe: Callable[[RouteEvent], object] = lambda event: None,
         tells: bool = True,
         seed: int = 0,
     ) -> None:
         if not names:
             raise ConfigurationError("a cluster needs a replica at least; give 1 or more")
         self._nodes, self._fabric, self._provisioning, self._timing = nodes, fabric, provisioning, timing
-        self._on_lost = on_lost
+        self._on_lost, self._observe_too = on_lost, observe
         self._loop = asyncio.get_running_loop()
         self._states = {name: (Phase.DOWN, self._loop.time()) for name in names}
         self._num_losses = dict.fromkeys(names, 0)
@@ -172,6 +173,7 @@ class Cluster:
         self._provisioning.kill(name)
 
     def _observe(self, event: RouteEvent) -> None:
+        self._observe_too(event)
         if isinstance(event, ReplicaJoined | ReplicaLeft):
             self.view()
             phases = [member.phase for member in self.router.membership.members.values()]
