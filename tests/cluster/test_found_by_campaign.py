@@ -4,6 +4,7 @@ import asyncio
 
 from tests.cluster.small_cluster import SmallCluster, play
 from weft.cluster.controllers import RollingRestart
+from weft.cluster.member import Phase
 
 
 def test_a_rolling_restart_of_idle_replicas_comes_to_its_end() -> None:
@@ -15,5 +16,24 @@ def test_a_rolling_restart_of_idle_replicas_comes_to_its_end() -> None:
         await asyncio.sleep(5.0)
         assert restart.is_over
         assert len(cluster.made) == 4
+
+    play(scenario)
+
+
+def test_a_replica_that_is_lost_while_it_stops_is_started_once() -> None:
+    """When the former incarnation had stopped at last, the new one was taken for down, and left alone."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        async def slowly(_: str) -> None:
+            await asyncio.sleep(5.0)
+
+        member = cluster.router.membership.members["replica-0"]
+        cluster.backend.stop = slowly  # type: ignore[method-assign]
+        cluster.router.drain("replica-0")
+        await asyncio.sleep(1.0)
+        assert member.phase is Phase.STOPPING
+        cluster.cluster.went_away("replica-0", member.incarnation, "it crashed")
+        await asyncio.sleep(20.0)
+        assert (member.phase, member.incarnation) == (Phase.UP, 2)
 
     play(scenario)
