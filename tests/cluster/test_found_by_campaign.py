@@ -3,8 +3,10 @@
 import asyncio
 
 from tests.cluster.small_cluster import SmallCluster, play
+from tests.engine.small_engine import ask
 from weft.cluster.controllers import RollingRestart
 from weft.cluster.member import Phase
+from weft.contracts.events import Status
 
 
 def test_a_rolling_restart_of_idle_replicas_comes_to_its_end() -> None:
@@ -37,3 +39,18 @@ def test_a_replica_that_is_lost_while_it_stops_is_started_once() -> None:
         assert (member.phase, member.incarnation) == (Phase.UP, 2)
 
     play(scenario)
+
+
+def test_an_id_that_is_used_again_at_once_has_nothing_of_the_request_before() -> None:
+    """The end of the one that was cancelled was not told yet, and passed for that of the next."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        before, after = ask("r", 5, 6), ask("r", 9, 6)
+        cluster.ask(before)
+        await asyncio.sleep(2.5)
+        cluster.router.cancel("r")
+        client = cluster.ask(after)
+        await asyncio.sleep(60.0)
+        assert (client.told(), client.end.status) == (cluster.text(after), Status.FINISHED)
+
+    play(scenario, num_replicas=1)
