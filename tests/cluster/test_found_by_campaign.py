@@ -54,3 +54,19 @@ def test_an_id_that_is_used_again_at_once_has_nothing_of_the_request_before() ->
         assert (client.told(), client.end.status) == (cluster.text(after), Status.FINISHED)
 
     play(scenario, num_replicas=1)
+
+
+def test_an_output_that_goes_on_elsewhere_can_be_ended_before_it_has_run_there() -> None:
+    """The contract of events knew no sequence that finishes while it waits for the first time."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        clients = [cluster.ask(ask(f"r{i}", 9, 30)) for i in range(6)]
+        await asyncio.sleep(6.5)
+        assert len(clients[0].told()) >= 2
+        cluster.crash("replica-0")
+        await asyncio.sleep(3.0)
+        assert cluster.router.stop_output("r0", 0, 2)
+        await asyncio.sleep(200.0)
+        assert {client.end.status for client in clients} == {Status.FINISHED}
+
+    play(scenario, max_running=2)
