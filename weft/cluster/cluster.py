@@ -135,8 +135,10 @@ class Cluster:
                 self._spawn(self._stop(member))
 
     async def _stop(self, member: Member) -> None:
+        incarnation = member.incarnation
         await self._provisioning.stop(member.name)
-        member.phase = Phase.DOWN
+        if member.phase is Phase.STOPPING and member.incarnation == incarnation:
+            member.phase = Phase.DOWN  # unless it was lost meanwhile, and another took its place
 
     def _start(self, name: str) -> None:
         if self._num_losses[name]:
