@@ -20,7 +20,6 @@ from weft.contracts.routing import (
 from weft.policies.registry import POLICIES
 from weft.simulator.deployment import Deployment
 from weft.simulator.request_outcome import RequestOutcome
-from weft.simulator.routing import Prober
 from weft.simulator.service import simulate_service
 from weft.simulator.simulated_replica import SimulatedReplica
 from weft.simulator.virtual_time import running_agenda
@@ -111,13 +110,6 @@ def hit_tokens(router: str) -> int:
 def test_affinity_finds_in_the_cache_what_others_do_not() -> None:
     hits = {router: hit_tokens(router) for router in ("round_robin", "prefix_affinity", "session_affinity")}
     assert min(hits["prefix_affinity"], hits["session_affinity"]) > 1.5 * hits["round_robin"]
-
-
-def test_probes_come_as_often_as_wanted_and_to_different_replicas() -> None:
-    prober = Prober(5, 2.4, seed=1)
-    drawn = [prober.next_targets() for _ in range(1000)]
-    assert sum(len(each) for each in drawn) in (2399, 2400)
-    assert all(len(each) == len(dict.fromkeys(each)) for each in drawn)
 
 
 def ends_s(slow_from_s: float | None, **sizes: object) -> list[float]:
