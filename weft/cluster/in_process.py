@@ -55,11 +55,15 @@ class InProcess:
 
     def notice(self, actor: str, deadline_s: float) -> None:
         """See `Provisioning`."""
-        self._loop.call_at(deadline_s, self.kill, actor)
+        self._loop.call_at(deadline_s, self._end, actor, self._actors.get(actor))
 
     async def stop(self, actor: str) -> None:
         """See `Provisioning`; its router has seen to it that it has no work."""
         self.kill(actor)
+
+    def _end(self, actor: str, noticed: LocalActor | None) -> None:
+        if noticed is not None and self._actors.get(actor) is noticed:
+            self.kill(actor)
 
     def kill(self, actor: str) -> None:
         """See `Provisioning`."""

@@ -43,7 +43,7 @@ class Link:
         self._next_out = self._next_in = 1
         self._unacknowledged: deque[_Posted] = deque()
         self._early: dict[int, object] = {}
-        self._resent_s = 0.0
+        self._resent_s, self._acknowledged = 0.0, 0
         self.is_closed = False
 
     def post(self, message: object) -> None:
@@ -60,8 +60,14 @@ class Link:
         if not self.is_closed:
             self._put(0, message)
 
+    def acknowledge(self) -> None:
+        """Say what has come, unless that was said before."""
+        if not self.is_closed and self._acknowledged != self._next_in - 1:
+            self._put(0, None)
+
     def _put(self, number: int, message: object) -> None:
-        self._send(Frame(self.incarnation, number, self._next_in - 1, message))
+        self._acknowledged = self._next_in - 1
+        self._send(Frame(self.incarnation, number, self._acknowledged, message))
 
     def receive(self, frame: Frame) -> None:
         """Take in a frame of this incarnation."""
@@ -71,7 +77,8 @@ class Link:
         if frame.number == self._next_in:
             self._take(frame.message)
         elif frame.number == 0:
-            self._deliver(frame.message)
+            if frame.message is not None:
+                self._deliver(frame.message)
         elif frame.number < self._next_in:
             DOUBLED.hit()
         elif len(self._early) < MOST_EARLY:

@@ -1,6 +1,7 @@
 """What a router and an inference replica say to each other.
 
-`attempt` counts the replicas that a request was given to; news of an earlier attempt are of no interest any more.
+`attempt` counts all times that a router gives a request to a replica; news of an earlier attempt at a request, or of a
+former request of that name, are of no interest any more.
 """
 
 from array import array
@@ -116,7 +117,7 @@ class Stopped(NamedTuple):
 
 class Frame(NamedTuple):
     """What travels: a message of a link. `incarnation`: of the replica, a new one with each start. `number`: from 1 on
-    in the order of posting; 0: of a message that may get lost. `acknowledged`: up to here all has come."""
+    in the order of posting; 0: of a message that may get lost, or of none. `acknowledged`: up to here all has come."""
 
     incarnation: int
     number: int
