@@ -90,4 +90,8 @@ def _chosen_backend(arguments: dict[str, Any]) -> "MakeBackend":
         from weft.llm.model_replica import LocalReplicas
 
         return LocalReplicas
-    raise ConfigurationError("not yet")
+    if _actors(arguments) == "ray":
+        raise ConfigurationError("not yet")
+    from weft.llm.process_replicas import process_replicas
+
+    return process_replicas

@@ -60,10 +60,10 @@ class Link:
         if not self.is_closed:
             self._put(0, message)
 
-    def acknowledge(self) -> None:
-        """Say what has come, unless that was said before."""
+    def acknowledge(self, message: object) -> None:
+        """Say what has come, unless that was said before, with a message that may get lost."""
         if not self.is_closed and self._acknowledged != self._next_in - 1:
-            self._put(0, None)
+            self._put(0, message)
 
     def _put(self, number: int, message: object) -> None:
         self._acknowledged = self._next_in - 1
@@ -77,8 +77,7 @@ class Link:
         if frame.number == self._next_in:
             self._take(frame.message)
         elif frame.number == 0:
-            if frame.message is not None:
-                self._deliver(frame.message)
+            self._deliver(frame.message)
         elif frame.number < self._next_in:
             DOUBLED.hit()
         elif len(self._early) < MOST_EARLY:

@@ -134,6 +134,6 @@ class Membership:
             self.lose(member, problem)
         elif member.phase is not Phase.STARTING:
             link.resend(2.0 * self._timing.heartbeat_s)
-            link.acknowledge()
+            link.acknowledge(Alive())
             if not link.oldest_unacknowledged:
                 link.post(Alive())  # what it must acknowledge, or it does not hear

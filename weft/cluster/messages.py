@@ -117,7 +117,7 @@ class Stopped(NamedTuple):
 
 class Frame(NamedTuple):
     """What travels: a message of a link. `incarnation`: of the replica, a new one with each start. `number`: from 1 on
-    in the order of posting; 0: of a message that may get lost, or of none. `acknowledged`: up to here all has come."""
+    in the order of posting; 0: of a message that may get lost. `acknowledged`: up to here all has come."""
 
     incarnation: int
     number: int
