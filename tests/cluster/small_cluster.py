@@ -89,7 +89,7 @@ class SmallCluster:
         self.backend.receive = self.cluster.receive
         self.router = self.cluster.router
 
-    def _make(self, name: str, incarnation: int, send: Callable[[Frame], object]) -> Replica:
+    async def _make(self, name: str, incarnation: int, send: Callable[[Frame], object]) -> Replica:
         replica = self.replicas[name] = Replica(incarnation, send, self._timing, self._settings)
         self.made.append(replica)
         return replica

@@ -33,5 +33,5 @@ def test_an_end_is_final_and_a_rejection_happens_at_the_door_only() -> None:
     assert [before for before, after in LEGAL_TRANSITIONS.items() if Status.REJECTED in after] == [None]
 
 
-def test_a_sequence_that_never_ran_cannot_finish() -> None:
-    assert Status.FINISHED not in LEGAL_TRANSITIONS[Status.WAITING]
+def test_no_sequence_is_finished_before_it_exists() -> None:
+    assert Status.FINISHED not in LEGAL_TRANSITIONS[None]

@@ -15,7 +15,8 @@ from weft.hardware.catalogue import find_cluster
 from weft.model_specs.catalogue.find import MODELS, find_model
 from weft.model_specs.operations import Formats
 from weft.model_specs.quantization import QUANTIZATIONS
-from weft.simulator.deployment import DeploymentOptions, plan_deployment
+from weft.simulator.deployment import plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 
 PAGE = (Path(__file__).parents[2] / "docs" / "costs.md").read_text(encoding="utf-8")
 DEVICES = ("a100", "h100", "h200", "b200", "l4", "l40s", "rtx-4090", "rtx-pro-6000", "mi300x", "cpu")

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from weft.cli.main import command_line
-from weft.simulator.routing import ROUTERS
+from weft.policies.registry import POLICIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "simulate.md").read_text(encoding="utf-8")
 
@@ -47,6 +47,6 @@ def test_the_sweeps_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 
 def test_routers_and_flags_are_those_there_are() -> None:
-    assert all(f"`{router}`" in PAGE for router in ROUTERS)
+    assert all(f"`{router}`" in PAGE for router in POLICIES["route"])
     known = CliRunner().invoke(command_line, ["simulate", "--help"]).output
     assert [flag for flag in re.findall(r"`(--[a-z-]+)`", PAGE) if flag not in known] == []

@@ -16,7 +16,7 @@ from weft.contracts.requests import SamplingParams, Slo
 from weft.measurement.overload import Answered, Ask, Question, Refused
 from weft.simulator import virtual_time
 from weft.simulator.real_world import no_real_world
-from weft.simulator.service import SimulatedReplica
+from weft.simulator.simulated_replica import SimulatedReplica
 
 PLANNED = deployment()
 """Llama-3.1-8B on an H100, by the roofline alone."""

@@ -10,7 +10,7 @@ from tests.simulator.simulated_service import MODEL, Listed, deployment
 from weft.contracts.events import Status
 from weft.measurement.request_table import MOST_REASONS, NO_REPLICA, RequestTable
 from weft.measurement.simulation import simulate_deployment
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 
 
 def test_rows_add_up_to_the_figures() -> None:

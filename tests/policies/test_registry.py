@@ -18,6 +18,7 @@ from weft.policies.registry import (
     make_order_policy,
     make_preempt_policy,
     make_retain_policy,
+    make_route_policy,
 )
 
 PRIORITY: Any = Priority
@@ -28,6 +29,7 @@ MAKERS: dict[str, Any] = {
     "preempt": make_preempt_policy,
     "retain": make_retain_policy,
     "draft": make_draft_policy,
+    "route": make_route_policy,
 }
 
 
@@ -48,7 +50,7 @@ FULL_NAMES = {
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in POLICIES for name in POLICIES[kind]])
 def test_every_name_makes_the_policy_of_that_name(kind: str, name: str) -> None:
     policy = MAKERS[kind](name)
-    full_name = FULL_NAMES.get(name, name)
+    full_name = "soonest_turn" if (kind, name) == ("route", "vtc") else FULL_NAMES.get(name, name)
     assert type(policy).__module__ == f"weft.policies.{full_name}"
     assert type(policy).__name__.lower() == full_name.replace("_", "")
     assert MAKERS[kind](name) is not policy
@@ -81,6 +83,11 @@ def test_a_policy_with_parameters_is_given_as_a_callable() -> None:
             "andes, tiny_quanta (or give module:Class)",
         ),
         ("preempt", "latest", "no preempt policy is named 'latest'; did you mean 'latest_first'?"),
+        (
+            "route",
+            "prefix-affinity",
+            "no route policy is named 'prefix-affinity'; did you mean 'prefix_affinity'?",
+        ),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest_or_all(kind: str, name: str, message: str) -> None:
@@ -122,7 +129,9 @@ class Bare:
         return ()
 
 
-@pytest.mark.parametrize(("kind", "lacking"), [("order", "rerank"), ("budget", "observes")])
+@pytest.mark.parametrize(
+    ("kind", "lacking"), [("order", "rerank"), ("budget", "observes"), ("route", "num_probes")]
+)
 def test_what_lacks_a_declaration_is_refused_by_name(kind: str, lacking: str) -> None:
     with pytest.raises(ConfigurationError, match=lacking):
         MAKERS[kind](Bare)

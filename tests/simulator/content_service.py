@@ -20,7 +20,7 @@ from weft.simulator.fake_device import FakeDevice
 from weft.simulator.fake_executor import FakeExecutor
 from weft.simulator.fake_model import FakeModelSpec
 from weft.simulator.fake_reference import reference_output
-from weft.simulator.service import SimulatedReplica
+from weft.simulator.simulated_replica import SimulatedReplica
 from weft.simulator.simulated_rows import SimulatedRows
 
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from weft.contracts.options import ServingOptions
 from weft.contracts.prompts import LengthPrompt
-from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
-from weft.simulator.service import RequestOutcome, Watch, simulate_service
+from weft.simulator.deployment import Deployment, plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import Watch, simulate_service
 from weft.workloads.sessions import Session, Turn, Workload
 
 MODEL = "meta-llama/Llama-3.1-8B"

@@ -20,7 +20,8 @@ from weft.observation.event_log import EventLog
 from weft.simulator import service
 from weft.simulator.coasting_driver import Answered
 from weft.simulator.replica_figures import ReplicaReport
-from weft.simulator.service import RequestOutcome, simulate_service
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import simulate_service
 from weft.workloads.sessions import Session, Turn, Workload
 
 

@@ -15,10 +15,12 @@ from weft.contracts.options import ServingOptions
 from weft.contracts.prompts import HashPrompt, LengthPrompt, Prompt, Sharing, TokenPrompt
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
-from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
+from weft.simulator.deployment import Deployment, plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 from weft.simulator.fake_device import FakeDevice
 from weft.simulator.replica_figures import ReplicaReport
-from weft.simulator.service import RequestOutcome, simulate_service
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import simulate_service
 from weft.workloads.sessions import Session, Turn, Workload
 
 LONGEST_TOKENS = 160

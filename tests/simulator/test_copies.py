@@ -3,7 +3,8 @@
 import pytest
 
 from weft.contracts.errors import ConfigurationError
-from weft.simulator.deployment import DeploymentOptions, plan_deployment
+from weft.simulator.deployment import plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 
 MODEL = "Qwen/Qwen3-30B-A3B"
 

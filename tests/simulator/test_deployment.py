@@ -7,7 +7,8 @@ import pytest
 from tests.simulator.simulated_service import MODEL, deployment
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import ServingOptions
-from weft.simulator.deployment import DeploymentOptions, plan_deployment
+from weft.simulator.deployment import plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 
 LARGE = "meta-llama/Llama-3.1-70B"
 
@@ -91,7 +92,7 @@ def test_what_cannot_be_is_named(model: str, options: dict[str, Any], message: s
     ("options", "message"),
     [
         ({"replicas": 0}, "replicas is 0"),
-        ({"router": "fastest"}, "router 'fastest' is unknown"),
+        ({"router": "fastest"}, "no route policy is named 'fastest'; known are round_robin"),
         ({"serving": ServingOptions(max_num_seqs=70_000, max_num_batched_tokens=70_000)}, "at most 65536"),
     ],
 )

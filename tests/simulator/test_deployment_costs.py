@@ -14,7 +14,8 @@ from weft.costs.roofline import MEASURED_ERROR
 from weft.costs.servers import SERVERS, ServerConstants
 from weft.hardware.cluster import Cluster
 from weft.simulator import deployment_costs
-from weft.simulator.deployment import DeploymentOptions, plan_deployment
+from weft.simulator.deployment import plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 
 ALONE = Listed([(0.0, 500, 50)])
 

@@ -15,7 +15,8 @@ from tests.simulator.simulated_service import Listed, deployment, outcomes
 from weft.contracts.events import Event, RequestArrived, RequestEnded, Status, StepRecord
 from weft.contracts.prompts import LengthPrompt
 from weft.observation.event_log import EventLog
-from weft.simulator.service import TOO_LONG, simulate_service
+from weft.simulator.request_outcome import TOO_LONG
+from weft.simulator.service import simulate_service
 from weft.workloads.arrivals import poisson
 from weft.workloads.errors import TraceError, WorkloadError
 from weft.workloads.generators import fixed_lengths, requests

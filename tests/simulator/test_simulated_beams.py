@@ -21,9 +21,11 @@ from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.engine.client import generate
 from weft.engine.driver import EngineDriver
-from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
+from weft.simulator.deployment import Deployment, plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 from weft.simulator.replica_figures import ReplicaReport
-from weft.simulator.service import RequestOutcome, simulate_service
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import simulate_service
 from weft.simulator.simulated_beams import END_TOKEN, INDECISION, NextTokens
 from weft.simulator.simulated_rows import SimulatedRows
 from weft.simulator.virtual_time import run

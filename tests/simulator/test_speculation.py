@@ -17,7 +17,8 @@ from weft.contracts.prompts import LengthPrompt
 from weft.contracts.requests import Request
 from weft.contracts.steps import Admission, Draft, Step, StepEntry, Verification
 from weft.observation.event_log import EventLog
-from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
+from weft.simulator.deployment import Deployment, plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 from weft.simulator.service import simulate_service
 from weft.simulator.simulated_drafts import DraftPasses, Luck
 from weft.workloads.conversation_prompt import ConversationPrompt

@@ -15,14 +15,15 @@ from weft.measurement.policy_bench import bench_policies
     type=click.IntRange(min=1),
     default=(8, 256, 4096),
     show_default=True,
-    help="That run, and as many that wait; may be repeated.",
+    help="That run, and as many that wait; or replicas to route to. May be repeated.",
 )
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(sizes: tuple[int, ...], as_json: bool) -> None:
     """Time one decision of every policy that ships, in microseconds: the median of 15.
 
     A rank is asked once for each sequence that comes to wait; of orders whose ranks change, again for all that wait.
-    Who gives way is asked before a step in which somebody finds no place.
+    Who gives way is asked before a step in which somebody finds no place. Which replica takes a request is asked once
+    for each; what the policy learns of it is counted in.
     """
     columns = [bench_policies(size) for size in sizes]
     if as_json:

@@ -30,7 +30,7 @@ from weft.measurement.comparison.trial import (
 )
 from weft.measurement.simulation import deployment_options
 from weft.policies.choices import KINDS
-from weft.simulator.deployment import DeploymentOptions
+from weft.simulator.deployment_options import DeploymentOptions
 
 
 @click.command()

@@ -27,7 +27,12 @@ def size(text: str) -> int:
     if match is None or factor is None or (factor == 1 and "." in match[1]):
         units = ", ".join(unit for unit in UNITS if unit)
         raise click.BadParameter(f"{text!r} is not a size; give whole bytes, or a number with {units}: 4GiB")
-    return int(float(match[1]) * factor) if "." in match[1] else int(match[1]) * factor
+    try:
+        return int(float(match[1]) * factor) if "." in match[1] else int(match[1]) * factor
+    except (OverflowError, ValueError):  # of hundreds of digits
+        raise click.BadParameter(
+            f"{text[:20]!r}… is too large a size; give one that this machine could have"
+        ) from None
 
 
 def _factor(unit: str) -> int | None:
@@ -90,11 +95,7 @@ def model_options(**defaults: str) -> Decorator:
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(command)
         def with_given(**arguments: Any) -> Any:
-            given = {flag.field: arguments.pop(flag.field) for flag in FLAGS}
-            known = {field: value for field, value in given.items() if value is not None}
-            if arguments.pop("no_prefix_caching"):
-                known["enable_prefix_caching"] = False
-            return command(given=known, **arguments)
+            return command(given=given_options(arguments), **arguments)
 
         decorated: Callable[..., Any] = NO_PREFIX_CACHING(with_given)
         for flag in reversed(FLAGS):
@@ -102,6 +103,15 @@ def model_options(**defaults: str) -> Decorator:
         return decorated
 
     return decorate
+
+
+def given_options(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Takes the fields of `ServingOptions` that were named out of a command's arguments."""
+    given = {flag.field: arguments.pop(flag.field) for flag in FLAGS}
+    known = {field: value for field, value in given.items() if value is not None}
+    if arguments.pop("no_prefix_caching"):
+        known["enable_prefix_caching"] = False
+    return known
 
 
 NO_PREFIX_CACHING: Decorator = click.option(

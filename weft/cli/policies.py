@@ -18,7 +18,8 @@ from weft.policies.registry import POLICIES
 def command(name: str | None, kind: str | None, as_json: bool) -> None:
     """List the policies that ship with their knobs, or all about the one called NAME.
 
-    A policy is chosen by --order, --budget, --preempt or --retain NAME, where knobs may follow: priority:ageing_s=10.
+    A policy is chosen by --order, --budget, --preempt, --retain or, for kind route, --router NAME, where knobs may
+    follow: priority:ageing_s=10.
     """
     found = [each for each in describe_policies(kind) if name in (None, each.name)]
     if name is not None and not found:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weft.cli.answering_options import answering_options
+from weft.cli.cluster_options import check_cluster, cluster_options, cluster_settings
+from weft.cli.config_option import config_option
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import model_options
 from weft.cli.policy_options import chosen_policies
@@ -20,7 +22,7 @@ from weft.llm.model_path import resolve_model
 from weft.model_specs.builtin import DEFAULT, NAMES
 
 if TYPE_CHECKING:
-    from weft.llm.async_llm import AsyncLLM
+    from weft.llm.language_model import LanguageModel
     from weft.server.state import ServerState
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -29,6 +31,7 @@ log = logging.getLogger("weft.server")
 
 @click.command()
 @click.argument("model", required=False)
+@config_option("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -37,6 +40,7 @@ log = logging.getLogger("weft.server")
     show_default=True,
     help="To listen on; 0: any that is free.",
 )
+@cluster_options
 @caller_options
 @answering_options
 @click.option(
@@ -132,19 +136,17 @@ def _serve(
 
     log.debug("import of the HTTP part: %.2f s", time.perf_counter() - begun_s)
     host, is_open = arguments["host"], arguments["allow_unauthenticated"]
-    api_keys = checked_keys(
-        host, arguments["api_keys"], arguments["api_key_file"], allow_unauthenticated=is_open
-    )
-    chosen = _llm_options(given, arguments)
+    api_keys, chosen = prepared(given, arguments)
+    cluster = cluster_settings(arguments)
     settings = ServerSettings(names, api_keys, arguments["stalled_after_s"], allow_unauthenticated=is_open)
     state = ServerState(settings)
     listener = listen(host, arguments["port"])
     port = listener.getsockname()[1]
 
-    def load() -> "AsyncLLM":
-        return _load(directory, chosen)
+    def load() -> "LanguageModel":
+        return _load(directory, chosen, cluster)
 
-    def announce(llm: "AsyncLLM") -> None:
+    def announce(llm: "LanguageModel") -> None:
         _announce(llm, directory, state, _url(host, port), time.perf_counter() - begun_s)
 
     patience = Patience(shutdown_s=arguments["shutdown_s"], send_s=arguments["send_s"])
@@ -156,16 +158,29 @@ def _url(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def _llm_options(given: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
-    """What `AsyncLLM` takes beside the model. Complaints about it come before the port is taken."""
+def prepared(given: dict[str, Any], arguments: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The keys of callers, and what `AsyncLLM` takes beside the model.
+
+    Raises `ConfigurationError` for what cannot be, before the port is taken; `weft config check` asks here, too.
+    """
+    api_keys = checked_keys(
+        arguments["host"],
+        arguments["api_keys"],
+        arguments["api_key_file"],
+        allow_unauthenticated=arguments["allow_unauthenticated"],
+    )
+    check_cluster(arguments)
     serving_options(given)
     names = ("tokenizer", "chat_template", "tool_format", "max_queue_delay_s")
     named = {name: arguments[name] for name in names} | {"policies": chosen_policies(arguments)}
-    return given | named | {"objective": objective(arguments["slo_ttft_ms"], arguments["slo_tpot_ms"])}
+    within = objective(arguments["slo_ttft_ms"], arguments["slo_tpot_ms"])
+    return api_keys, given | named | {"objective": within}
 
 
-def _load(directory: Path, options: dict[str, Any]) -> "AsyncLLM":
+def _load(directory: Path, options: dict[str, Any], cluster: dict[str, Any] | None) -> "LanguageModel":
+    """`cluster`: what `ClusterLLM` takes beside the options, where there are several replicas."""
     from weft.llm.async_llm import AsyncLLM
+    from weft.llm.cluster_llm import ClusterLLM
 
     begun_s = time.perf_counter()
     import weft.executor.loading  # noqa: F401  # to tell its time apart: it brings torch
@@ -174,14 +189,17 @@ def _load(directory: Path, options: dict[str, Any]) -> "AsyncLLM":
     log.debug("import of torch and the engine: %.2f s", imported_s - begun_s)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default", UserWarning)
-        llm = AsyncLLM(directory, **options)
+        llm = (
+            AsyncLLM(directory, **options) if cluster is None else ClusterLLM(directory, **cluster, **options)
+        )
     for warning in caught:
         log.warning("%s", warning.message)
     log.debug("weights, cache and tokenizer: %.2f s", time.perf_counter() - imported_s)
     return llm
 
 
-def _announce(llm: "AsyncLLM", directory: Path, state: "ServerState", url: str, took_s: float) -> None:
+def _announce(llm: "LanguageModel", directory: Path, state: "ServerState", url: str, took_s: float) -> None:
+    from weft.llm.cluster_llm import ClusterLLM
     from weft.server.announcement import describe_serving, lines_to_try
 
     settings = state.settings
@@ -189,6 +207,8 @@ def _announce(llm: "AsyncLLM", directory: Path, state: "ServerState", url: str, 
     answered = "anybody" if settings.allow_unauthenticated else "only this machine"
     keys = "required" if settings.api_keys else f"none; {answered} is answered"
     click.echo("\n".join(describe_serving(llm, str(directory))))
+    if isinstance(llm, ClusterLLM):
+        click.echo(f"replicas   {llm.num_replicas}; router {llm.router}")
     click.echo(f"server     model name {names}; API key {keys}")
     click.echo(f"\nready after {took_s:.1f} s: {url}\n\nTry:\n")
     for line in lines_to_try(llm, url, settings.model_names[0], needs_key=bool(settings.api_keys)):

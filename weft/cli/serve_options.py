@@ -19,6 +19,7 @@ FLAGS: tuple[Decorator, ...] = (
         "api_keys",
         multiple=True,
         envvar="WEFT_API_KEY",
+        hide_input=True,
         metavar="KEY",
         help="One that clients must send; 'TENANT KEY': and that speaks for this tenant only. May be repeated. Also "
         "from WEFT_API_KEY, separated by spaces, for any tenant.",

@@ -1,18 +1,20 @@
 """`weft simulate`: a service on hardware that need not be there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from tqdm import tqdm
 
+from weft.cli.config_option import config_option
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import COUNT, FLAGS, NO_PREFIX_CACHING, Decorator
-from weft.cli.policy_options import policy_options
+from weft.cli.policy_options import router_option
 from weft.cli.simulate_files import Files, file_options, trace_file
 from weft.cli.simulate_sweep import job_count, points_bar, read_sweeps
+from weft.cli.simulated_names import HardwareName, simulated_policy_options
 from weft.contracts.version import __version__
 from weft.costs.servers import SERVERS
 from weft.measurement.simulation import (
@@ -25,11 +27,12 @@ from weft.measurement.simulation_html import simulation_page
 from weft.measurement.simulation_text import describe_deployment, describe_result
 from weft.measurement.sweep import sweep
 from weft.measurement.sweep_html import sweep_page
-from weft.measurement.sweep_plan import Values
+from weft.measurement.sweep_plan import OF_THE_LOAD, Values
 from weft.measurement.sweep_text import describe_sweep
 from weft.model_specs.quantization import QUANTIZATIONS, STATE_FORMATS
-from weft.simulator.deployment import DeploymentOptions, plan_deployment
-from weft.simulator.routing import ROUTERS
+from weft.simulator.deployment import Deployment, plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
+from weft.workloads.sessions import Workload
 
 NOT_SIMULATED = ("backend", "device", "quantization", "kv_cache_dtype", "num_threads")
 """Of the options of a server: where and how it really computes. Simulated devices have other formats."""
@@ -43,10 +46,14 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     default = DeploymentOptions()
     decorators: list[Decorator] = [
         click.option(
-            "--hardware", default=default.hardware, show_default=True, help="h100, 8xh100, 2x8xh100."
+            "--hardware",
+            type=HardwareName(),
+            default=default.hardware,
+            show_default=True,
+            help="h100, 8xh100, 2x8xh100.",
         ),
         click.option("--replicas", type=COUNT, default=1, show_default=True, help="Copies of the model."),
-        click.option("--router", type=NearChoice(list(ROUTERS)), default=default.router, show_default=True),
+        router_option,
         click.option("--tp", type=COUNT, default=1, show_default=True, help="Devices that share each layer."),
         click.option("--pp", type=COUNT, default=1, show_default=True, help="Stages of layers."),
         click.option("--ep", type=COUNT, default=1, show_default=True, help="Ways that experts are spread."),
@@ -68,7 +75,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--speculative-model", help="Draft model on the same devices: a name, or a path."),
         click.option("--num-speculative-tokens", type=COUNT, help="That it guesses for each step."),
         click.option("--acceptance-rate", type=float, help="Chance that a guess is right, from 0 to 1."),
-        policy_options,
+        simulated_policy_options,
         *(flag.option(DERIVED.get(flag.field, "")) for flag in FLAGS if flag.field not in NOT_SIMULATED),
         NO_PREFIX_CACHING,
     ]
@@ -96,6 +103,7 @@ def _cost_options(default: DeploymentOptions) -> list[Decorator]:
 
 
 @click.command()
+@config_option("simulate")
 @click.option("--model", required=True, help="A name of the catalogue, or the path of a config.json.")
 @click.option(
     "--workload", default="azure-conv", show_default=True, help="A name, a trace, or DIRECTORY:MODEL."
@@ -128,56 +136,70 @@ def _cost_options(default: DeploymentOptions) -> list[Decorator]:
 @file_options
 @service_options
 @click.pass_context
-def command(context: click.Context, /, sweeps: tuple[str, ...], jobs: int | None, **given: Any) -> None:
+def command(context: click.Context, /, **given: Any) -> None:
     """Predict how a service fares: the engine of `weft serve` in virtual time, on hardware that need not be there.
 
     Nothing is computed: each step takes as long as the cost model says. The same arguments give the same result.
     """
+    asked = asked_for(context, given)
+    if asked.over:
+        _sweep(asked.chosen, asked.over, asked.jobs, asked.files)
+    else:
+        _simulate(asked.files, asked.chosen)
+
+
+class Asked(NamedTuple):
+    """What a command line says: where figures go, what is swept `over`, in how many processes, and all else that is
+    `chosen`, for `simulate`."""
+
+    files: Files
+    over: dict[str, Values]
+    jobs: int
+    chosen: dict[str, Any]
+
+
+def asked_for(context: click.Context, given: dict[str, Any]) -> Asked:
+    """Of the arguments of the command. Raises `click.UsageError` and `ConfigurationError` for what cannot be."""
     files = Files.taken(given)
-    over = read_sweeps(sweeps, context)
+    over, jobs = read_sweeps(given.pop("sweeps"), context), given.pop("jobs")
+    if over and files.trace is not None:
+        raise click.UsageError("--trace is of one run; leave it or --sweep out")
+    if not over and jobs is not None:
+        raise click.UsageError("-j is for the runs of a sweep; add --sweep, or leave it out")
     if given.pop("no_prefix_caching"):
         given["enable_prefix_caching"] = False
     chosen = {name: value for name, value in given.items() if value is not None and name not in over}
-    if over:
-        _sweep(chosen, over, jobs or 1, files)
-    elif jobs is not None:
-        raise click.UsageError("-j is for the runs of a sweep; add --sweep, or leave it out")
-    else:
-        _simulate(files, **chosen)
+    return Asked(files, over, jobs or 1, chosen)
 
 
-def _simulate(
-    files: Files,
-    model: str,
-    workload: str,
-    seed: int,
-    n: int,
-    beam_width: int,
-    rate: float | None = None,
-    requests: int | None = None,
-    duration_s: float | None = None,
-    **choices: Any,
-) -> None:
-    played = bounded_workload(workload, rate, seed, requests, duration_s, n)
-    deployment = plan_deployment(model, deployment_options(DeploymentOptions(), choices))
+def asked_workload(chosen: Mapping[str, Any]) -> Workload:
+    """What is played. Raises `ConfigurationError` for what cannot be."""
+    bounds = chosen.get("requests"), chosen.get("duration_s")
+    return bounded_workload(chosen["workload"], chosen.get("rate"), chosen["seed"], *bounds, chosen["n"])
+
+
+def asked_deployment(chosen: Mapping[str, Any]) -> Deployment:
+    """What it is played to. Raises `ConfigurationError` for what cannot be."""
+    choices = {name: value for name, value in chosen.items() if name not in OF_THE_LOAD}
+    return plan_deployment(chosen["model"], deployment_options(DeploymentOptions(), choices))
+
+
+def _simulate(files: Files, chosen: dict[str, Any]) -> None:
+    played, deployment, model = asked_workload(chosen), asked_deployment(chosen), chosen["model"]
     described = describe_deployment(model, deployment)
     click.echo("\n".join(described))
-    with progress_bar(requests, duration_s) as progress, trace_file(files.trace) as watch:
-        result = simulate_deployment(model, deployment, played, progress, watch, seed, beam_width)
+    progressing = progress_bar(chosen.get("requests"), chosen.get("duration_s"))
+    with progressing as progress, trace_file(files.trace) as watch:
+        result = simulate_deployment(
+            model, deployment, played, progress, watch, chosen["seed"], chosen["beam_width"]
+        )
     click.echo("\n".join(describe_result(result)))
-    load = {"workload": workload, "rate": rate, "requests": requests, "duration_s": duration_s}
-    given = {name: value for name, value in (load | choices).items() if value is not None} | {
-        "seed": seed,
-        "n": n,
-        "beam_width": beam_width,
-    }
+    given = {name: value for name, value in chosen.items() if name != "model"}
     configuration = given | dict(line.split(maxsplit=1) for line in described) | {"weft": __version__}
     files.write(result.as_json(), lambda: simulation_page(result, configuration), [({}, result.requests)])
 
 
 def _sweep(chosen: dict[str, Any], over: dict[str, Values], jobs: int, files: Files) -> None:
-    if files.trace is not None:
-        raise click.UsageError("--trace is of one run; leave it or --sweep out")
     with points_bar() as progress:
         found = sweep(over=over, jobs=jobs, progress=progress, **chosen)
     click.echo("\n".join(describe_sweep(found)))

@@ -40,10 +40,18 @@ def read_sweeps(texts: Sequence[str], context: click.Context) -> dict[str, Value
         field = str(options[name].name)
         if field in found:
             raise click.UsageError(f"--sweep names {name} twice; give all its values at once")
-        if context.get_parameter_source(field) is ParameterSource.COMMANDLINE:
+        if _is_given(context, field):
             raise click.UsageError(f"--{name} is given and swept over; leave one of the two out")
         found[field] = _values(text, values, options[name])
     return found
+
+
+def _is_given(context: click.Context, field: str) -> bool:
+    """A sweep on the command line goes before a value in a file, as any flag does."""
+    source = context.get_parameter_source(field)
+    if source is ParameterSource.DEFAULT_MAP:
+        return context.get_parameter_source("sweeps") is source
+    return source is ParameterSource.COMMANDLINE
 
 
 def _is_number(option: click.Parameter) -> bool:

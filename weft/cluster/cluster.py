@@ -1,7 +1,8 @@
 """Replicas on nodes, the router in front of them, and controllers that keep them running."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from weft.cluster.controllers import (
@@ -29,11 +30,14 @@ START_FAILED = sometimes("cluster: a replica could not be started")
 DRAINED = sometimes("cluster: a replica drained and went down")
 
 ROUTER = "router"
+MOST_LOSSES = 1 << 10
+"""That are remembered."""
 
 
 class Cluster:
-    """`names`: of the replicas, which `provisioning` starts on `nodes`, with which `router` talks over `fabric`.
-    `controllers`: asked in their order; `KeepUp` is the first. `losses`: when which replica was lost, and why.
+    """`names`: of the replicas, which `provisioning` starts on `nodes`, and with which `router` talks over `fabric`.
+    `on_lost` is told which replica was lost, and why; `observe`, of what the policy is told. `losses`: when, for the
+    last ones. `controllers`: asked in their order; `KeepUp` is the first.
     """
 
     def __init__(
@@ -45,19 +49,22 @@ class Cluster:
         provisioning: Provisioning,
         timing: Timing,
         *,
+        on_lost: Callable[[str, str], object] = lambda name, reason: None,
+        observe: Callable[[RouteEvent], object] = lambda event: None,
         tells: bool = True,
         seed: int = 0,
     ) -> None:
         if not names:
             raise ConfigurationError("a cluster needs a replica at least; give 1 or more")
         self._nodes, self._fabric, self._provisioning, self._timing = nodes, fabric, provisioning, timing
+        self._on_lost, self._observe_too = on_lost, observe
         self._loop = asyncio.get_running_loop()
         self._states = {name: (Phase.DOWN, self._loop.time()) for name in names}
         self._num_losses = dict.fromkeys(names, 0)
         self._places: dict[str, str] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
         self._is_up = asyncio.Event()
-        self.losses: list[tuple[float, str, str]] = []
+        self.losses: deque[tuple[float, str, str]] = deque(maxlen=MOST_LOSSES)
         self.controllers: list[Controller] = [KeepUp(timing)]
         self.router = Router(
             names, policy, self._send, timing, self._lost, observe=self._observe, tells=tells, seed=seed
@@ -128,8 +135,10 @@ class Cluster:
                 self._spawn(self._stop(member))
 
     async def _stop(self, member: Member) -> None:
+        incarnation = member.incarnation
         await self._provisioning.stop(member.name)
-        member.phase = Phase.DOWN
+        if member.phase is Phase.STOPPING and member.incarnation == incarnation:
+            member.phase = Phase.DOWN  # unless it was lost meanwhile, and another took its place
 
     def _start(self, name: str) -> None:
         if self._num_losses[name]:
@@ -161,10 +170,12 @@ class Cluster:
 
     def _lost(self, name: str, reason: str) -> None:
         self._num_losses[name] += 1
+        self._on_lost(name, reason)
         self.losses.append((self._loop.time(), name, reason))
         self._provisioning.kill(name)
 
     def _observe(self, event: RouteEvent) -> None:
+        self._observe_too(event)
         if isinstance(event, ReplicaJoined | ReplicaLeft):
             self.view()
             phases = [member.phase for member in self.router.membership.members.values()]

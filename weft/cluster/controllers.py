@@ -81,7 +81,7 @@ class RollingRestart:
     def __init__(self, names: Iterable[str], drain_s: float) -> None:
         self._left = list(names)
         self._drain_s = drain_s
-        self._begun: str | None = None
+        self._begun_s: float | None = None
 
     @property
     def is_over(self) -> bool:
@@ -90,16 +90,21 @@ class RollingRestart:
 
     def decide(self, view: Sequence[ReplicaState], now_s: float) -> Iterable[Action]:
         states = {state.name: state for state in view}
-        while self._left and self._begun == self._left[0] and states[self._begun].phase is Phase.UP:
+        while self._left and self._is_back(states[self._left[0]]):
             self._left.pop(0)
-            self._begun = None
+            self._begun_s = None
         if not self._left:
             return ()
         state = states[self._left[0]]
         if state.phase is Phase.DRAINING:
             is_late = now_s - state.since_s >= self._drain_s
-            self._begun = state.name
+            self._begun_s = state.since_s
             return (Kill(state.name, f"it has drained for {self._drain_s:g} s"),) if is_late else ()
-        if self._begun is None and all(each.phase is Phase.UP for each in view):
+        if self._begun_s is None and all(each.phase is Phase.UP for each in view):
+            self._begun_s = now_s
             return (Drain(state.name),)
         return ()
+
+    def _is_back(self, state: ReplicaState) -> bool:
+        """What lies between may have been too short to be seen."""
+        return self._begun_s is not None and state.phase is Phase.UP and state.since_s > self._begun_s

@@ -1,7 +1,7 @@
 """Replicas on the event loop of their router: `Messages` and `Provisioning` in one."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from weft.cluster.messages import Frame
@@ -16,7 +16,7 @@ class LocalActor(Protocol):
     def close(self) -> None: ...
 
 
-MakeActor = Callable[[str, int, Callable[[Frame], object]], LocalActor]
+MakeActor = Callable[[str, int, Callable[[Frame], object]], Awaitable[LocalActor]]
 """Makes an actor of a name and an incarnation, with what sends its frames to the router."""
 
 
@@ -27,7 +27,9 @@ class InProcess:
         self._make = make
         self._loop = asyncio.get_running_loop()
         self._actors: dict[str, LocalActor] = {}
+        self._starting: dict[str, int] = {}
         self.receive: ActorReceiver = lambda name, frame: None
+        self.went_away: Callable[[str, int, str], object] = lambda name, incarnation, reason: None
 
     def send(self, source: str, target: str, message: object, num_bytes: int = 0) -> None:
         """From the router to an actor; to one that is gone, nothing."""
@@ -44,7 +46,12 @@ class InProcess:
         def send(frame: Frame) -> None:
             self._loop.call_soon(self.receive, actor, frame)
 
-        self._actors[actor] = self._make(actor, incarnation, send)
+        self._starting[actor] = incarnation
+        made = await self._make(actor, incarnation, send)
+        if self._starting.pop(actor, None) == incarnation:
+            self._actors[actor] = made
+        else:
+            made.close()  # it was killed before it was there
 
     def notice(self, actor: str, deadline_s: float) -> None:
         """See `Provisioning`."""
@@ -56,5 +63,6 @@ class InProcess:
 
     def kill(self, actor: str) -> None:
         """See `Provisioning`."""
+        self._starting.pop(actor, None)
         if actor in self._actors:
             self._actors.pop(actor).close()

@@ -28,12 +28,13 @@ class Phase(Enum):
 
 
 class Member:
-    """`incarnation`: counts its starts. `requests`: by id, those that it has, in the order in which it got them."""
+    """`incarnation`: counts its starts, `num_losses` those that ended badly. `requests`: by id, those that it has, in
+    the order in which it got them."""
 
     def __init__(self, name: str, lengths: OutputLengths) -> None:
         self.name, self._lengths = name, lengths
         self.phase = Phase.DOWN
-        self.incarnation = 0
+        self.incarnation = self.num_losses = 0
         self.link: Link | None = None
         self._begin_afresh()
 

@@ -103,6 +103,7 @@ class Membership:
     def lose(self, member: Member, reason: str) -> None:
         """A replica is to be regarded as gone."""
         if member.phase is not Phase.DOWN:
+            member.num_losses += 1
             self._watcher.lost(member, reason, member.end())
 
     def _tick(self) -> None:

@@ -64,9 +64,13 @@ class Router:
 
     def close(self) -> None:
         """Give up all."""
-        for opened in list(self._open.values()):
-            self._fail(opened, "the router was closed")
+        self.fail_all("the router was closed")
         self.membership.close()
+
+    def fail_all(self, reason: str) -> None:
+        """End all requests."""
+        for request_id in list(self._open):
+            self.fail(request_id, reason)
 
     def ask(self, request: Request, sink: Sink, *, whole: bool = False) -> None:
         """Have a request answered; `sink` is told its news, each output as a `whole` at its end or as it comes.
@@ -96,6 +100,13 @@ class Router:
         if (opened := self._open.pop(request_id, None)) is not None:
             self._stranded.pop(request_id, None)
             self._assignment.take_back(opened)
+
+    def fail(self, request_id: str, reason: str) -> None:
+        """End a request that cannot go on, if it is live, naming the reason to its client."""
+        if (opened := self._open.pop(request_id, None)) is not None:
+            self._stranded.pop(request_id, None)
+            self._assignment.take_back(opened)
+            opened.end(Status.FAILED, reason, self._loop.time())
 
     def stop_output(self, request_id: str, sample_index: int, num_tokens: int) -> bool:
         """End one output with its `num_tokens`-th token, which has been told; False where it has ended."""

@@ -31,6 +31,24 @@ class EngineStopped(WeftError):
     """An engine had defects that it could not get over, and serves no more. The message names the last."""
 
 
+class ConnectionLost(WeftError):
+    """What one actor was moving to another will not arrive: one of them, or the way between them, is gone."""
+
+    def __init__(self, source: str, target: str, reason: str) -> None:
+        super().__init__(f"the connection from {source!r} to {target!r} is lost: {reason}")
+        self.source = source
+        self.target = target
+
+
+class StartFailed(WeftError):
+    """An actor could not be started on a node, or that was lost before the actor was ready."""
+
+    def __init__(self, actor: str, node: str, reason: str) -> None:
+        super().__init__(f"actor {actor!r} did not start on node {node!r}: {reason}")
+        self.actor = actor
+        self.node = node
+
+
 class PolicyError(WeftError):
     """A policy raised, or decided something impossible. Names the policy and, where one is hit, the request."""
 

@@ -31,7 +31,7 @@ _F, _C, _J, _X = ENDS
 
 LEGAL_TRANSITIONS: dict[Status | None, tuple[Status, ...]] = {
     None: (_W, _J),
-    _W: (_R, _C, _X),
+    _W: (_R, _F, _C, _X),
     _R: (_P, _F, _C, _X),
     _B: (_R, _P, _F, _C, _X),
     _P: (_R, _B, _F, _C, _X),
@@ -41,8 +41,8 @@ LEGAL_TRANSITIONS: dict[Status | None, tuple[Status, ...]] = {
     _X: (),
 }
 """The life of a sequence. None is before it exists: it begins waiting, or is rejected. A preempted one may
-finish by a step that was already under way, one in any status by its client's word once it has output, and a
-waiting one never finishes without having run."""
+finish by a step that was already under way, and one in any status by its client's word once it has output; a waiting
+one has that only where it came with output from elsewhere, and else never finishes without having run."""
 
 
 class RequestArrived(NamedTuple):

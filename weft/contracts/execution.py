@@ -85,12 +85,13 @@ class Fabric(Messages, Protocol):
     """Moves state between actors, too."""
 
     def transfer(self, source: str, target: str, num_bytes: int) -> Awaitable[None]:
-        """Move state of a size in bytes."""
+        """Move state of a size in bytes; raises `ConnectionLost` where that breaks."""
 
     def collective(
         self, kind: Literal["all_reduce", "all_gather", "all_to_all"], group: Sequence[str], num_bytes: int
     ) -> Awaitable[None]:
-        """Take part in a collective operation over `num_bytes` per member."""
+        """Take part in a collective operation over `num_bytes` per member; it begins when all of the group have come.
+        Raises `ConnectionLost` where one of them is gone."""
 
 
 class Provisioning(Protocol):

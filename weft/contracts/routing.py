@@ -5,7 +5,7 @@ which is as old as it says. It never sees a replica's engine, nor how long an ou
 """
 
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from weft.contracts.events import Status
 from weft.contracts.requests import Request
@@ -94,8 +94,9 @@ class RoutePolicy(Protocol):
     """Chooses among replicas. Deterministic: state changes only in `observe`, which hears of every `RouteEvent`, and
     `decide` changes nothing. One that needs randomness takes a `seed`, and draws by what it has observed."""
 
-    num_probes: ClassVar[float] = 0.0
-    """Replicas to be probed for each request that is routed, on the average."""
+    num_probes: float = 0.0
+    """Replicas to be probed for each request that is routed, on the average. The router picks them by chance, no two
+    alike, and asks after it has sent the request."""
 
     def observe(self, event: RouteEvent) -> None:
         """Learn what happened."""

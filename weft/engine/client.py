@@ -3,13 +3,26 @@
 from array import array
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request
 from weft.contracts.steps import TokenLogprobs
-from weft.engine.driver import EngineDriver
+from weft.engine.driver import News
 from weft.engine.replica import Output
+
+
+class Asked(Protocol):
+    """What makes output: an engine's driver, or a router with several behind it."""
+
+    def submit(self, request: Request, *, stream: bool = False) -> News:
+        """See `EngineDriver`."""
+
+    def cancel(self, request_id: str) -> None:
+        """See `EngineDriver`."""
+
+    def stop_output(self, request_id: str, sample_index: int, num_tokens: int) -> bool:
+        """See `EngineDriver`."""
 
 
 class Completion(NamedTuple):
@@ -26,7 +39,7 @@ class Completion(NamedTuple):
 
 
 async def stream(
-    driver: EngineDriver, request: Request, *, whole: bool = False
+    driver: Asked, request: Request, *, whole: bool = False
 ) -> AsyncGenerator[Output | RequestEnded, None]:
     """Outputs as they come, or each as a `whole` at its end; last, how the request ended. Leaving early cancels
     the request.
@@ -47,7 +60,7 @@ async def stream(
             driver.cancel(request.request_id)
 
 
-async def generate(driver: EngineDriver, request: Request) -> Completion:
+async def generate(driver: Asked, request: Request) -> Completion:
     """The whole output of a request. Cancelling the caller cancels the request.
 
     Raises what `Engine.submit` raises.

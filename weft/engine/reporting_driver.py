@@ -32,7 +32,19 @@ class ReportingDriver(EngineDriver):
 
     def begin(self, request: Request, emitted: Resumption = None) -> None:
         """As `submit`, of a request that may have been with another engine; raises what `Engine.submit` raises."""
-        self._begin(request, stream=True, emitted=emitted)
+        try:
+            self._begin(request, stream=True, emitted=emitted)
+        except Exception:
+            self._forget(request.request_id)
+            raise
+
+    def cancel(self, request_id: str) -> None:
+        super().cancel(request_id)
+        self._forget(request_id)
+
+    def _forget(self, request_id: str) -> None:
+        """Tell no more of it: the next news under its id would be taken for those of another request."""
+        self._unreported = [each for each in self._unreported if each.request_id != request_id]
 
     def _tell(self, end: RequestEnded | None = None) -> None:
         self._unreported += self.engine.take_outputs()

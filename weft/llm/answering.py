@@ -5,8 +5,7 @@ from contextlib import aclosing
 
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request
-from weft.engine.client import stream
-from weft.engine.driver import EngineDriver
+from weft.engine.client import Asked, stream
 from weft.llm.constraining import ConstraintCompiler
 from weft.llm.output_reader import OutputReader, output_reader
 from weft.llm.prompting import Prompting
@@ -14,7 +13,7 @@ from weft.llm.results import CompletionChunk, failure
 
 
 async def answer(
-    driver: EngineDriver,
+    driver: Asked,
     prompting: Prompting,
     constraints: ConstraintCompiler,
     request: Request,

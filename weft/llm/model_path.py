@@ -43,6 +43,19 @@ def resolve_model(text: str | None, *, may_download: bool = True) -> Path:
         raise ConfigurationError(f"{error}; {near}" if near else str(error)) from error
 
 
+def model_at_hand(text: str | None) -> Path | None:
+    """The directory of a model that is on this machine; None for ORG/NAME of which that is not known.
+
+    Raises `ConfigurationError` for what names no model at all.
+    """
+    try:
+        return resolve_model(text, may_download=False)
+    except ConfigurationError:
+        if text is None or _HUB_NAME.fullmatch(text) is None or os.path.exists(text):
+            raise
+        return None
+
+
 def _problem(text: str) -> str:
     if os.path.isfile(text):
         advice = _FILE_ADVICE.get(Path(text).suffix.lower())

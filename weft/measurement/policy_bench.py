@@ -1,9 +1,6 @@
-"""What one decision of each policy costs, with so many sequences running and as many waiting."""
+"""What one decision of each policy costs, with so many sequences running and as many waiting, or so many replicas."""
 
 from collections.abc import Callable
-from statistics import median
-from time import perf_counter
-from typing import NamedTuple
 
 from weft.contracts.events import RequestArrived
 from weft.contracts.execution import ExecutorTraits
@@ -14,6 +11,8 @@ from weft.contracts.state import PagedGroup, StateLayout
 from weft.contracts.steps import StepResult
 from weft.engine.config import EngineConfig
 from weft.engine.engine import Engine
+from weft.measurement.decision_cost import DecisionCost, microseconds
+from weft.measurement.route_bench import route_costs
 from weft.policies.choices import KINDS
 from weft.policies.registry import (
     POLICIES,
@@ -27,22 +26,17 @@ from weft.policies.registry import (
 PROMPT_TOKENS, OUTPUT_TOKENS = 32, 64
 BLOCKS_PER_SEQUENCE = 16
 """Idle ones, of which the retain policy gives up as many at once as a sequence of this length takes."""
-REPEATS = 15
 NUM_TENANTS = 8
-
-
-class DecisionCost(NamedTuple):
-    """Microseconds, the median over repetitions. `decision`: what is asked."""
-
-    kind: str
-    name: str
-    decision: str
-    microseconds: float
 
 
 def bench_policies(num_sequences: int) -> list[DecisionCost]:
     """Every policy that ships, by kind and name."""
-    return [cost for kind in KINDS for name in POLICIES[kind] for cost in _COSTS[kind](name, num_sequences)]
+    return [
+        cost
+        for kind in (*KINDS, "route")
+        for name in POLICIES[kind]
+        for cost in _COSTS[kind](name, num_sequences)
+    ]
 
 
 def _loaded(num_sequences: int, order: PolicyChoice = "fcfs") -> Engine:
@@ -82,23 +76,23 @@ def _order(name: str, num_sequences: int) -> list[DecisionCost]:
     order = make_order_policy(name)
     view = _loaded(num_sequences, lambda: order).view
     waiting, running = list(view.waiting), list(view.running)
-    ranking = _microseconds(lambda: [order.decide(view, each, 1.2) for each in waiting])
+    ranking = microseconds(lambda: [order.decide(view, each, 1.2) for each in waiting])
     costs = [DecisionCost("order", name, "a rank", ranking / len(waiting))]
     if order.displaces:
-        displacing = _microseconds(lambda: order.displace(view, waiting[0], running, 1.2))
+        displacing = microseconds(lambda: order.displace(view, waiting[0], running, 1.2))
         costs.append(DecisionCost("order", name, "who gives way to the first", displacing))
     return costs
 
 
 def _budget(name: str, num_sequences: int) -> list[DecisionCost]:
     view, budget = _loaded(num_sequences).view, make_budget_policy(name)
-    return [DecisionCost("budget", name, "a step's shares", _microseconds(lambda: budget.decide(view, 1.2)))]
+    return [DecisionCost("budget", name, "a step's shares", microseconds(lambda: budget.decide(view, 1.2)))]
 
 
 def _preempt(name: str, num_sequences: int) -> list[DecisionCost]:
     view, preempt = _loaded(num_sequences).view, make_preempt_policy(name)
     running = list(view.running)
-    cost = _microseconds(lambda: preempt.decide(view, running, 1.2))
+    cost = microseconds(lambda: preempt.decide(view, running, 1.2))
     return [DecisionCost("preempt", name, "who gives way", cost)]
 
 
@@ -111,7 +105,7 @@ def _retain(name: str, num_sequences: int) -> list[DecisionCost]:
             "retain",
             name,
             f"{BLOCKS_PER_SEQUENCE} blocks",
-            _microseconds(lambda: retain.decide(BLOCKS_PER_SEQUENCE)),
+            microseconds(lambda: retain.decide(BLOCKS_PER_SEQUENCE)),
         )
     ]
 
@@ -132,13 +126,5 @@ _COSTS: dict[str, Callable[[str, int], list[DecisionCost]]] = {
     "budget": _budget,
     "preempt": _preempt,
     "retain": _retain,
+    "route": route_costs,
 }
-
-
-def _microseconds(decide: Callable[[], object]) -> float:
-    times_s = []
-    for _ in range(REPEATS):
-        begun_s = perf_counter()
-        decide()
-        times_s.append(perf_counter() - begun_s)
-    return median(times_s) * 1e6

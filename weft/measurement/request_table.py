@@ -9,7 +9,7 @@ from typing import Any
 from weft.contracts.events import ENDS, PrefixLookup, RequestArrived, Status, Transition
 from weft.observation.event_log import EventLog
 from weft.observation.instruments import OTHER
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 
 NO_REPLICA = -1
 MOST_REASONS = 64

@@ -13,9 +13,11 @@ from weft.measurement.request_table import RequestRecorder, RequestTable
 from weft.measurement.serving_figures import RequestTimes, ServingFigures, ServingReport
 from weft.measurement.timeline import Timeline, TimelineFold
 from weft.observation.event_log import EventLog
-from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
+from weft.simulator.deployment import Deployment, plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 from weft.simulator.replica_figures import ReplicaReport
-from weft.simulator.service import RequestOutcome, Watch, simulate_service
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import Watch, simulate_service
 from weft.workloads.limits import Limited
 from weft.workloads.registry import find_workload
 from weft.workloads.samples import SeveralSamples

@@ -10,7 +10,8 @@ from weft.contracts.errors import ConfigurationError
 from weft.measurement.knee import DIGITS, LEAST_RUN_S, run_length_s
 from weft.measurement.simulation import deployment_options
 from weft.measurement.sweep_workers import Point, naming
-from weft.simulator.deployment import DeploymentOptions, plan_deployment
+from weft.simulator.deployment import plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 from weft.workloads.checks import check_rate
 from weft.workloads.sessions import Workload
 

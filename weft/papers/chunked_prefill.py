@@ -22,7 +22,8 @@ from weft.papers.trials import (
     ttft_s,
 )
 from weft.simulator.deployment import Deployment
-from weft.simulator.service import RequestOutcome, simulate_service
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import simulate_service
 from weft.workloads.arrivals import poisson
 from weft.workloads.distributions import LogNormal
 from weft.workloads.generators import fixed_lengths, requests

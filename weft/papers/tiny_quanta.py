@@ -10,7 +10,7 @@ from weft.measurement.statistics import quantile
 from weft.papers.card import Card, Claim, Effect, Observation, Origin, Pair, Regime
 from weft.papers.trials import LONELY_PER_S, best_choice, highest_rate, mean_duration_s, play, served
 from weft.simulator.deployment import Deployment
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 from weft.workloads.arrivals import poisson
 from weft.workloads.distributions import Counts, Fixed
 from weft.workloads.generators import requests

@@ -12,9 +12,11 @@ from weft.engine.config import Reservation
 from weft.measurement.comparison.run_figures import RunFigures, run_figures
 from weft.measurement.comparison.stays import Stays
 from weft.measurement.statistics import quantile
-from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
+from weft.simulator.deployment import Deployment, plan_deployment
 from weft.simulator.deployment_costs import PLAIN_ROOFLINE
-from weft.simulator.service import RequestOutcome, Watch, simulate_service
+from weft.simulator.deployment_options import DeploymentOptions
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import Watch, simulate_service
 from weft.workloads.limits import Limited
 from weft.workloads.sessions import Workload
 from weft.workloads.variations import OtherArrivals

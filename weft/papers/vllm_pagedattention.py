@@ -24,7 +24,7 @@ from weft.papers.trials import (
     served,
 )
 from weft.simulator.deployment import Deployment
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 from weft.workloads.limits import Limited
 from weft.workloads.registry import find_workload
 from weft.workloads.sessions import Workload

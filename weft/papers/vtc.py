@@ -11,7 +11,8 @@ from weft.papers.card import Card, Claim, Effect, Observation, Origin, Pair, Reg
 from weft.papers.trials import capacity_per_s, crowd, served
 from weft.policies.virtual_token_counter import INPUT_WEIGHT, OUTPUT_WEIGHT
 from weft.simulator.deployment import Deployment
-from weft.simulator.service import RequestOutcome, simulate_service
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import simulate_service
 from weft.workloads.arrivals import poisson
 from weft.workloads.sessions import Client, Session, Turn
 

@@ -1,5 +1,6 @@
 """One policy of each kind, as users choose them."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from weft.policies.registry import (
@@ -10,7 +11,13 @@ from weft.policies.registry import (
     make_retain_policy,
 )
 
-KINDS = ("order", "budget", "preempt", "retain")
+MAKERS: Mapping[str, Callable[[PolicyChoice], object]] = {
+    "order": make_order_policy,
+    "budget": make_budget_policy,
+    "preempt": make_preempt_policy,
+    "retain": make_retain_policy,
+}
+KINDS = tuple(MAKERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +32,10 @@ class PolicyChoices:
 
     def check(self) -> None:
         """Raises `ConfigurationError` for what is no policy of its kind."""
-        make_order_policy(self.order)
-        make_budget_policy(self.budget)
-        make_retain_policy(self.retain)
-        if self.preempt is not None:
-            make_preempt_policy(self.preempt)
+        for kind, make in MAKERS.items():
+            if (choice := getattr(self, kind)) is not None:
+                make(choice)
 
 
 DEFAULT_POLICIES = PolicyChoices()
+DEFAULT_ROUTER = "least_outstanding"

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.policies import BudgetPolicy, DraftPolicy, OrderPolicy, PreemptPolicy, RetainPolicy
+from weft.contracts.routing import RoutePolicy
 from weft.policies.knobs import read_settings, split_choice
 
 POLICIES: dict[str, dict[str, str]] = {
@@ -48,6 +49,16 @@ POLICIES: dict[str, dict[str, str]] = {
         "tenant_quota": "weft.policies.tenant_quota:TenantQuota",
     },
     "draft": {},
+    "route": {
+        "round_robin": "weft.policies.round_robin:RoundRobin",
+        "least_outstanding": "weft.policies.least_outstanding:LeastOutstanding",
+        "least_outstanding_tokens": "weft.policies.least_outstanding_tokens:LeastOutstandingTokens",
+        "power_of_two": "weft.policies.power_of_two:PowerOfTwo",
+        "prequal": "weft.policies.prequal:Prequal",
+        "prefix_affinity": "weft.policies.prefix_affinity:PrefixAffinity",
+        "session_affinity": "weft.policies.session_affinity:SessionAffinity",
+        "vtc": "weft.policies.soonest_turn:SoonestTurn",
+    },
 }
 """Every policy that ships, by kind and name."""
 
@@ -60,8 +71,12 @@ DECLARATIONS: dict[str, tuple[str, ...]] = {
     "preempt": ("observes",),
     "retain": ("observes",),
     "draft": ("observes",),
+    "route": ("num_probes",),
 }
 """What a policy of each kind declares beside its methods."""
+
+CONTRACTS = dict.fromkeys(POLICIES, "weft.contracts.policies") | {"route": "weft.contracts.routing"}
+"""Where the class of a kind is."""
 
 PolicyChoice = str | Callable[[], Any]
 """A name or `module:Class`, either with settings behind it, or a callable that makes the policy."""
@@ -72,13 +87,13 @@ def _make(kind: str, choice: PolicyChoice) -> object:
     for method in ("observe", "decide"):
         if not callable(getattr(policy, method, None)):
             raise ConfigurationError(
-                f"{kind} policy {choice!r} has no method {method!r}; see weft.contracts.policies"
+                f"{kind} policy {choice!r} has no method {method!r}; see {CONTRACTS[kind]}"
             )
     for declaration in DECLARATIONS[kind]:
         if not hasattr(policy, declaration):
             raise ConfigurationError(
                 f"{kind} policy {choice!r} declares no {declaration!r}; derive it from the kind's class in "
-                "weft.contracts.policies, which has a default"
+                f"{CONTRACTS[kind]}, which has a default"
             )
     return policy
 
@@ -132,3 +147,8 @@ def make_retain_policy(choice: PolicyChoice) -> RetainPolicy:
 def make_draft_policy(choice: PolicyChoice) -> DraftPolicy:
     """A policy that guesses tokens; raises `ConfigurationError` where there is none such."""
     return cast(DraftPolicy, _make("draft", choice))
+
+
+def make_route_policy(choice: PolicyChoice) -> RoutePolicy:
+    """A policy that says which replica takes a request; raises `ConfigurationError` where there is none such."""
+    return cast(RoutePolicy, _make("route", choice))

@@ -1,1 +1,1 @@
-"""The HTTP server: protocols of clients in front of one `AsyncLLM`."""
+"""The HTTP server: protocols of clients in front of one `LanguageModel`."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from weft.contracts.state import PagedGroup
 from weft.engine.config import EngineConfig
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 
 if TYPE_CHECKING:
     from weft.executor.serving_plan import ServingPlan
@@ -27,13 +27,12 @@ def describe_plan(plan: "ServingPlan", model: str) -> list[str]:
     ]
 
 
-def describe_serving(llm: AsyncLLM, model: str) -> list[str]:
+def describe_serving(llm: LanguageModel, model: str) -> list[str]:
     """What was loaded, with nothing left at "auto"."""
     serving = llm.serving
-    fingerprint = serving.executor.numeric_fingerprint
     return [
         f"model      {model}, {serving.spec.num_parameters:,} parameters",
-        f"compute    {fingerprint}",
+        f"compute    {llm.fingerprint}",
         *describe_config(serving.config, serving.max_model_len),
     ]
 
@@ -60,7 +59,7 @@ def _mebibytes(num_blocks: int, group: PagedGroup, block_tokens: int) -> float:
     return prod((num_blocks, group.bytes_per_token, block_tokens)) / (1 << 20)
 
 
-def lines_to_try(llm: AsyncLLM, url: str, name: str, *, needs_key: bool) -> list[str]:
+def lines_to_try(llm: LanguageModel, url: str, name: str, *, needs_key: bool) -> list[str]:
     """A curl line and a Python line that this model can answer."""
     prompting = llm.prompting
     body: dict[str, object]

@@ -7,18 +7,21 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from weft.contracts.errors import ConfigurationError
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.app import make_app
 from weft.server.health.watchdog import Watchdog
 from weft.server.http.http_protocol import protocol_with
 from weft.server.http.patience import Patience
 from weft.server.signals import stop_on_signals
 from weft.server.state import ServerState
+
+Model = TypeVar("Model", bound=LanguageModel)
 
 log = logging.getLogger("weft.server")
 
@@ -68,8 +71,8 @@ class _Server(uvicorn.Server):
 async def serve(
     listener: socket.socket,
     state: ServerState,
-    load: Callable[[], AsyncLLM],
-    on_ready: Callable[[AsyncLLM], None] = lambda llm: None,
+    load: Callable[[], Model],
+    on_ready: Callable[[Model], None] = lambda llm: None,
     patience: Patience | None = None,
 ) -> None:
     """Serve on this socket until drained. `load` runs in a thread meanwhile; `on_ready` is told of its end.
@@ -84,9 +87,10 @@ async def serve(
         stop_on_signals(state, waits.shutdown_s + 2 * LINGER_S)
     serving = asyncio.ensure_future(server.serve(sockets=[listener]))
     watchdog.start()
-    llm: AsyncLLM | None = None
+    llm: Model | None = None
     try:
         llm = await _in_thread(load)
+        await llm.start()
         state.model_is_ready(llm)
         on_ready(llm)
         draining = asyncio.ensure_future(_drain(state, llm, waits.shutdown_s))
@@ -100,7 +104,7 @@ async def serve(
             await llm.close()
 
 
-async def _drain(state: ServerState, llm: AsyncLLM, most_s: float) -> None:
+async def _drain(state: ServerState, llm: LanguageModel, most_s: float) -> None:
     """From when that is asked for until nothing is in progress any more, or time is up and clients are told so."""
     await state.draining.wait()
     log.info("draining: %d in progress; a second signal stops at once", state.num_in_progress)
@@ -137,10 +141,10 @@ def _http_server(app: ASGIApp, patience: Patience) -> _Server:
     )
 
 
-async def _in_thread(load: Callable[[], AsyncLLM]) -> AsyncLLM:
+async def _in_thread(load: Callable[[], Model]) -> Model:
     """As `asyncio.to_thread`, but the end of the process does not wait for the thread."""
     loop = asyncio.get_running_loop()
-    loaded: asyncio.Future[AsyncLLM] = loop.create_future()
+    loaded: asyncio.Future[Model] = loop.create_future()
 
     def run() -> None:
         try:

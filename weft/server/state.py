@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from enum import Enum
 
 from weft.llm.async_llm import AsyncLLM
+from weft.llm.cluster_llm import ClusterLLM
+from weft.llm.language_model import LanguageModel
 from weft.observation.metrics import EngineMetrics
 from weft.server.callers.intake import Intake
 from weft.server.errors import ApiError, unavailable
-from weft.server.health.progress import STALLED_AFTER_S, Progress
+from weft.server.health.cluster_health import ClusterHealth
+from weft.server.health.progress import STALLED_AFTER_S, Health, Progress
 from weft.server.http.bodies import MOST_BODY_BYTES
 
 
@@ -37,10 +40,17 @@ class Phase(Enum):
 class Loaded:
     """A model that is ready, and what watches it."""
 
-    def __init__(self, llm: AsyncLLM, stalled_after_s: float) -> None:
+    def __init__(self, llm: LanguageModel, stalled_after_s: float) -> None:
         self.llm = llm
         self.metrics = EngineMetrics(llm.log)
-        self.progress = Progress(llm, stalled_after_s)
+        self.progress = _health(llm, stalled_after_s)
+
+
+def _health(llm: LanguageModel, stalled_after_s: float) -> Health:
+    if isinstance(llm, ClusterLLM):
+        return ClusterHealth(llm)
+    assert isinstance(llm, AsyncLLM)
+    return Progress(llm, stalled_after_s)
 
 
 class ServerState:
@@ -57,7 +67,7 @@ class ServerState:
         self.intake = Intake()
         self._loaded: Loaded | None = None
 
-    def model_is_ready(self, llm: AsyncLLM) -> None:
+    def model_is_ready(self, llm: LanguageModel) -> None:
         """From now on requests are answered."""
         self._loaded = Loaded(llm, self.settings.stalled_after_s)
         if self.phase is Phase.LOADING:

@@ -14,6 +14,7 @@ from weft.contracts.events import RequestEnded
 from weft.contracts.requests import Request
 from weft.contracts.routing import LoadReport
 from weft.contracts.steps import Step, StepResult
+from weft.engine.arrivals import Resumption
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver, News
 from weft.observation.event_log import EventLog
@@ -44,12 +45,12 @@ class CoastingDriver(EngineDriver):
         self._answered: dict[str, Answered] = {}
         log.subscribe(self._on_end, RequestEnded)
 
-    def answer(self, request: Request, answered: Answered) -> None:
+    def answer(self, request: Request, answered: Answered, emitted: Resumption = None) -> None:
         """As `submit`, where nobody wants the output: `answered` is told, when all that led to it has been done."""
         if self.defect:
             raise self.defect
         self._land()
-        self._ask(partial(self.engine.submit, request, self._agenda.now_s, tells=False))
+        self._ask(partial(self.engine.submit, request, self._agenda.now_s, tells=False, emitted=emitted))
         self._answered[request.request_id] = answered
         self._agenda.call_soon(self._pump)
 
@@ -61,6 +62,16 @@ class CoastingDriver(EngineDriver):
         super()._stop(defect)
         while self._answered:
             self._agenda.call_soon(self._answered.popitem()[1], (self.defect or defect,))
+
+    def halt(self) -> None:
+        """Its devices are lost: nothing that is under way returns."""
+        self._land()
+        self._simulated.pause()
+
+    def slow_down(self, factor: float) -> None:
+        """Steps that begin from now on take so many times as long as the cost model says."""
+        self._land()
+        self._simulated.slowdown = factor
 
     def submit(self, request: Request, *, stream: bool = False) -> News:
         self._land()

@@ -1,10 +1,10 @@
 """A model on simulated hardware: what is served, by how many replicas, with how much room and at what cost."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import number_format
-from weft.contracts.options import AUTO, ServingOptions
+from weft.contracts.options import AUTO
 from weft.costs.local_profile import LocalProfile
 from weft.costs.memory import Memory, divide_memory
 from weft.costs.roofline import Roofline
@@ -17,10 +17,10 @@ from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.operations import Formats
 from weft.model_specs.plan import Plan
 from weft.model_specs.quantization import find_quantization, find_state_format
-from weft.policies.registry import PolicyChoice
 from weft.simulator.deployment_cluster import chosen_cluster
 from weft.simulator.deployment_costs import chosen_roofline
 from weft.simulator.deployment_engine import engine_config
+from weft.simulator.deployment_options import DeploymentOptions
 from weft.simulator.deployment_sizes import device_blocks, longest_tokens, swapped_block_bytes
 from weft.simulator.local_deployment import (
     check_local,
@@ -29,79 +29,10 @@ from weft.simulator.local_deployment import (
     local_memory,
     local_profile,
 )
-from weft.simulator.routing import make_router
-from weft.simulator.simulated_executor import MOST_ROWS
 from weft.simulator.speculation import (
     Speculation,
-    SpeculationOptions,
     plan_speculation,
-    speculation_options,
 )
-
-MOST_REPLICAS = 100_000
-"""Bounds a wrong number; as many as the catalogue's largest cluster has nodes."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeploymentOptions:
-    """What users choose of a simulated service.
-
-    `hardware`: of one replica (`h100`: as many as its plan needs), or with counts (`8xh100`) of all replicas
-    together; `local`: this machine, as it was calibrated; `local:FILE`: a machine by its profile. `replicas`: copies,
-    each an engine of its own behind the `router`. `tp`, `pp`, `ep`, `cp`: how each is cut; see `Plan`. `dp`: so many
-    replicas each make up a group with one set of experts, which `ep` spreads over it. `quantization`: of the linear
-    layers, by name (fp8, w4a16, ...); None: they are in `serving.dtype` like all else. `kv_cache_dtype`: of keys and
-    values (fp8, ...); auto: that too. `server`: whose constants are added; see `SERVERS`. `profiles`: a directory of
-    measured kernels; auto: what ships for the device, if anything does; none: the plain roofline. Both mean nothing
-    where `hardware` was calibrated. `order`, `budget`, `preempt`, `retain`: policies, by name or as `module:Class`;
-    preempt None: `latest_first`, swapping where there is memory for it. `speculative_model`: on the same devices, by
-    name or path, guesses `num_speculative_tokens` for each step, each right with chance `acceptance_rate` where those
-    before it are; see `SpeculationOptions`. `serving`: sizes, as of a server; of these, `backend`, `device` and
-    `num_threads` mean nothing here.
-    """
-
-    hardware: str = "h100"
-    replicas: int = 1
-    router: str = "round_robin"
-    tp: int = 1
-    pp: int = 1
-    ep: int = 1
-    cp: int = 1
-    dp: int = 1
-    quantization: str | None = None
-    kv_cache_dtype: str = AUTO
-    server: str = "vllm"
-    profiles: str = AUTO
-    order: PolicyChoice = "fcfs"
-    budget: PolicyChoice = "decode_first"
-    preempt: PolicyChoice | None = None
-    retain: PolicyChoice = "lru"
-    speculative_model: str | None = None
-    num_speculative_tokens: int | None = None
-    acceptance_rate: float | None = None
-    serving: ServingOptions = field(default_factory=ServingOptions)
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.replicas <= MOST_REPLICAS:
-            raise ConfigurationError(f"replicas is {self.replicas}; give 1 to {MOST_REPLICAS}")
-        if self.dp < 1 or self.replicas % self.dp:
-            raise ConfigurationError(
-                f"dp is {self.dp}; it must divide the number of replicas ({self.replicas})"
-            )
-        if self.serving.max_num_seqs > MOST_ROWS:
-            raise ConfigurationError(f"max_num_seqs is {self.serving.max_num_seqs}; give at most {MOST_ROWS}")
-        make_router(self.router)
-        _ = self.speculation
-
-    @property
-    def speculation(self) -> SpeculationOptions | None:
-        """What is chosen of a draft model; None where there is none."""
-        return speculation_options(self.speculative_model, self.num_speculative_tokens, self.acceptance_rate)
-
-    @property
-    def most_tokens_per_decode(self) -> int:
-        """Of one sequence in a step, all of which need logits: its own and the guesses."""
-        return 1 if self.speculation is None else 1 + self.speculation.num_tokens
 
 
 @dataclass(frozen=True, slots=True)

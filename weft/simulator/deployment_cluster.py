@@ -6,6 +6,13 @@ from weft.contracts.errors import ConfigurationError
 from weft.hardware.catalogue import MOST_DEVICES_PER_NODE, find_cluster
 from weft.hardware.cluster import Cluster
 from weft.model_specs.plan import Plan
+from weft.simulator.local_deployment import is_local
+
+
+def check_hardware(hardware: str) -> None:
+    """Raises `ConfigurationError` for a name that is none of the catalogue, and is not this machine."""
+    if not is_local(hardware):
+        find_cluster(hardware)
 
 
 def chosen_cluster(hardware: str, plan: Plan, replicas: int) -> Cluster:

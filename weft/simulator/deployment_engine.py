@@ -9,7 +9,7 @@ from weft.model_specs.operations import Formats
 from weft.simulator.simulated_drafts import SimulatedDrafter
 
 if TYPE_CHECKING:
-    from weft.simulator.deployment import DeploymentOptions
+    from weft.simulator.deployment_options import DeploymentOptions
 
 
 def engine_config(

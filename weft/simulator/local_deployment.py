@@ -22,12 +22,17 @@ CACHE_SHARE = 0.5
 """Of free memory, as `weft serve` takes on a CPU."""
 
 
+def is_local(hardware: str) -> bool:
+    """Whether `hardware` is this machine, or another that was calibrated."""
+    return hardware.partition(":")[0].strip().lower() == LOCAL
+
+
 def local_profile(hardware: str, spec: ModelSpec, model: str) -> LocalProfile | None:
     """Of `local`, or of `local:FILE`; None for other hardware. Raises `ConfigurationError` where there is no profile
     of the model."""
-    name, _, file = hardware.strip().partition(":")
-    if name.strip().lower() != LOCAL:
+    if not is_local(hardware):
         return None
+    file = hardware.strip().partition(":")[2]
     return find_profile(spec, model, Path(file).expanduser() if file else None)
 
 

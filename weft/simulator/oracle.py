@@ -1,6 +1,6 @@
 """Orders that know how long outputs will be, as only a simulation can: bounds for those that guess."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from inspect import signature
@@ -32,9 +32,22 @@ def with_oracle(config: EngineConfig, lengths: Mapping[str, Sequence[int]]) -> E
 
     Raises `ConfigurationError` for an oracle of an order that expects no lengths.
     """
-    if not isinstance(config.order, str) or ORACLE_SUFFIX not in config.order:
+    if not isinstance(config.order, str) or not is_oracle(config.order):
         return config
-    name, settings = split_choice(config.order)
+    return replace(config, order=partial(oracle_factory(config.order), lengths=TrueLengths(lengths)))
+
+
+def is_oracle(order: str) -> bool:
+    """Whether an order is chosen with true lengths."""
+    return ORACLE_SUFFIX in order
+
+
+def oracle_factory(order: str) -> Callable[..., object]:
+    """What makes such an order, given its `lengths`.
+
+    Raises `ConfigurationError` for an order that there is not, or that expects no lengths, and for wrong settings.
+    """
+    name, settings = split_choice(order)
     base = name.removesuffix(ORACLE_SUFFIX)
     factory = load_policy("order", base)
     if "lengths" not in signature(factory).parameters:
@@ -46,5 +59,4 @@ def with_oracle(config: EngineConfig, lengths: Mapping[str, Sequence[int]]) -> E
         raise ConfigurationError(
             f"order {base!r} expects no lengths; oracles there are for {', '.join(able)}"
         )
-    values = read_settings(base, factory, settings)
-    return replace(config, order=partial(factory, lengths=TrueLengths(lengths), **values))
+    return partial(factory, **read_settings(base, factory, settings))

@@ -99,6 +99,10 @@ class ReplicaFigures:
         mean = block_seconds / now_s if now_s else 0.0
         return mean / self._num_blocks, self._most_blocks / self._num_blocks
 
+    def note_empty(self, now_s: float) -> None:
+        """Its devices were lost, with all blocks."""
+        self._use(now_s, 0)
+
     def _on_transition(self, event: Transition) -> None:
         self._intervals.on_transition(event)
         if event.after is Status.PREEMPTED and event.before is Status.RUNNING:

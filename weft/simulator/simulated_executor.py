@@ -75,7 +75,9 @@ class SimulatedExecutor:
     With a draft model a step begins with that one's passes. `seed` says which of its guesses are right, and what a beam
     search chooses from.
 
-    `num_steps`, `busy_s`: of the steps that have ended. Raises `ConfigurationError` for a depth below 1.
+    `num_steps`, `busy_s`: of the steps that have ended. `slowdown`: steps that begin from now on take so many times as
+    long; where a `CoastingDriver` plans steps ahead, tell that instead. Raises `ConfigurationError` for a depth below
+    1.
     """
 
     numeric_fingerprint = "simulated-1"
@@ -86,6 +88,7 @@ class SimulatedExecutor:
         if depth < 1:
             raise ConfigurationError(f"depth is {depth}; it must be at least 1")
         self.depth = depth
+        self.slowdown = 1.0
         self.busy_s = 0.0
         self.num_steps = 0
         self._model, self._seconds = model, model.costs.seconds
@@ -121,6 +124,7 @@ class SimulatedExecutor:
         seconds = self._seconds(tokens, outputs, decodes, visible, chunks)
         if self._draft_passes is not None:
             seconds += self._draft_passes.seconds(work, verified)
+        seconds *= self.slowdown
         now_s = self._agenda.now_s
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
         result = StepResult(work.number, self._rows.tokens, finished, verified, candidates)
@@ -147,7 +151,8 @@ class SimulatedExecutor:
         ends_s = [flight.timer.when_s for flight in self._flights]
         seconds = [flight.seconds for flight in self._flights]
         free_s = [flight.free_s for flight in self._flights]
-        seconds += self._model.costs.decode_seconds(*self._rows.plain_steps(), num_steps)
+        planned_s = self._model.costs.decode_seconds(*self._rows.plain_steps(), num_steps)
+        seconds += planned_s if self.slowdown == 1.0 else [each * self.slowdown for each in planned_s]
         end_s = free_s[-1]
         for planned, step_s in enumerate(seconds[len(self._flights) :]):
             begun_s = ends_s[planned]

@@ -21,7 +21,7 @@ from weft.measurement.comparison.trial import (
 from weft.measurement.comparison.verdicts import verdicts
 from weft.measurement.simulation import deployment_options
 from weft.measurement.sweep_workers import SweepError
-from weft.simulator.deployment import DeploymentOptions
+from weft.simulator.deployment_options import DeploymentOptions
 
 SMALL = deployment_options(DeploymentOptions(), {"hardware": "l4", "max_num_seqs": 4})
 QUESTION = Question("facebook/opt-125m", "azure-conv", 60.0, 60, SMALL, Slo(0.05, 0.01))

@@ -12,7 +12,7 @@ from weft.measurement.comparison.contestants import read_contestants
 from weft.measurement.comparison.live import LiveTrials
 from weft.measurement.comparison.trial import Question
 from weft.measurement.simulation import deployment_options
-from weft.simulator.deployment import DeploymentOptions
+from weft.simulator.deployment_options import DeploymentOptions
 
 SMALL = {"max_num_seqs": 2, "num_threads": 1, "kv_cache_memory_bytes": 1 << 22}
 

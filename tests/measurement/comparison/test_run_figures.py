@@ -8,7 +8,7 @@ from weft.measurement.comparison.run_figures import MeasurementError, RunFigures
 from weft.measurement.comparison.stays import Stays
 from weft.observation.event_log import EventLog
 from weft.policies.experience import Expectation
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 
 FINISHED, REJECTED = Status.FINISHED, Status.REJECTED
 

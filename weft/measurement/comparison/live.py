@@ -19,7 +19,7 @@ from weft.measurement.comparison.trial import PLAIN, Question, Variation, varied
 from weft.measurement.serving_bench import check_lengths
 from weft.observation.event_log import EventLog
 from weft.policies.choices import PolicyChoices
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 from weft.workloads.driving import drive
 from weft.workloads.sessions import Session, Turn
 from weft.workloads.token_ids import token_ids

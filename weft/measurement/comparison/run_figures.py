@@ -10,7 +10,7 @@ from weft.contracts.requests import Slo
 from weft.measurement.comparison.stays import Stays
 from weft.measurement.statistics import quantile
 from weft.policies.experience import Expectation
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 
 
 class MeasurementError(WeftError):

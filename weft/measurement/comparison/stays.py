@@ -5,7 +5,7 @@ from typing import NamedTuple
 from weft.contracts.events import ENDS, RequestArrived, Status, Transition
 from weft.observation.event_log import EventLog
 from weft.policies.experience import Expectation, Reading
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 
 
 class Stay(NamedTuple):

@@ -8,8 +8,10 @@ from weft.contracts.requests import Slo
 from weft.measurement.comparison.run_figures import RunFigures, run_figures
 from weft.measurement.comparison.stays import Stays
 from weft.measurement.simulation import bounded_workload, deployment_options
-from weft.simulator.deployment import DeploymentOptions, plan_deployment
-from weft.simulator.service import RequestOutcome, simulate_service
+from weft.simulator.deployment import plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
+from weft.simulator.request_outcome import RequestOutcome
+from weft.simulator.service import simulate_service
 from weft.workloads.sessions import Workload
 from weft.workloads.variations import OtherArrivals, OtherLengths
 

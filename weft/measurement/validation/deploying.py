@@ -6,7 +6,8 @@ from typing import Any
 from weft.contracts.options import ServingOptions
 from weft.costs.servers import TAKING_TURNS
 from weft.measurement.validation.recorded_run import RecordedRun
-from weft.simulator.deployment import Deployment, DeploymentOptions, plan_deployment
+from weft.simulator.deployment import Deployment, plan_deployment
+from weft.simulator.deployment_options import DeploymentOptions
 
 
 def plan_run(run: RecordedRun, **choices: Any) -> Deployment:

@@ -3,7 +3,7 @@
 from starlette.types import Scope
 
 from weft.contracts.callers import Caller
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 
 SMOOTHING = 0.05
 """Weight of the newest request in the running mean: twenty make up most of it."""
@@ -16,7 +16,7 @@ class Intake:
     def __init__(self) -> None:
         self._tokens, self._bytes = 0.0, 0.0
 
-    def check(self, llm: AsyncLLM, caller: Caller, num_bytes: int) -> None:
+    def check(self, llm: LanguageModel, caller: Caller, num_bytes: int) -> None:
         """Raises `RequestRejected` where a body of so many bytes, and as many tokens as such ones have had so far,
         would be refused."""
         tokens = round(num_bytes * self._tokens / self._bytes) if self._bytes else 1

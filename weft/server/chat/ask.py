@@ -1,6 +1,6 @@
 """From the body of a chat to what is asked of a conversation."""
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.chat.fields import JsonObjectFormat, JsonSchemaFormat, NamedChoice, Tool
 from weft.server.chat.schema import ChatBody
 from weft.server.conversation.ask import (
@@ -16,7 +16,7 @@ from weft.server.errors import ApiError
 from weft.text.chat_tools import FunctionTool
 
 
-def conversation_ask(body: ChatBody, llm: AsyncLLM) -> ConversationAsk:
+def conversation_ask(body: ChatBody, llm: LanguageModel) -> ConversationAsk:
     """Raises `ApiError` 400 for what contradicts itself, or what this model has no switch for."""
     tools = tuple(map(_tool, body.tools or ()))
     return ConversationAsk(
@@ -60,7 +60,7 @@ def _format(body: ChatBody) -> ResponseFormat | None:
     return said or own
 
 
-def _effort(body: ChatBody, llm: AsyncLLM) -> dict[str, bool]:
+def _effort(body: ChatBody, llm: LanguageModel) -> dict[str, bool]:
     """No effort is what a model without thoughts makes; one that thinks needs a switch."""
     if body.reasoning_effort is None:
         return {}

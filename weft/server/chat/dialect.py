@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from weft.contracts.steps import TokenLogprobs
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk, CompletionOutput, FinishReason
 from weft.server.chat.answer import delta, message
 from weft.server.chat.ask import conversation_ask
@@ -28,7 +28,7 @@ class ChatDialect(ChoicesDialect[ChatBody]):
     object_name = "chat.completion"
     chunk_name = "chat.completion.chunk"
 
-    def __init__(self, llm: AsyncLLM, body: ChatBody) -> None:
+    def __init__(self, llm: LanguageModel, body: ChatBody) -> None:
         super().__init__(llm, body)
         self._conversation = Conversation(llm, conversation_ask(body, llm))
         self._readers = defaultdict[int, AnswerReader](self._conversation.reader)

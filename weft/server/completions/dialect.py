@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from weft.contracts.steps import TokenLogprobs
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk, CompletionOutput, PromptLogprobs
 from weft.server.completions.best_of import best_outputs
 from weft.server.completions.echo import Echo, together
@@ -31,7 +31,7 @@ class CompletionDialect(ChoicesDialect[CompletionBody]):
     object_name = "text_completion"
     chunk_name = "text_completion"
 
-    def __init__(self, llm: AsyncLLM, body: CompletionBody) -> None:
+    def __init__(self, llm: LanguageModel, body: CompletionBody) -> None:
         super().__init__(llm, body)
         self._told = defaultdict[int, CompletionLogprobs](lambda: CompletionLogprobs(self.names))
         self._n = body.n or 1

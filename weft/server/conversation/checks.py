@@ -2,13 +2,13 @@
 
 from collections import Counter
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.conversation.ask import ConversationAsk, NamedTool
 from weft.server.errors import ApiError
 from weft.text.chat_abilities import ChatAbilities
 
 
-def require_abilities(llm: AsyncLLM) -> ChatAbilities:
+def require_abilities(llm: LanguageModel) -> ChatAbilities:
     """What the model's template can do. Raises `ApiError` 400 for a model that cannot chat."""
     prompting = llm.prompting
     if prompting.abilities is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from weft.contracts.constraints import Constraint
 from weft.contracts.errors import InvalidRequest
 from weft.contracts.requests import SamplingParams
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.conversation.ask import (
     ConversationAsk,
     JsonSchema,
@@ -33,7 +33,7 @@ class Conversation:
     Raises `ApiError` for what this model cannot do, or what does not go together.
     """
 
-    def __init__(self, llm: AsyncLLM, ask: ConversationAsk) -> None:
+    def __init__(self, llm: LanguageModel, ask: ConversationAsk) -> None:
         self._abilities = require_abilities(llm)
         check_ask(ask, self._abilities)
         self._llm, self._ask = llm, ask
@@ -159,7 +159,7 @@ def _described(tool: FunctionTool) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def _without_place(render: Callable[[], str], llm: AsyncLLM) -> str:
+def _without_place(render: Callable[[], str], llm: LanguageModel) -> str:
     """Complaints of a template name its file, which is nobody's business outside."""
     try:
         return render()

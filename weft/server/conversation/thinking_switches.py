@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.errors import ApiError
 
 
-def thinking_switches(llm: AsyncLLM) -> Sequence[str]:
+def thinking_switches(llm: LanguageModel) -> Sequence[str]:
     """Names by which this model's template switches thinking; none where it has no such switch."""
     abilities = llm.prompting.abilities
     return () if abilities is None else abilities.switches
 
 
-def switched(llm: AsyncLLM, param: str, said: str, *, on: bool) -> dict[str, bool]:
+def switched(llm: LanguageModel, param: str, said: str, *, on: bool) -> dict[str, bool]:
     """Variables of the template that switch thinking as the field `param` said, in these words. A model that does not
     think needs no switch not to. Raises `ApiError` 400 where a switch is needed and missing."""
     switches, abilities = thinking_switches(llm), llm.prompting.abilities

@@ -38,7 +38,7 @@ class EmbeddingsRoute(JsonRoute[EmbeddingsBody]):
 
 
 async def embeddings(state: ServerState, body: EmbeddingsBody, caller: Caller = ANYONE) -> Json:
-    """The vectors of all inputs, in order. Raises what `AsyncLLM.embed` raises, and `ApiError`."""
+    """The vectors of all inputs, in order. Raises what `LanguageModel.embed` raises, and `ApiError`."""
     llm = state.loaded.llm
     state.check_model(body.model)
     _check_dimensions(body.dimensions, llm.serving.spec.hidden_size)

@@ -1,5 +1,7 @@
 """Whether the engine gets on with its work."""
 
+from typing import Protocol
+
 from weft.contracts.events import RequestArrived, RequestEnded, StepRecord
 from weft.llm.async_llm import AsyncLLM
 from weft.server.health.whereabouts import whereabouts
@@ -37,6 +39,16 @@ class StepTimes:
             return self._longest_s[min(larger)]
         largest = max(self._longest_s, default=None)
         return None if largest is None else self._longest_s[largest] * 2.0 ** (size - largest)
+
+
+class Health(Protocol):
+    """Whether what answers gets on. Times are of the loop's clock."""
+
+    def is_slow(self, now_s: float) -> bool:
+        """Whether that is reason enough to send work elsewhere."""
+
+    def problem(self, now_s: float) -> str | None:
+        """What is wrong; None where nothing is."""
 
 
 class Progress:

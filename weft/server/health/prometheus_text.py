@@ -26,6 +26,12 @@ class PrometheusText:
         self._begin(name, meaning, "gauge")
         self._sample(name, value, {})
 
+    def gauges(self, name: str, meaning: str, by_label: Mapping[str, float], label: str) -> None:
+        """One number for each value of a label."""
+        self._begin(name, meaning, "gauge")
+        for value, number in by_label.items():
+            self._sample(name, number, {label: value})
+
     def histogram(self, name: str, meaning: str, histogram: Histogram) -> None:
         """Cumulative buckets, sum and count."""
         self._begin(name, meaning, "histogram")

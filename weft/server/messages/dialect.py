@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pydantic_core import from_json
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.error_formats import messages_error
 from weft.server.errors import ApiError
 from weft.server.messages.schema import MessagesBody
@@ -29,7 +29,7 @@ class MessagesDialect(ItemDialect[MessagesBody]):
 
     schema = MessagesBody
 
-    def __init__(self, llm: AsyncLLM, body: MessagesBody, request_id: str) -> None:
+    def __init__(self, llm: LanguageModel, body: MessagesBody, request_id: str) -> None:
         super().__init__(llm, body, conversation_ask(body, llm))
         self._request_id = request_id
         self._id = f"msg_{secrets.token_hex(16)}"

@@ -2,7 +2,7 @@
 
 from starlette.types import Scope
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.conversation.conversation import Conversation
 from weft.server.error_formats import REQUEST_ID
 from weft.server.messages.dialect import MessagesDialect
@@ -20,7 +20,7 @@ class MessagesRoute(GenerationRoute):
     def __init__(self, state: ServerState) -> None:
         super().__init__(state, MessagesDialect)
 
-    def _make_dialect(self, llm: AsyncLLM, body: RequestFields, scope: Scope) -> MessagesDialect:
+    def _make_dialect(self, llm: LanguageModel, body: RequestFields, scope: Scope) -> MessagesDialect:
         assert isinstance(body, MessagesBody)
         return MessagesDialect(llm, body, scope[REQUEST_ID])
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.conversation.ask import ConversationAsk, JsonSchema, NamedTool, ToolChoice
 from weft.server.conversation.thinking_switches import switched
 from weft.server.errors import ApiError
@@ -23,7 +23,7 @@ from weft.text.chat_tools import FunctionTool
 Message = dict[str, Any]
 
 
-def conversation_ask(body: ConversationFields, llm: AsyncLLM) -> ConversationAsk:
+def conversation_ask(body: ConversationFields, llm: LanguageModel) -> ConversationAsk:
     """What a body asks of this model.
 
     Raises `ApiError` 400 for what no template can tell a model.
@@ -130,7 +130,7 @@ def _tool_choice(body: ConversationFields) -> ToolChoice:
     return "required" if choice.type == "any" else "none"
 
 
-def _thinking(body: ConversationFields, llm: AsyncLLM) -> dict[str, bool]:
+def _thinking(body: ConversationFields, llm: LanguageModel) -> dict[str, bool]:
     if body.thinking is None:
         return {}
     return switched(llm, "thinking", body.thinking.type, on=body.thinking.type == "adaptive")

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, TypeVar
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk, CompletionOutput
 from weft.server.http.prepared_json import PreparedJson
 from weft.server.protocol.dialect import Dialect, Event, Json
@@ -33,7 +33,7 @@ class ChoicesDialect(Dialect[ChoicesBody]):
     object_name: ClassVar[str]
     chunk_name: ClassVar[str]
 
-    def __init__(self, llm: AsyncLLM, body: ChoicesBody) -> None:
+    def __init__(self, llm: LanguageModel, body: ChoicesBody) -> None:
         super().__init__(llm, body)
         check_streaming(body)
         self.names = TokenNames(llm.prompting.tokenizer)
@@ -43,7 +43,7 @@ class ChoicesDialect(Dialect[ChoicesBody]):
             "id": f"{self.id_prefix}-{secrets.token_hex(16)}",
             "created": int(time.time()),
             "model": body.model,
-            "system_fingerprint": llm.serving.executor.numeric_fingerprint,
+            "system_fingerprint": llm.fingerprint,
         }
 
     @abstractmethod

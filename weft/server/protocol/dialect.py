@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Generic, TypeVar
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk, CompletionOutput
 from weft.server.errors import ApiError
 from weft.server.protocol.fields import RequestFields
@@ -27,7 +27,7 @@ class Dialect(ABC, Generic[Body]):
     schema: ClassVar[type[RequestFields]]
     names_events: ClassVar[bool] = False
 
-    def __init__(self, llm: AsyncLLM, body: Body) -> None:
+    def __init__(self, llm: LanguageModel, body: Body) -> None:
         self.llm, self.body = llm, body
 
     @abstractmethod

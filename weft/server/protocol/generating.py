@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from weft.contracts.callers import ANYONE, Caller
 from weft.contracts.requests import SamplingParams
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk, CompletionOutput
 
 Answer = TypeVar("Answer")
@@ -57,19 +57,19 @@ async def all_of(work: Iterable[Coroutine[Any, Any, Answer]]) -> list[Answer]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def whole_outputs(llm: AsyncLLM, asked: Sequence[Asked]) -> list[CompletionOutput]:
+async def whole_outputs(llm: LanguageModel, asked: Sequence[Asked]) -> list[CompletionOutput]:
     """All choices, in order. Where one prompt fails, or the caller is cancelled, the others are cancelled."""
     answers = await all_of(llm.generate(*each) for each in asked)
     outputs = [output for answer in answers for output in answer.outputs]
     return [replace(output, index=index) for index, output in enumerate(outputs)]
 
 
-def chunks(llm: AsyncLLM, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:
+def chunks(llm: LanguageModel, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:
     """News of all choices as they come. Leaving early cancels all; so does the failure of one."""
     return llm.stream(*asked[0]) if len(asked) == 1 else _merged(llm, asked)
 
 
-async def _merged(llm: AsyncLLM, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:
+async def _merged(llm: LanguageModel, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:
     queue: asyncio.Queue[CompletionChunk | Exception | None] = asyncio.Queue(MOST_AHEAD)
     first_index, tasks = 0, []
     for each in asked:
@@ -92,7 +92,7 @@ async def _merged(llm: AsyncLLM, asked: Sequence[Asked]) -> AsyncGenerator[Compl
 
 
 async def _pump(
-    llm: AsyncLLM,
+    llm: LanguageModel,
     asked: Asked,
     first_index: int,
     queue: "asyncio.Queue[CompletionChunk | Exception | None]",

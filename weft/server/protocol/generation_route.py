@@ -6,7 +6,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 
 from weft.contracts.errors import RequestRejected
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.callers.caller import read_caller
 from weft.server.callers.intake import declared_bytes
 from weft.server.errors import api_error
@@ -34,7 +34,7 @@ class GenerationRoute:
         finally:
             self._state.leave()
 
-    async def _read(self, llm: AsyncLLM, scope: Scope, receive: Receive) -> bytes:
+    async def _read(self, llm: LanguageModel, scope: Scope, receive: Receive) -> bytes:
         """The body, unless its length says that its request would be refused."""
         caller, num_bytes = read_caller(scope, None), declared_bytes(scope)
         most_bytes = self._state.settings.most_body_bytes
@@ -60,7 +60,7 @@ class GenerationRoute:
             reason = f"{refusal.reason}; or send fewer prompts in one request"
             raise RequestRejected(refusal.request_id, reason, refusal.retry_after_s) from None
 
-    def _make_dialect(self, llm: AsyncLLM, body: RequestFields, scope: Scope) -> Dialect[Any]:
+    def _make_dialect(self, llm: LanguageModel, body: RequestFields, scope: Scope) -> Dialect[Any]:
         return self._dialect(llm, body)
 
     async def _generate(

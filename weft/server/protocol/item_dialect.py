@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk, CompletionOutput, FinishReason
 from weft.server.conversation.ask import ConversationAsk
 from weft.server.conversation.conversation import Conversation
@@ -29,7 +29,7 @@ class ItemDialect(Dialect[ItemBody]):
 
     names_events = True
 
-    def __init__(self, llm: AsyncLLM, body: ItemBody, ask: ConversationAsk) -> None:
+    def __init__(self, llm: LanguageModel, body: ItemBody, ask: ConversationAsk) -> None:
         super().__init__(llm, body)
         self._conversation = Conversation(llm, ask)
         self._answer: AnswerItems | None = None

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from weft.llm.async_llm import LONG_TEXT, AsyncLLM
+from weft.llm.language_model import LONG_TEXT, LanguageModel
 from weft.llm.prompting import Prompt
 from weft.server.errors import ApiError
 
 
-async def encode_prompts(llm: AsyncLLM, prompts: Sequence[Prompt], field: str) -> list[tuple[int, ...]]:
+async def encode_prompts(llm: LanguageModel, prompts: Sequence[Prompt], field: str) -> list[tuple[int, ...]]:
     """Each prompt's token ids, checked against the model; where there is much text, in a thread.
 
     `field`: where they come from. Raises `InvalidRequest`, and `ApiError` 400 for texts where there is no tokenizer.

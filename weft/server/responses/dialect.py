@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from weft.contracts.requests import SamplingParams
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.errors import ApiError
 from weft.server.protocol.answer_items import AnswerItem, ItemNews
 from weft.server.protocol.dialect import Json
@@ -27,7 +27,7 @@ class ResponsesDialect(ItemDialect[ResponsesBody]):
 
     schema = ResponsesBody
 
-    def __init__(self, llm: AsyncLLM, body: ResponsesBody, store: ResponseStore, tenant: str) -> None:
+    def __init__(self, llm: LanguageModel, body: ResponsesBody, store: ResponseStore, tenant: str) -> None:
         self._store, self._tenant = store, tenant
         self._earlier = self._earlier_messages(body.previous_response_id)
         super().__init__(llm, body, conversation_ask(body, self._earlier, llm))

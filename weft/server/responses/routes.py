@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.callers.caller import tenant_of
 from weft.server.errors import ApiError
 from weft.server.http.json_response import JsonResponse
@@ -28,7 +28,7 @@ class ResponsesRoute(GenerationRoute):
         super().__init__(state, ResponsesDialect)
         self._store = store
 
-    def _make_dialect(self, llm: AsyncLLM, body: RequestFields, scope: Scope) -> ResponsesDialect:
+    def _make_dialect(self, llm: LanguageModel, body: RequestFields, scope: Scope) -> ResponsesDialect:
         assert isinstance(body, ResponsesBody)
         return ResponsesDialect(llm, body, self._store, tenant_of(scope))
 

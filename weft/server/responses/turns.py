@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from weft.llm.async_llm import AsyncLLM
+from weft.llm.language_model import LanguageModel
 from weft.server.conversation.ask import (
     ConversationAsk,
     JsonObject,
@@ -31,7 +31,7 @@ from weft.text.chat_tools import FunctionTool
 Message = dict[str, Any]
 
 
-def conversation_ask(body: ResponsesBody, earlier: Sequence[Message], llm: AsyncLLM) -> ConversationAsk:
+def conversation_ask(body: ResponsesBody, earlier: Sequence[Message], llm: LanguageModel) -> ConversationAsk:
     """What a body asks for. `earlier`: messages before its input."""
     instructions = [{"role": "system", "content": body.instructions}] if body.instructions else []
     effort = None if body.reasoning is None else body.reasoning.effort

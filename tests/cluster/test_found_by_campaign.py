@@ -1,0 +1,72 @@
+"""What the fault campaign found, each as small as it can be told."""
+
+import asyncio
+
+from tests.cluster.small_cluster import SmallCluster, play
+from tests.engine.small_engine import ask
+from weft.cluster.controllers import RollingRestart
+from weft.cluster.member import Phase
+from weft.contracts.events import Status
+
+
+def test_a_rolling_restart_of_idle_replicas_comes_to_its_end() -> None:
+    """They had drained and were up again before the controller looked, which then began anew."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        restart = RollingRestart(cluster.replicas, drain_s=10.0)
+        cluster.cluster.controllers.append(restart)
+        await asyncio.sleep(5.0)
+        assert restart.is_over
+        assert len(cluster.made) == 4
+
+    play(scenario)
+
+
+def test_a_replica_that_is_lost_while_it_stops_is_started_once() -> None:
+    """When the former incarnation had stopped at last, the new one was taken for down, and left alone."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        async def slowly(_: str) -> None:
+            await asyncio.sleep(5.0)
+
+        member = cluster.router.membership.members["replica-0"]
+        cluster.backend.stop = slowly  # type: ignore[method-assign]
+        cluster.router.drain("replica-0")
+        await asyncio.sleep(1.0)
+        assert member.phase is Phase.STOPPING
+        cluster.cluster.went_away("replica-0", member.incarnation, "it crashed")
+        await asyncio.sleep(20.0)
+        assert (member.phase, member.incarnation) == (Phase.UP, 2)
+
+    play(scenario)
+
+
+def test_an_id_that_is_used_again_at_once_has_nothing_of_the_request_before() -> None:
+    """The end of the one that was cancelled was not told yet, and passed for that of the next."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        before, after = ask("r", 5, 6), ask("r", 9, 6)
+        cluster.ask(before)
+        await asyncio.sleep(2.5)
+        cluster.router.cancel("r")
+        client = cluster.ask(after)
+        await asyncio.sleep(60.0)
+        assert (client.told(), client.end.status) == (cluster.text(after), Status.FINISHED)
+
+    play(scenario, num_replicas=1)
+
+
+def test_an_output_that_goes_on_elsewhere_can_be_ended_before_it_has_run_there() -> None:
+    """The contract of events knew no sequence that finishes while it waits for the first time."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        clients = [cluster.ask(ask(f"r{i}", 9, 30)) for i in range(6)]
+        await asyncio.sleep(6.5)
+        assert len(clients[0].told()) >= 2
+        cluster.crash("replica-0")
+        await asyncio.sleep(3.0)
+        assert cluster.router.stop_output("r0", 0, 2)
+        await asyncio.sleep(200.0)
+        assert {client.end.status for client in clients} == {Status.FINISHED}
+
+    play(scenario, max_running=2)

@@ -1,0 +1,186 @@
+"""A model served by several replicas, on this machine or on Ray, behind a router in this process.
+
+This process reads and writes texts; it holds no weights. What a replica computes it also computes alone, so a request
+whose replica is lost goes on at another, and its client sees one stream.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from weft.cluster.cluster import Cluster
+from weft.cluster.member import Member
+from weft.cluster.nodes import Node
+from weft.cluster.router_driver import RouterDriver
+from weft.cluster.timing import Timing
+from weft.contracts.callers import Caller
+from weft.contracts.errors import ConfigurationError
+from weft.contracts.execution import Messages, Provisioning
+from weft.contracts.requests import Slo
+from weft.engine.config import EngineConfig
+from weft.llm.constraining import ConstraintCompiler
+from weft.llm.language_model import LanguageModel
+from weft.llm.prompting import Prompting
+from weft.llm.results import ABANDONED, RequestAbandoned
+from weft.model_specs.model_spec import ModelSpec
+from weft.observation.event_log import EventLog
+from weft.policies.choices import DEFAULT_POLICIES, DEFAULT_ROUTER, PolicyChoices
+from weft.policies.registry import PolicyChoice, make_route_policy
+
+if TYPE_CHECKING:
+    from weft.llm.replica_plan import ReplicaPlan
+
+
+log = logging.getLogger("weft.cluster")
+
+
+class Backend(Messages, Provisioning, Protocol):
+    """Where replicas run. `receive` is to be told of what they send, `went_away` of one that has ended by itself: its
+    name, its incarnation, and why."""
+
+    receive: Callable[[str, object], object]
+    went_away: Callable[[str, int, str], object]
+
+    async def close(self) -> None:
+        """End all that is left."""
+
+
+MakeBackend = Callable[["ReplicaPlan", Timing], Backend]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedByReplicas:
+    """See `Served`."""
+
+    spec: ModelSpec
+    max_model_len: int
+    config: EngineConfig
+
+
+class ClusterLLM(LanguageModel):
+    """As `AsyncLLM`, by `replicas` of the model among which `router` chooses. `make_backend`: where they run; `timing`:
+    see there. Loading happens with `start`, in the replicas.
+
+    Raises `ConfigurationError` for whatever keeps the model from being served so often.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        make_backend: MakeBackend,
+        *,
+        replicas: int,
+        router: PolicyChoice = DEFAULT_ROUTER,
+        timing: Timing | None = None,
+        tokenizer: str | Path | None = None,
+        chat_template: str | Path | None = None,
+        tool_format: str = "auto",
+        policies: PolicyChoices = DEFAULT_POLICIES,
+        objective: Slo | None = None,
+        max_queue_delay_s: float | None = None,
+        **options: Any,
+    ) -> None:
+        # Here, so that importing weft costs no second: torch comes with it.
+        from weft.llm.replica_plan import ReplicaPlan, named_policies, shared_plan
+
+        super().__init__()
+        policies.check()
+        make_route_policy(router)
+        if replicas < 1:
+            raise ConfigurationError(f"replicas is {replicas}; give 1 or more")
+        self.num_replicas, self.router, self._timing = replicas, router, timing or Timing()
+        plan, shared = shared_plan(Path(model), options, replicas)
+        self.serving = ServedByReplicas(plan.spec, plan.max_model_len, plan.config.with_policies(policies))
+        self.prompting = _prompting(Path(model), self.serving, tokenizer, chat_template, tool_format)
+        self.prompting.warn_of_defaults()
+        self._constraints = ConstraintCompiler(None)  # that is for the replicas to do
+        self.log = EventLog()
+        self.plan = ReplicaPlan(
+            str(Path(model).resolve()),
+            None if tokenizer is None else str(tokenizer),
+            None if chat_template is None else str(chat_template),
+            tool_format,
+            shared,
+            named_policies(policies),
+            None if objective is None else (objective.ttft_s, objective.tpot_s),
+            max_queue_delay_s,
+        )
+        self._make_backend = make_backend
+        self._backend: Backend | None = None
+        self.cluster: Cluster | None = None
+        self._driver: RouterDriver | None = None
+        self._is_abandoned = False
+
+    async def start(self) -> None:
+        """Start all replicas, and wait until each has been ready once."""
+        if self.cluster is not None:
+            return
+        backend = self._backend = self._make_backend(self.plan, self._timing)
+        names = [f"replica-{number}" for number in range(self.num_replicas)]
+        policy, nodes = make_route_policy(self.router), [Node("here")]
+        self.cluster = Cluster(names, nodes, policy, backend, backend, self._timing, on_lost=_warn_of_loss)
+        backend.receive, backend.went_away = self.cluster.receive, self.cluster.went_away
+        self._driver = RouterDriver(self.cluster.router, self.log)
+        await self.cluster.up()
+
+    async def close(self) -> None:
+        if self.cluster is not None and self._backend is not None:
+            self.abandon()
+            self.cluster.close()
+            await self._backend.close()
+
+    def abandon(self) -> None:
+        self._is_abandoned = True
+        if self._driver is not None:
+            self._driver.fail_all(ABANDONED)
+
+    @property
+    def fingerprint(self) -> str:
+        """Raises `ConfigurationError` before a replica is ready."""
+        found = None if self.cluster is None else self.cluster.router.membership.fingerprint
+        if found is None:
+            raise ConfigurationError("no replica is ready yet; wait for start()")
+        return found
+
+    @property
+    def num_output_tokens(self) -> int:
+        """That clients were told so far."""
+        return 0 if self._driver is None else self._driver.num_output_tokens
+
+    @property
+    def members(self) -> list[Member]:
+        """Its replicas, as the router knows them."""
+        return [] if self.cluster is None else list(self.cluster.router.membership.members.values())
+
+    @property
+    def defect(self) -> Exception | None:
+        """None: a replica that has one is replaced."""
+        return None
+
+    def check_load(self, caller: Caller, prompt_tokens: int) -> None:
+        """Replicas judge their load themselves, so no request is refused before one was asked."""
+
+    def _driven(self) -> RouterDriver:
+        if self._is_abandoned:
+            raise RequestAbandoned(ABANDONED)
+        if self._driver is None:
+            raise ConfigurationError("the replicas have not been started; await start() first")
+        return self._driver
+
+
+def _warn_of_loss(name: str, reason: str) -> None:
+    log.warning("%s is lost: %s; its requests go on elsewhere, and it is started anew", name, reason)
+
+
+def _prompting(
+    directory: Path,
+    serving: ServedByReplicas,
+    tokenizer: str | Path | None,
+    chat_template: str | Path | None,
+    tool_format: str,
+) -> Prompting:
+    read_from, talks_by = (None if each is None else Path(each) for each in (tokenizer, chat_template))
+    vocab_size, longest = serving.spec.vocab_size, serving.max_model_len
+    return Prompting(directory, vocab_size, longest, read_from, talks_by, tool_format)

@@ -1,0 +1,44 @@
+"""The driver of a simulated replica under a router's orders: it coasts where nobody wants to know of each token."""
+
+from weft.cluster.inference_replica import Reporter
+from weft.contracts.events import RequestEnded
+from weft.contracts.requests import Request
+from weft.engine.arrivals import Resumption
+from weft.engine.config import EngineConfig
+from weft.engine.reporting_driver import ReportingDriver
+from weft.observation.event_log import EventLog
+from weft.simulator.coasting_driver import CoastingDriver
+from weft.simulator.simulated_executor import SimulatedExecutor
+
+
+class TellingDriver(ReportingDriver, CoastingDriver):
+    """Tells tokens as they come."""
+
+    def __init__(
+        self, config: EngineConfig, executor: SimulatedExecutor, log: EventLog, reporter: Reporter
+    ) -> None:
+        super().__init__(config, executor, log, reporter.report, reporter.stopped)
+
+    def begin(self, request: Request, emitted: Resumption = None) -> None:
+        self._land()
+        super().begin(request, emitted)
+
+
+class EndsDriver(CoastingDriver):
+    """Tells only the end of each request, when all that led to it has been done."""
+
+    def __init__(
+        self, config: EngineConfig, executor: SimulatedExecutor, log: EventLog, reporter: Reporter
+    ) -> None:
+        self._reporter = reporter
+        super().__init__(config, executor, log)
+
+    def begin(self, request: Request, emitted: Resumption = None) -> None:
+        """As `answer`; raises what `Engine.submit` raises."""
+        self.answer(request, self._report, emitted)
+
+    def _report(self, end: RequestEnded | Exception) -> None:
+        if isinstance(end, RequestEnded):
+            self._reporter.report((end,))
+        else:
+            self._reporter.stopped(end)
