@@ -4,7 +4,7 @@ import asyncio
 import socket
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.cluster.framing import UNSENT, FrameStream
@@ -35,7 +35,6 @@ async def two() -> tuple[End, End]:
     return ends
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.lists(st.binary(max_size=40)), st.data())
 def test_frames_come_whole_however_the_stream_is_cut(frames: list[bytes], data: st.DataObject) -> None:
     async def main() -> list[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.cluster.messages import (
@@ -131,7 +131,6 @@ FRAMES = st.builds(Frame, COUNTS, COUNTS, COUNTS, MESSAGES)
 KINDS = range(11)
 
 
-@settings(max_examples=300, deadline=None)
 @given(FRAMES)
 def test_a_frame_arrives_as_it_was_sent(frame: Frame) -> None:
     arrived = decode(encode(frame))
@@ -168,7 +167,6 @@ def header(kind: int) -> bytes:
     return struct.pack("!QQQB", 1, 1, 0, kind)
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.binary(max_size=80)
     | st.builds(lambda kind, rest: header(kind) + rest, st.sampled_from(KINDS), st.binary())
@@ -188,7 +186,6 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(KINDS), JSON)
 def test_json_of_other_forms_is_no_frame_or_one(kind: int, value: Any) -> None:
     try:
@@ -198,7 +195,6 @@ def test_json_of_other_forms_is_no_frame_or_one(kind: int, value: Any) -> None:
     assert encode(decode(encode(frame))) == encode(frame)  # not ==: there may be a NaN in it
 
 
-@settings(max_examples=300, deadline=None)
 @given(FRAMES, st.data())
 def test_a_frame_with_other_bytes_in_it_is_no_frame_or_one(frame: Frame, data: st.DataObject) -> None:
     sent = bytearray(encode(frame))

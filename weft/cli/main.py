@@ -30,6 +30,7 @@ class Verb(NamedTuple):
 
 VERBS: Mapping[str, Verb] = {
     "bench": Verb("Measure this machine and this installation."),
+    "bench.cluster": Verb("Time a router, and what a lost replica costs.", "weft.cli.bench_cluster:command"),
     "bench.kernels": Verb(
         "Time linear layers beside the machine's limits.", "weft.cli.bench_kernels:command"
     ),

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from weft.cluster.child_process import ChildProcess
+from weft.cluster.hosting import Opening
 from weft.cluster.in_process import ActorReceiver
 from weft.cluster.messages import Frame
-from weft.cluster.process_main import Opening
 from weft.cluster.wire import decode, encode
 from weft.contracts.errors import ConfigurationError
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tests.cluster.small_cluster import Replica
+from weft.cluster.hosting import Description
 from weft.cluster.messages import Frame
-from weft.cluster.process_main import Description, run_replica
+from weft.cluster.process_main import run_replica
 from weft.cluster.timing import Timing
 from weft.contracts.errors import ConfigurationError
 

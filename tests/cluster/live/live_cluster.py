@@ -10,12 +10,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tests.cluster.live.fake_replica import make
 from tests.cluster.small_cluster import Client, LeastBusy
+from tests.engine.small_engine import ask
 from tests.simulator.fake_driver import LAYOUTS
 from weft.cluster.cluster import Cluster
 from weft.cluster.member import Phase
 from weft.cluster.nodes import Node
 from weft.cluster.processes import Processes
+from weft.cluster.ray_backend import RayReplicas
 from weft.cluster.timing import Timing
 from weft.contracts.events import Status
 from weft.contracts.requests import Request
@@ -34,21 +37,27 @@ SPEC = FakeModelSpec(LAYOUTS["paged"])
 
 
 class LiveCluster:
-    """To be made inside a running loop. `said`: lines that processes wrote. `seen`: numbers of all processes."""
+    """To be made inside a running loop. `said`: lines that processes wrote."""
 
     def __init__(
         self,
         num_replicas: int = 2,
         timing: Timing = PATIENT,
         command: Sequence[str] = COMMAND,
+        on_ray: bool = False,
         **description: Any,
     ) -> None:
         self.said: list[str] = []
         told = {"step_s": 0.004, "timing": asdict(timing), **description}
-        self.backend = Processes(command, told, self.said.append)
+        self.backend: Processes | RayReplicas
+        nodes = [Node("here")]
+        if on_ray:
+            self.backend = RayReplicas(make, told)
+            nodes = self.backend.nodes()
+        else:
+            self.backend = Processes(command, told, self.said.append)
         self.names = [f"replica-{number}" for number in range(num_replicas)]
-        policy = LeastBusy()
-        self.cluster = Cluster(self.names, [Node("here")], policy, self.backend, self.backend, timing)
+        self.cluster = Cluster(self.names, nodes, LeastBusy(), self.backend, self.backend, timing)
         self.backend.receive, self.backend.went_away = self.cluster.receive, self.cluster.went_away
         self.asked: list[tuple[Request, Client]] = []
 
@@ -87,6 +96,11 @@ class LiveCluster:
         return [name for _, name, _ in self.cluster.losses]
 
 
+def some(count: int, tokens: int = 60, name: str = "r") -> list[Request]:
+    """Requests with outputs of so many tokens, every other one with two of them."""
+    return [ask(f"{name}{i}", 9 + i, tokens, n=1 + i % 2, temperature=1.0) for i in range(count)]
+
+
 def has_ended(client: Client) -> bool:
     return bool(client.news) and not hasattr(client.news[-1], "sample_index")
 
@@ -115,6 +129,8 @@ def play(
             await live.backend.close()
         return live
 
+    if settings.get("on_ray"):
+        return asyncio.run(main())
     before = descriptors()
     live = asyncio.run(main())
     gc.collect()
@@ -131,3 +147,11 @@ def descriptors() -> int:
 def children() -> list[str]:
     """Processes that this one has started, zombies too."""
     return Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+
+
+def is_alive(process_id: str) -> bool:
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -5,13 +5,7 @@ import signal
 
 import pytest
 
-from tests.cluster.live.live_cluster import ALERT, LiveCluster, play, until
-from tests.engine.small_engine import ask
-from weft.contracts.requests import Request
-
-
-def some(count: int, tokens: int = 60, name: str = "r") -> list[Request]:
-    return [ask(f"{name}{i}", 9 + i, tokens, n=1 + i % 2, temperature=1.0) for i in range(count)]
+from tests.cluster.live.live_cluster import ALERT, LiveCluster, play, some, until
 
 
 @pytest.mark.parametrize("whole", [False, True])

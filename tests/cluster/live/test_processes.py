@@ -4,11 +4,10 @@ import asyncio
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from tests.cluster.live.live_cluster import COMMAND, ROOT, LiveCluster, descriptors, play, until
+from tests.cluster.live.live_cluster import COMMAND, ROOT, LiveCluster, descriptors, is_alive, play, until
 from tests.engine.small_engine import ask
 from weft.cluster.processes import Processes
 from weft.contracts.errors import InvalidRequest
@@ -156,11 +155,3 @@ def test_replicas_end_with_their_parent_also_where_they_are_stopped() -> None:
     ids = outcome.stdout.split()
     assert len(ids) == 2
     asyncio.run(until(lambda: not any(is_alive(each) for each in ids)))
-
-
-def is_alive(process_id: str) -> bool:
-    try:
-        state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"

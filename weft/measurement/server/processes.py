@@ -23,11 +23,16 @@ class Usage:
 
 def usage(process: "subprocess.Popen[str]") -> Usage:
     """Raises `ConfigurationError` where the system does not tell."""
+    return usage_of(process.pid)
+
+
+def usage_of(process_id: int) -> Usage:
+    """Raises `ConfigurationError` where the system does not tell."""
     try:
-        fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        fields = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         raise ConfigurationError(
-            f"/proc/{process.pid}/stat cannot be read; weft bench server needs Linux, and a server that stays up"
+            f"/proc/{process_id}/stat cannot be read; this needs Linux, and a process that stays up"
         ) from None
     ticks, pages = int(fields[11]) + int(fields[12]), int(fields[21])
     return Usage(ticks / os.sysconf("SC_CLK_TCK"), pages * os.sysconf("SC_PAGE_SIZE"))
