@@ -70,3 +70,21 @@ def test_an_output_that_goes_on_elsewhere_can_be_ended_before_it_has_run_there()
         assert {client.end.status for client in clients} == {Status.FINISHED}
 
     play(scenario, max_running=2)
+
+
+def test_an_id_is_used_again_while_news_of_the_request_before_are_on_their_way() -> None:
+    """Both were a first attempt, and what was said of one was taken for word of the other."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        loop, deliver = asyncio.get_running_loop(), cluster.backend.receive
+        cluster.backend.receive = lambda name, frame: loop.call_later(0.2, deliver, name, frame)
+        cluster.ask(ask("r", 5, 6))
+        await asyncio.sleep(1.1)
+        after = ask("r", 9, 6)
+        cluster.router.cancel("r")
+        client = cluster.ask(after)
+        await asyncio.sleep(60.0)
+        assert (client.told(), client.end.status) == (cluster.text(after), Status.FINISHED)
+        assert not cluster.cluster.losses
+
+    play(scenario, num_replicas=1)

@@ -22,6 +22,7 @@ class Assignment:
         self._policy, self._membership, self._observe = policy, membership, observe
         self._loop = asyncio.get_running_loop()
         self._random, self._num_probes = Random(f"{seed}/probes"), 0.0
+        self._num_given = 0
 
     def tell(self, event: RouteEvent) -> None:
         """Let the policy know."""
@@ -47,8 +48,8 @@ class Assignment:
     def give(self, opened: OpenRequest, member: Member) -> None:
         """Hand a request to a replica."""
         assert member.link is not None
-        opened.attempt += 1
-        opened.member = member.name
+        self._num_given += 1
+        opened.attempt, opened.member = self._num_given, member.name
         member.requests[opened.request.request_id] = opened
         member.breaker.note_sent()
         member.books.note_routed(opened.request)

@@ -1,6 +1,7 @@
 """What a router and an inference replica say to each other.
 
-`attempt` counts the replicas that a request was given to; news of an earlier attempt are of no interest any more.
+`attempt` counts what a router gives to replicas, over all requests: an id may be used again, and news of an earlier
+attempt are of no interest any more.
 """
 
 from array import array
