@@ -2,11 +2,14 @@
 
 import asyncio
 
+import pytest
+
 from tests.cluster.small_cluster import SmallCluster, play
 from tests.engine.small_engine import ask
 from weft.cluster.controllers import RollingRestart
 from weft.cluster.member import Phase
 from weft.contracts.events import Status
+from weft.observation.faults import FailNth, armed
 
 
 def test_a_rolling_restart_of_idle_replicas_comes_to_its_end() -> None:
@@ -88,3 +91,18 @@ def test_an_id_is_used_again_while_news_of_the_request_before_are_on_their_way()
         assert not cluster.cluster.losses
 
     play(scenario, num_replicas=1)
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_an_output_whose_last_token_failed_ends_with_it_elsewhere(call: int) -> None:
+    """The token was taken for one like others, and the output went on behind its end."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        end = cluster.text(ask("r", 6, 8))[6]
+        request = ask("r", 6, 8, stop_token_ids=(end,))
+        client = cluster.ask(request)
+        await asyncio.sleep(60.0)
+        assert client.told() == cluster.text(request)
+
+    with armed(FailNth("pool.publish", call)):
+        play(scenario)

@@ -88,8 +88,8 @@ class OpenRequest:
         if not 0 <= told.sample_index < len(self._books):
             raise ReplicaMisbehaves(f"{told.request_id!r} has no output {told.sample_index}")
         book = self._books[told.sample_index]
-        if book.has_ended:
-            return
+        if book.has_ended or told.status is Status.FAILED:
+            return  # whether what failed was its last token, nobody knows: another makes it anew
         if told.first != len(book.tokens):
             problem = f"token {told.first} comes after {len(book.tokens)} of them"
             raise ReplicaMisbehaves(f"{told.request_id!r}, output {told.sample_index}: {problem}")
