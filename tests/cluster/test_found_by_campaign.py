@@ -8,6 +8,7 @@ from tests.cluster.small_cluster import SmallCluster, play
 from tests.engine.small_engine import ask
 from weft.cluster.controllers import RollingRestart
 from weft.cluster.member import Phase
+from weft.cluster.messages import Ended, Report
 from weft.contracts.events import Status
 from weft.observation.faults import FailNth, armed
 
@@ -106,3 +107,21 @@ def test_an_output_whose_last_token_failed_ends_with_it_elsewhere(call: int) -> 
 
     with armed(FailNth("pool.publish", call)):
         play(scenario)
+
+
+def test_a_replica_that_speaks_nonsense_is_lost_and_its_request_goes_on() -> None:
+    """What was no news stopped the router's callback; an end that nobody had asked for reached the client."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        nonsense = [Report(("gibberish",)), Report((Ended("r", 2, Status.CANCELLED, "so be it", 2),))]  # type: ignore[arg-type]
+        request = ask("r", 6, 8)
+        client = cluster.ask(request)
+        for message in nonsense:
+            await asyncio.sleep(3.0)
+            replica = next(each for each in cluster.replicas.values() if each.driver.load().num_running)
+            replica._link.post(message)
+        await asyncio.sleep(60.0)
+        assert (client.told(), client.end.status) == (cluster.text(request), Status.FINISHED)
+        assert len(cluster.cluster.losses) == 2
+
+    play(scenario)

@@ -127,7 +127,11 @@ class OpenRequest:
         return True
 
     def check_end(self, ended: Ended) -> None:
-        """Raises `ReplicaMisbehaves` where it cannot be that its replica has ended it."""
+        """Raises `ReplicaMisbehaves` where it cannot be that its replica has ended it so."""
+        if ended.status not in (Status.FINISHED, Status.FAILED):
+            raise ReplicaMisbehaves(
+                f"{ended.request_id!r} is said to be {ended.status.value}, which nobody asked for"
+            )
         if not self._is_told:
             self._untold_tokens = ended.output_tokens
         elif ended.status is Status.FINISHED and not self.has_ended:
