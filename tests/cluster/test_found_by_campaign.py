@@ -26,7 +26,7 @@ def test_a_rolling_restart_of_idle_replicas_comes_to_its_end() -> None:
     play(scenario)
 
 
-def test_a_replica_that_is_lost_while_it_stops_is_started_once() -> None:
+def test_a_replica_that_is_lost_while_it_stops_is_started_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the former incarnation had stopped at last, the new one was taken for down, and left alone."""
 
     async def scenario(cluster: SmallCluster) -> None:
@@ -34,7 +34,7 @@ def test_a_replica_that_is_lost_while_it_stops_is_started_once() -> None:
             await asyncio.sleep(5.0)
 
         member = cluster.router.membership.members["replica-0"]
-        cluster.backend.stop = slowly  # type: ignore[method-assign]
+        monkeypatch.setattr(cluster.backend, "stop", slowly)
         cluster.router.drain("replica-0")
         await asyncio.sleep(1.0)
         assert member.phase is Phase.STOPPING

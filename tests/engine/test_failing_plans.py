@@ -18,7 +18,7 @@ class NoDrafts(DraftPolicy):
 
 
 def test_who_waits_runs_where_all_that_was_planned_failed() -> None:
-    """Prompts had been planned before those that decode, whose failure then left the step empty: no defect, but room."""
+    """Prompts had been planned before those that decode, whose failure then left the step empty, and room."""
     engine = SmallEngine(num_blocks=6, budget="prefill_first", draft=NoDrafts)
     engine.submit(ask("fails", 16, 8))
     waits = ask("waits", 16, 8, n=2)
