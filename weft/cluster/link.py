@@ -106,6 +106,20 @@ class Link:
         """The number of the oldest message that waits for its acknowledgement; 0 where none does."""
         return self._unacknowledged[0].number if self._unacknowledged else 0
 
+    @property
+    def num_posted(self) -> int:
+        """Messages so far."""
+        return self._next_out - 1
+
+    def unacknowledged(self) -> list[object]:
+        """What was posted, and may not have come yet."""
+        return [posted.message for posted in self._unacknowledged]
+
+    @property
+    def num_early(self) -> int:
+        """Messages that wait for an earlier one."""
+        return len(self._early)
+
     def close(self) -> None:
         """Say and hear nothing any more."""
         self.is_closed = True

@@ -97,8 +97,8 @@ class OpenRequest:
         if not 0 <= told.sample_index < len(self._books):
             raise ReplicaMisbehaves(f"{told.request_id!r} has no output {told.sample_index}")
         book = self._books[told.sample_index]
-        if book.has_ended:
-            return
+        if book.has_ended or told.status is Status.FAILED:
+            return  # whether what failed was its last token, nobody knows: another makes it anew
         if told.first != len(book.tokens):
             problem = f"token {told.first} comes after {len(book.tokens)} of them"
             raise ReplicaMisbehaves(f"{told.request_id!r}, output {told.sample_index}: {problem}")
@@ -148,7 +148,11 @@ class OpenRequest:
         return True
 
     def check_end(self, ended: Ended) -> None:
-        """Raises `ReplicaMisbehaves` where it cannot be that its replica has ended it."""
+        """Raises `ReplicaMisbehaves` where it cannot be that its replica has ended it so."""
+        if ended.status not in (Status.FINISHED, Status.FAILED):
+            raise ReplicaMisbehaves(
+                f"{ended.request_id!r} is said to be {ended.status.value}, which nobody asked for"
+            )
         if not self._is_told:
             self._untold_tokens = ended.output_tokens
         elif ended.status is Status.FINISHED and not self.has_ended:

@@ -62,6 +62,11 @@ class Router:
         """Requests that have not ended."""
         return len(self._open)
 
+    @property
+    def num_stranded(self) -> int:
+        """Requests that wait for any replica to come back."""
+        return len(self._stranded)
+
     def close(self) -> None:
         """Give up all."""
         self.fail_all("the router was closed")
@@ -134,7 +139,7 @@ class Router:
     def heard(self, member: Member, message: object) -> None:
         """See `Watcher`."""
         match message:
-            case Report(news):
+            case Report(tuple() as news):
                 for each in news:
                     self._take(member, each)
             case ProbeAnswer():
@@ -143,6 +148,8 @@ class Router:
                 raise ReplicaMisbehaves(f"it said {message!r:.80}")
 
     def _take(self, member: Member, news: News) -> None:
+        if not isinstance(news, News):
+            raise ReplicaMisbehaves(f"it said as news: {news!r:.80}")
         opened = self._open.get(news.request_id)
         if opened is None or opened.member != member.name or opened.attempt != news.attempt:
             STALE_NEWS.hit()

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from weft.simulator.deployment import Deployment
-from weft.simulator.service import SimulatedReplica
+from weft.simulator.simulated_replica import SimulatedReplica
 from weft.simulator.virtual_time import running_agenda
 from weft.workloads.streams import named_stream
 

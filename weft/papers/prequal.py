@@ -16,7 +16,7 @@ from weft.papers.trials import (
     served,
 )
 from weft.simulator.deployment import Deployment
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 from weft.workloads.arrivals import poisson
 from weft.workloads.distributions import Exponential, Fixed
 from weft.workloads.generators import requests

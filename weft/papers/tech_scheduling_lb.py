@@ -8,7 +8,7 @@ from weft.papers.card import Card, Claim, Effect, Observation, Origin, Pair, Reg
 from weft.papers.clusters import replicated
 from weft.papers.trials import capacity_per_s, crowd, mean_duration_s, p99_ttft_s, play, served
 from weft.simulator.deployment import Deployment
-from weft.simulator.service import RequestOutcome
+from weft.simulator.request_outcome import RequestOutcome
 from weft.workloads.arrivals import poisson
 from weft.workloads.distributions import Exponential, Fixed, LogNormal
 from weft.workloads.generators import requests
