@@ -6,7 +6,8 @@ import pytest
 
 from tests.simulator.simulated_service import Listed, deployment
 from weft.papers.clusters import Slowdowns, replicated
-from weft.simulator.service import SimulatedReplica, simulate_service
+from weft.simulator.service import simulate_service
+from weft.simulator.simulated_replica import SimulatedReplica
 from weft.simulator.virtual_time import running_agenda
 
 LONG = Listed([(500.0, 10, 1)])

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from weft.cluster.messages import Frame
+from weft.cluster.nodes import Node
 
 ActorReceiver = Callable[[str, object], object]
 
@@ -30,6 +31,10 @@ class InProcess:
         self._starting: dict[str, int] = {}
         self.receive: ActorReceiver = lambda name, frame: None
         self.went_away: Callable[[str, int, str], object] = lambda name, incarnation, reason: None
+
+    def nodes(self) -> list[Node]:
+        """This machine."""
+        return [Node("here")]
 
     def send(self, source: str, target: str, message: object, num_bytes: int = 0) -> None:
         """From the router to an actor; to one that is gone, nothing."""

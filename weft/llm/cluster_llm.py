@@ -40,6 +40,9 @@ class Backend(Messages, Provisioning, Protocol):
     receive: Callable[[str, object], object]
     went_away: Callable[[str, int, str], object]
 
+    def nodes(self) -> list[Node]:
+        """Where actors can be started."""
+
     async def close(self) -> None:
         """End all that is left."""
 
@@ -113,7 +116,7 @@ class ClusterLLM(LanguageModel):
             return
         backend = self._backend = self._make_backend(self.plan, self._timing)
         names = [f"replica-{number}" for number in range(self.num_replicas)]
-        policy, nodes = make_route_policy(self.router), [Node("here")]
+        policy, nodes = make_route_policy(self.router), backend.nodes()
         self.cluster = Cluster(names, nodes, policy, backend, backend, self._timing, on_lost=_warn_of_loss)
         backend.receive, backend.went_away = self.cluster.receive, self.cluster.went_away
         self._driver = RouterDriver(self.cluster.router, self.log)
