@@ -2,11 +2,15 @@
 
 import asyncio
 
+import pytest
+
 from tests.cluster.small_cluster import SmallCluster, play
 from tests.engine.small_engine import ask
 from weft.cluster.controllers import RollingRestart
 from weft.cluster.member import Phase
+from weft.cluster.messages import Ended, Report
 from weft.contracts.events import Status
+from weft.observation.faults import FailNth, armed
 
 
 def test_a_rolling_restart_of_idle_replicas_comes_to_its_end() -> None:
@@ -22,7 +26,7 @@ def test_a_rolling_restart_of_idle_replicas_comes_to_its_end() -> None:
     play(scenario)
 
 
-def test_a_replica_that_is_lost_while_it_stops_is_started_once() -> None:
+def test_a_replica_that_is_lost_while_it_stops_is_started_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the former incarnation had stopped at last, the new one was taken for down, and left alone."""
 
     async def scenario(cluster: SmallCluster) -> None:
@@ -30,7 +34,7 @@ def test_a_replica_that_is_lost_while_it_stops_is_started_once() -> None:
             await asyncio.sleep(5.0)
 
         member = cluster.router.membership.members["replica-0"]
-        cluster.backend.stop = slowly  # type: ignore[method-assign]
+        monkeypatch.setattr(cluster.backend, "stop", slowly)
         cluster.router.drain("replica-0")
         await asyncio.sleep(1.0)
         assert member.phase is Phase.STOPPING
@@ -70,3 +74,54 @@ def test_an_output_that_goes_on_elsewhere_can_be_ended_before_it_has_run_there()
         assert {client.end.status for client in clients} == {Status.FINISHED}
 
     play(scenario, max_running=2)
+
+
+def test_an_id_is_used_again_while_news_of_the_request_before_are_on_their_way() -> None:
+    """Both were a first attempt, and what was said of one was taken for word of the other."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        loop, deliver = asyncio.get_running_loop(), cluster.backend.receive
+        cluster.backend.receive = lambda name, frame: loop.call_later(0.2, deliver, name, frame)
+        cluster.ask(ask("r", 5, 6))
+        await asyncio.sleep(1.1)
+        after = ask("r", 9, 6)
+        cluster.router.cancel("r")
+        client = cluster.ask(after)
+        await asyncio.sleep(60.0)
+        assert (client.told(), client.end.status) == (cluster.text(after), Status.FINISHED)
+        assert not cluster.cluster.losses
+
+    play(scenario, num_replicas=1)
+
+
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_an_output_whose_last_token_failed_ends_with_it_elsewhere(call: int) -> None:
+    """The token was taken for one like others, and the output went on behind its end."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        end = cluster.text(ask("r", 6, 8))[6]
+        request = ask("r", 6, 8, stop_token_ids=(end,))
+        client = cluster.ask(request)
+        await asyncio.sleep(60.0)
+        assert client.told() == cluster.text(request)
+
+    with armed(FailNth("pool.publish", call)):
+        play(scenario)
+
+
+def test_a_replica_that_speaks_nonsense_is_lost_and_its_request_goes_on() -> None:
+    """What was no news stopped the router's callback; an end that nobody had asked for reached the client."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        nonsense = [Report(("gibberish",)), Report((Ended("r", 2, Status.CANCELLED, "so be it", 2),))]  # type: ignore[arg-type]
+        request = ask("r", 6, 8)
+        client = cluster.ask(request)
+        for message in nonsense:
+            await asyncio.sleep(3.0)
+            replica = next(each for each in cluster.replicas.values() if each.driver.load().num_running)
+            replica._link.post(message)
+        await asyncio.sleep(60.0)
+        assert (client.told(), client.end.status) == (cluster.text(request), Status.FINISHED)
+        assert len(cluster.cluster.losses) == 2
+
+    play(scenario)

@@ -15,6 +15,7 @@ from weft.contracts.prompts import LengthPrompt
 from weft.contracts.requests import SamplingParams, Slo
 from weft.measurement.overload import Answered, Ask, Question, Refused
 from weft.simulator import virtual_time
+from weft.simulator.coasting_driver import CoastingDriver
 from weft.simulator.real_world import no_real_world
 from weft.simulator.simulated_replica import SimulatedReplica
 
@@ -36,6 +37,7 @@ class OverloadedService:
         )
         self._output_tokens: dict[str, tuple[int, ...]] = {}
         self.replica = SimulatedReplica(replace(PLANNED, config=config), self._output_tokens, seed=0)
+        self.replica.start(CoastingDriver)
         self._numbers = count()
 
     async def ask(self, question: Question) -> Answered | Refused:
@@ -45,7 +47,9 @@ class OverloadedService:
         prompt = LengthPrompt(question.prompt_tokens)
         ended = asyncio.get_running_loop().create_future()
         try:
-            self.replica.answer(Caller(question.tenant).request(name, prompt, sampling), ended.set_result)
+            self.replica.driver.answer(
+                Caller(question.tenant).request(name, prompt, sampling), ended.set_result
+            )
         except RequestRejected as refusal:
             known = refusal.retry_after_s is not None
             return Refused(float(max(1, ceil(refusal.retry_after_s))) if known else None)  # type: ignore[arg-type]

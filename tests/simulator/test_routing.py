@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.simulator.simulated_service import Listed, deployment
+from weft.contracts.events import Status
 from weft.contracts.requests import Request
 from weft.contracts.routing import (
     Probed,
@@ -20,7 +21,6 @@ from weft.contracts.routing import (
 from weft.policies.registry import POLICIES
 from weft.simulator.deployment import Deployment
 from weft.simulator.request_outcome import RequestOutcome
-from weft.simulator.routing import Prober
 from weft.simulator.service import simulate_service
 from weft.simulator.simulated_replica import SimulatedReplica
 from weft.simulator.virtual_time import running_agenda
@@ -47,7 +47,8 @@ class Noting(RoutePolicy):
         self.events.append(event)
 
     def decide(self, request: Request, replicas: Sequence[ReplicaView], now_s: float) -> int:
-        assert [each.name for each in replicas] == ["replica-0", "replica-1", "replica-2"]
+        names = [each.name for each in replicas]
+        assert names == ["replica-0", "replica-1", "replica-2"][: len(names)]
         self.seen.append((replicas[-1].num_outstanding, replicas[-1].outstanding_tokens))
         return len(replicas) - 1
 
@@ -68,18 +69,21 @@ def test_the_policy_decides_and_hears_of_all() -> None:
     assert kinds.count(Probed) == 2
 
 
-def test_what_is_refused_is_over_too() -> None:
+def test_what_is_refused_is_tried_elsewhere() -> None:
     policy = Noting()
     found: list[RequestOutcome] = []
     planned = routed(lambda: policy, max_num_seqs=1)
     load = Listed([(0.0, 50, 10), (0.01, 50, 5), (0.02, 50, 5), (9.0, 50, 5)])
     config = replace(planned.config, max_queued_tokens=60)
     simulate_service(replace(planned, config=config), load, found.append)
-    assert [each.status.value for each in found] == ["rejected", "finished", "finished", "finished"]
-    assert [each.status for each in found] == [
-        event.status for event in policy.events if isinstance(event, Unrouted)
-    ]
-    assert [outstanding for outstanding, _ in policy.seen] == [0, 1, 2, 0]
+    assert [each.status.value for each in found] == ["finished"] * 4
+    ends = [event for event in policy.events if isinstance(event, Unrouted)]
+    refused = [event.replica for event in ends if event.status is Status.REJECTED]
+    assert refused == ["replica-2"]
+    assert (
+        sorted(event.replica for event in ends if event.status is Status.FINISHED)
+        == ["replica-1"] + ["replica-2"] * 3
+    )
 
 
 @pytest.mark.parametrize("router", POLICIES["route"])
@@ -111,13 +115,6 @@ def hit_tokens(router: str) -> int:
 def test_affinity_finds_in_the_cache_what_others_do_not() -> None:
     hits = {router: hit_tokens(router) for router in ("round_robin", "prefix_affinity", "session_affinity")}
     assert min(hits["prefix_affinity"], hits["session_affinity"]) > 1.5 * hits["round_robin"]
-
-
-def test_probes_come_as_often_as_wanted_and_to_different_replicas() -> None:
-    prober = Prober(5, 2.4, seed=1)
-    drawn = [prober.next_targets() for _ in range(1000)]
-    assert sum(len(each) for each in drawn) in (2399, 2400)
-    assert all(len(each) == len(dict.fromkeys(each)) for each in drawn)
 
 
 def ends_s(slow_from_s: float | None, **sizes: object) -> list[float]:

@@ -48,6 +48,7 @@ VERBS: Mapping[str, Verb] = {
     "cache.clear": Verb("Remove them.", "weft.cli.cache:clear_command"),
     "cache.list": Verb("One line per model and format.", "weft.cli.cache:list_command"),
     "calibrate": Verb("Measure a model on this machine, to simulate it.", "weft.cli.calibrate:command"),
+    "campaign": Verb("Let clusters fail in virtual time.", "weft.cli.campaign:command"),
     "chat": Verb("Talk with a model in the terminal.", "weft.cli.chat:command"),
     "compare": Verb("Compare policies on the same requests.", "weft.cli.compare:command"),
     "config": Verb("One file of flags, for weft serve and weft simulate."),

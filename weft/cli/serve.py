@@ -92,7 +92,7 @@ def command(
     _log_to_stderr(log_level)
     directory = resolve_model(model)
     if dry_run:
-        _tell_plan(directory, given, arguments["tokenizer"], arguments["chat_template"])
+        _tell_plan(directory, given, arguments)
         return
     _serve(directory, names or (default_name(model, directory),), given, arguments)
 
@@ -110,17 +110,20 @@ def _log_to_stderr(level: str) -> None:
     logging.getLogger("weft").setLevel(level.upper())
 
 
-def _tell_plan(
-    directory: Path, given: dict[str, Any], tokenizer: Path | None, chat_template: Path | None
-) -> None:
+def _tell_plan(directory: Path, given: dict[str, Any], arguments: dict[str, Any]) -> None:
     from weft.executor.serving_plan import plan_serving
+    from weft.executor.shared_machine import plan_share
     from weft.llm.prompting import Prompting
     from weft.server.announcement import describe_plan
 
-    plan = plan_serving(directory, serving_options(given))
-    Prompting(directory, plan.spec.vocab_size, plan.max_model_len, tokenizer, chat_template)
+    replicas, files = arguments["replicas"], (arguments["tokenizer"], arguments["chat_template"])
+    if replicas == 1:
+        plan = plan_serving(directory, serving_options(given))
+    else:
+        plan, _ = plan_share(directory, given, replicas)
+    Prompting(directory, plan.spec.vocab_size, plan.max_model_len, *files)
     click.echo("\n".join(describe_plan(plan, str(directory))))
-    click.echo("it fits")
+    click.echo("it fits" if replicas == 1 else f"it fits {replicas} times")
 
 
 def _serve(

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import click
 from tqdm import tqdm
 
+from weft.cli.cluster_options import replica_options
 from weft.cli.config_option import config_option
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import COUNT, FLAGS, NO_PREFIX_CACHING, Decorator
-from weft.cli.policy_options import router_option
 from weft.cli.simulate_files import Files, file_options, trace_file
 from weft.cli.simulate_sweep import job_count, points_bar, read_sweeps
 from weft.cli.simulated_names import HardwareName, simulated_policy_options
@@ -52,8 +52,21 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="h100, 8xh100, 2x8xh100.",
         ),
-        click.option("--replicas", type=COUNT, default=1, show_default=True, help="Copies of the model."),
-        router_option,
+        *replica_options,
+        click.option(
+            "--mtbf",
+            "mtbf_s",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Seconds after which the machine of a replica fails, on the average.  [default: never]",
+        ),
+        click.option(
+            "--cold-start",
+            "cold_start_s",
+            type=click.FloatRange(min=0),
+            default=default.cold_start_s,
+            show_default=True,
+            help="Seconds until a replica that is started anew is ready.",
+        ),
         click.option("--tp", type=COUNT, default=1, show_default=True, help="Devices that share each layer."),
         click.option("--pp", type=COUNT, default=1, show_default=True, help="Stages of layers."),
         click.option("--ep", type=COUNT, default=1, show_default=True, help="Ways that experts are spread."),

@@ -9,7 +9,9 @@ from weft.cluster.member import Member, Phase
 from weft.cluster.membership import Membership
 from weft.cluster.messages import Cancel, Probe, ProbeAnswer, Submit
 from weft.cluster.open_request import OpenRequest
+from weft.contracts.errors import PolicyError
 from weft.contracts.events import Status
+from weft.contracts.requests import Request
 from weft.contracts.routing import Probed, Routed, RouteEvent, RoutePolicy, Unrouted
 
 
@@ -22,10 +24,16 @@ class Assignment:
         self._policy, self._membership, self._observe = policy, membership, observe
         self._loop = asyncio.get_running_loop()
         self._random, self._num_probes = Random(f"{seed}/probes"), 0.0
+        self._num_attempts = 0
+        self._failed: PolicyError | None = None
 
     def tell(self, event: RouteEvent) -> None:
         """Let the policy know."""
-        self._policy.observe(event)
+        try:
+            self._policy.observe(event)
+        except Exception as error:  # what the event finds half done must be finished
+            problem = f"observe raised {type(error).__name__}: {error}"
+            self._failed = PolicyError(type(self._policy).__name__, problem)
         self._observe(event)
 
     def holder(self, opened: OpenRequest) -> Member | None:
@@ -33,21 +41,33 @@ class Assignment:
         return None if opened.member is None else self._membership.members[opened.member]
 
     def choose(self, opened: OpenRequest) -> Member | None:
-        """The replica for a request, None where none may take it."""
+        """The replica for a request, None where none may take it. Raises `PolicyError` where the policy fails."""
         now_s = self._loop.time()
         members = [
             each
             for each in self._membership.members.values()
             if each.phase is Phase.UP and each.breaker.allows(now_s) and each.name not in opened.refused
         ]
-        if not members:
-            return None
-        return members[self._policy.decide(opened.request, [each.books for each in members], now_s)]
+        return self._decide(opened.request, members, now_s) if members else None
+
+    def _decide(self, request: Request, members: list[Member], now_s: float) -> Member:
+        name = type(self._policy).__name__
+        failed, self._failed = self._failed, None
+        if failed is not None:
+            raise failed
+        try:
+            index = self._policy.decide(request, [each.books for each in members], now_s)
+        except Exception as error:
+            raise PolicyError(name, f"raised {type(error).__name__}: {error}", request.request_id) from error
+        if not 0 <= index < len(members):
+            raise PolicyError(name, f"chose {index} of {len(members)} replicas", request.request_id)
+        return members[index]
 
     def give(self, opened: OpenRequest, member: Member) -> None:
         """Hand a request to a replica."""
         assert member.link is not None
-        opened.attempt += 1
+        self._num_attempts += 1
+        opened.attempt = self._num_attempts
         opened.member = member.name
         member.requests[opened.request.request_id] = opened
         member.breaker.note_sent()

@@ -30,6 +30,8 @@ START_FAILED = sometimes("cluster: a replica could not be started")
 DRAINED = sometimes("cluster: a replica drained and went down")
 
 ROUTER = "router"
+MOST_FIRST_LOSSES = 3
+"""Of one replica in a row, before all were up once: then something is wrong with what is to be started."""
 MOST_LOSSES = 1 << 10
 """That are remembered."""
 
@@ -63,7 +65,7 @@ class Cluster:
         self._num_losses = dict.fromkeys(names, 0)
         self._places: dict[str, str] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}
-        self._is_up = asyncio.Event()
+        self._is_up: asyncio.Future[None] = self._loop.create_future()
         self.losses: deque[tuple[float, str, str]] = deque(maxlen=MOST_LOSSES)
         self.controllers: list[Controller] = [KeepUp(timing)]
         self.router = Router(
@@ -72,10 +74,8 @@ class Cluster:
         self._timer = self._loop.call_soon(self._control)
 
     async def up(self) -> None:
-        """Wait until every replica has been ready once. Raises `WeftError` where one cannot be started at all."""
-        await self._is_up.wait()
-        for task in [each for each in self._tasks if each.done()]:
-            task.result()
+        """Wait until all replicas are ready. Raises `ConfigurationError` where one cannot be started."""
+        await asyncio.shield(self._is_up)
 
     def close(self) -> None:
         """End all of it, at once."""
@@ -93,7 +93,7 @@ class Cluster:
     def went_away(self, name: str, incarnation: int, reason: str) -> None:
         """Whoever runs a replica says that it is gone."""
         member = self.router.membership.members[name]
-        if member.incarnation == incarnation:
+        if member.incarnation == incarnation and member.phase is not Phase.STOPPING:
             self.router.membership.lose(member, reason)
 
     def view(self) -> list[ReplicaState]:
@@ -125,7 +125,7 @@ class Cluster:
             case Drain(name):
                 self.router.drain(name)
             case Kill(name, reason):
-                self.router.membership.lose(self.router.membership.members[name], reason)
+                self.router.membership.lose(self.router.membership.members[name], reason, is_wanted=True)
 
     def _end_drained(self) -> None:
         for member in self.router.membership.members.values():
@@ -170,9 +170,24 @@ class Cluster:
 
     def _lost(self, name: str, reason: str) -> None:
         self._num_losses[name] += 1
+        self._states[name] = Phase.DOWN, self._loop.time()
+        if self._num_losses[name] >= MOST_FIRST_LOSSES:
+            self._settle(
+                ConfigurationError(f"{name} was lost {MOST_FIRST_LOSSES} times; the last time: {reason}")
+            )
         self._on_lost(name, reason)
         self.losses.append((self._loop.time(), name, reason))
         self._provisioning.kill(name)
+
+    def _settle(self, problem: ConfigurationError | None) -> None:
+        """Whether it ever came up."""
+        if self._is_up.done():
+            return
+        if problem is None:
+            self._is_up.set_result(None)
+        else:
+            self._is_up.set_exception(problem)
+            self._is_up.exception()  # nobody may wait for it
 
     def _observe(self, event: RouteEvent) -> None:
         self._observe_too(event)
@@ -180,4 +195,4 @@ class Cluster:
             self.view()
             phases = [member.phase for member in self.router.membership.members.values()]
             if all(phase is Phase.UP for phase in phases):
-                self._is_up.set()
+                self._settle(None)

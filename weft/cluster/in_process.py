@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from weft.cluster.messages import Frame
+from weft.cluster.nodes import Node
 
 ActorReceiver = Callable[[str, object], object]
 
@@ -31,6 +32,10 @@ class InProcess:
         self.receive: ActorReceiver = lambda name, frame: None
         self.went_away: Callable[[str, int, str], object] = lambda name, incarnation, reason: None
 
+    def nodes(self) -> list[Node]:
+        """This machine."""
+        return [Node("here")]
+
     def send(self, source: str, target: str, message: object, num_bytes: int = 0) -> None:
         """From the router to an actor; to one that is gone, nothing."""
         self._loop.call_soon(self._deliver, target, message)
@@ -55,11 +60,15 @@ class InProcess:
 
     def notice(self, actor: str, deadline_s: float) -> None:
         """See `Provisioning`."""
-        self._loop.call_at(deadline_s, self.kill, actor)
+        self._loop.call_at(deadline_s, self._end, actor, self._actors.get(actor))
 
     async def stop(self, actor: str) -> None:
         """See `Provisioning`; its router has seen to it that it has no work."""
         self.kill(actor)
+
+    def _end(self, actor: str, noticed: LocalActor | None) -> None:
+        if noticed is not None and self._actors.get(actor) is noticed:
+            self.kill(actor)
 
     def kill(self, actor: str) -> None:
         """See `Provisioning`."""

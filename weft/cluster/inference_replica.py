@@ -61,13 +61,16 @@ Hold = Callable[[Request], AbstractAsyncContextManager[object]]
 
 
 class _Accepted:
-    """A request that is here. `told`: tokens of each output that the router has been told of, here or before."""
+    """A request that is here. `has_begun`: its engine has it; `stops`: outputs that it is to end as soon as that is so.
+    `told`: tokens of each output that the router has been told of, here or before."""
 
-    __slots__ = ("attempt", "is_over", "task", "told")
+    __slots__ = ("attempt", "has_begun", "is_over", "stops", "task", "told")
 
     def __init__(self, submit: Submit) -> None:
         self.attempt = submit.attempt
         self.told = {index: len(each.tokens) for index, each in enumerate(submit.emitted or ())}
+        self.has_begun = False
+        self.stops: list[tuple[int, int]] = []
         self.is_over = asyncio.Event()
         self.task: asyncio.Task[None] | None = None
 
@@ -129,7 +132,7 @@ class InferenceReplica:
                     self._drop(request_id)
             case StopOutput(request_id, attempt, sample_index, num_tokens):
                 if self._has(request_id, attempt):
-                    self.driver.stop_output(request_id, sample_index, num_tokens)
+                    self._stop(request_id, sample_index, num_tokens)
             case Probe():
                 latency_s = self._latency.latency_s(self._loop.time())
                 self._link.mention(ProbeAnswer(self._latency.num_in_flight, latency_s))
@@ -155,8 +158,17 @@ class InferenceReplica:
         self._latency.note_ended(request_id, status, self._loop.time())
         return accepted
 
+    def _stop(self, request_id: str, sample_index: int, num_tokens: int) -> None:
+        accepted = self._accepted[request_id]
+        if accepted.has_begun:
+            self.driver.stop_output(request_id, sample_index, num_tokens)
+        else:
+            accepted.stops.append((sample_index, num_tokens))
+
     def _accept(self, submit: Submit) -> None:
         request = submit.request
+        if request.request_id in self._accepted:
+            self._drop(request.request_id)  # over for its client, whose next one has the same name
         accepted = self._accepted[request.request_id] = _Accepted(submit)
         self._latency.note_arrived(request.request_id, self._loop.time())
         if request.sampling.constraint is None:
@@ -168,7 +180,11 @@ class InferenceReplica:
         request_id = submit.request.request_id
         try:
             self.driver.begin(submit.request, submit.emitted)
-        except WeftError as error:
+            accepted = self._accepted[request_id]
+            accepted.has_begun = True
+            for sample_index, num_tokens in accepted.stops:
+                self.driver.stop_output(request_id, sample_index, num_tokens)
+        except Exception as error:
             self._refuse(request_id, submit.attempt, error)
 
     async def _begin_held(self, submit: Submit, accepted: _Accepted) -> None:
@@ -177,11 +193,15 @@ class InferenceReplica:
             async with self._hold(submit.request):
                 self._begin(submit)
                 await accepted.is_over.wait()
-        except WeftError as error:
+        except Exception as error:
             self._refuse(request_id, submit.attempt, error)
 
-    def _refuse(self, request_id: str, attempt: int, error: WeftError) -> None:
+    def _refuse(self, request_id: str, attempt: int, error: Exception) -> None:
         self._part(request_id, Status.REJECTED)
+        if not isinstance(error, WeftError):
+            failed = Ended(request_id, attempt, Status.FAILED, f"{type(error).__name__}: {error}", 0)
+            self._link.post(Report((failed,)))
+            return
         is_invalid = isinstance(error, InvalidRequest)
         if isinstance(error, RequestRejected):
             refused = Refused(request_id, attempt, error.reason, error.retry_after_s)

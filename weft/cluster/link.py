@@ -43,7 +43,7 @@ class Link:
         self._next_out = self._next_in = 1
         self._unacknowledged: deque[_Posted] = deque()
         self._early: dict[int, object] = {}
-        self._resent_s = 0.0
+        self._resent_s, self._acknowledged = 0.0, 0
         self.is_closed = False
 
     def post(self, message: object) -> None:
@@ -60,8 +60,14 @@ class Link:
         if not self.is_closed:
             self._put(0, message)
 
+    def acknowledge(self, message: object) -> None:
+        """Say what has come, unless that was said before, with a message that may get lost."""
+        if not self.is_closed and self._acknowledged != self._next_in - 1:
+            self._put(0, message)
+
     def _put(self, number: int, message: object) -> None:
-        self._send(Frame(self.incarnation, number, self._next_in - 1, message))
+        self._acknowledged = self._next_in - 1
+        self._send(Frame(self.incarnation, number, self._acknowledged, message))
 
     def receive(self, frame: Frame) -> None:
         """Take in a frame of this incarnation."""
@@ -99,6 +105,20 @@ class Link:
     def oldest_unacknowledged(self) -> int:
         """The number of the oldest message that waits for its acknowledgement; 0 where none does."""
         return self._unacknowledged[0].number if self._unacknowledged else 0
+
+    @property
+    def num_posted(self) -> int:
+        """Messages so far."""
+        return self._next_out - 1
+
+    def unacknowledged(self) -> list[object]:
+        """What was posted, and may not have come yet."""
+        return [posted.message for posted in self._unacknowledged]
+
+    @property
+    def num_early(self) -> int:
+        """Messages that wait for an earlier one."""
+        return len(self._early)
 
     def close(self) -> None:
         """Say and hear nothing any more."""

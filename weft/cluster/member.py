@@ -6,7 +6,7 @@ from weft.cluster.books import OutputLengths, ReplicaBooks
 from weft.cluster.circuit_breaker import CircuitBreaker
 from weft.cluster.link import Link
 from weft.cluster.messages import Frame
-from weft.cluster.open_request import OpenRequest
+from weft.cluster.open_request import OpenRequest, ReplicaMisbehaves
 from weft.cluster.timing import Timing
 from weft.contracts.routing import LoadReport
 from weft.observation.conditions import sometimes
@@ -64,8 +64,10 @@ class Member:
         self.phase = Phase.STOPPING
 
     def receive(self, frame: Frame) -> None:
-        """It said something."""
+        """It said something. Raises `ReplicaMisbehaves` where that cannot be."""
         assert self.link is not None
+        if frame.acknowledged > self.link.num_posted:
+            raise ReplicaMisbehaves(f"it acknowledged message {frame.acknowledged} of {self.link.num_posted}")
         self._silent_s = 0.0
         self.link.receive(frame)
 

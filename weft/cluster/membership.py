@@ -7,7 +7,7 @@ kill it. Only another incarnation may come back under its name.
 import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from weft.cluster.books import OutputLengths
 from weft.cluster.link import Link
@@ -24,11 +24,21 @@ Send = Callable[[str, Frame], object]
 """Puts a frame on the fabric, to the replica of that name."""
 
 
+class Loss(NamedTuple):
+    """A replica is gone. `is_wanted`: by the will of whoever controls it; `phase`: in which it was; `requests`: that it
+    had."""
+
+    reason: str
+    is_wanted: bool
+    phase: Phase
+    requests: list[OpenRequest]
+
+
 class Watcher(Protocol):
     """Is told what becomes of members, and what they say beyond that they live."""
 
     def joined(self, member: Member) -> None: ...
-    def lost(self, member: Member, reason: str, requests: list[OpenRequest]) -> None: ...
+    def lost(self, member: Member, loss: Loss) -> None: ...
     def heard(self, member: Member, message: object) -> None: ...
     def passed(self) -> None:
         """A heartbeat's time has passed."""
@@ -100,11 +110,12 @@ class Membership:
             member.phase = Phase.UP
             self._watcher.joined(member)
 
-    def lose(self, member: Member, reason: str) -> None:
+    def lose(self, member: Member, reason: str, *, is_wanted: bool = False) -> None:
         """A replica is to be regarded as gone."""
-        if member.phase is not Phase.DOWN:
+        phase = member.phase
+        if phase is not Phase.DOWN:
             member.num_losses += 1
-            self._watcher.lost(member, reason, member.end())
+            self._watcher.lost(member, Loss(reason, is_wanted, phase, member.end()))
 
     def _tick(self) -> None:
         """Silence counts only while this loop runs: one that was held up must not blame others for it."""
@@ -123,5 +134,6 @@ class Membership:
             self.lose(member, problem)
         elif member.phase is not Phase.STARTING:
             link.resend(2.0 * self._timing.heartbeat_s)
+            link.acknowledge(Alive())
             if not link.oldest_unacknowledged:
                 link.post(Alive())  # what it must acknowledge, or it does not hear

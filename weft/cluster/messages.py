@@ -1,6 +1,7 @@
 """What a router and an inference replica say to each other.
 
-`attempt` counts the replicas that a request was given to; news of an earlier attempt are of no interest any more.
+`attempt` counts all times that a router gives a request to a replica; news of an earlier attempt at a request, or of a
+former request of that name, are of no interest any more.
 """
 
 from array import array

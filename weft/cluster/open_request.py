@@ -1,9 +1,10 @@
 """A request that has not ended, as its router knows it: what its client was told is what there is."""
 
+import asyncio
 from collections.abc import Callable
 
 from weft.cluster.messages import Ended, Told
-from weft.contracts.errors import WeftError
+from weft.contracts.errors import InvalidRequest, WeftError
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Emitted, Request
 from weft.contracts.steps import TokenLogprobs
@@ -30,7 +31,7 @@ class _OutputBook:
 
 
 class OpenRequest:
-    """`member`: the name of the replica that has it, None while it waits for one; `attempt`: which one that is, from 1.
+    """`member`: the name of the replica that has it, None while it waits for one; `attempt`: see `messages`.
     `num_lost`, `num_failed`: replicas that were lost, or failed, with it. `refused`: names of those that refused it
     since it was last accepted. `is_whole`: its client wants each output at its end. `is_told`: replicas tell tokens."""
 
@@ -38,6 +39,7 @@ class OpenRequest:
         "_books",
         "_is_told",
         "_prompt_told",
+        "_sink",
         "_untold_tokens",
         "attempt",
         "is_whole",
@@ -46,13 +48,12 @@ class OpenRequest:
         "num_lost",
         "refused",
         "request",
-        "sink",
         "waits_since_s",
     )
 
     def __init__(self, request: Request, sink: Sink, *, is_whole: bool, is_told: bool) -> None:
         self.request = request
-        self.sink = sink
+        self._sink = sink
         self.is_whole = is_whole
         self.member: str | None = None
         self.attempt = self.num_lost = self.num_failed = 0
@@ -60,6 +61,14 @@ class OpenRequest:
         self.waits_since_s = 0.0
         self._books = [_OutputBook() for _ in range(request.sampling.n)]
         self._prompt_told, self._is_told, self._untold_tokens = False, is_told, 0
+
+    def say(self, news: Output | RequestEnded | Exception) -> None:
+        """Tell its client. What that raises is nobody else's business."""
+        try:
+            self._sink(news)
+        except Exception as error:
+            message = f"the client of {self.request.request_id!r} raised {type(error).__name__}"
+            asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
     @property
     def is_new(self) -> bool:
@@ -88,8 +97,8 @@ class OpenRequest:
         if not 0 <= told.sample_index < len(self._books):
             raise ReplicaMisbehaves(f"{told.request_id!r} has no output {told.sample_index}")
         book = self._books[told.sample_index]
-        if book.has_ended:
-            return
+        if book.has_ended or told.status is Status.FAILED:
+            return  # whether what failed was its last token, nobody knows: another makes it anew
         if told.first != len(book.tokens):
             problem = f"token {told.first} comes after {len(book.tokens)} of them"
             raise ReplicaMisbehaves(f"{told.request_id!r}, output {told.sample_index}: {problem}")
@@ -105,7 +114,7 @@ class OpenRequest:
             news = news._replace(prompt_logprobs=None)
         self._prompt_told |= news.prompt_logprobs is not None
         if not self.is_whole:
-            self.sink(news)
+            self.say(news)
             return
         book.logprobs += news.logprobs
         if news.prompt_logprobs is not None:
@@ -113,21 +122,37 @@ class OpenRequest:
         if book.has_ended:
             of_prompt = book.whole.prompt_logprobs
             whole = (tuple(book.tokens), news.status, news.reason, tuple(book.logprobs), of_prompt)
-            self.sink(Output(told.request_id, told.sample_index, *whole, news.embedding))
+            self.say(Output(told.request_id, told.sample_index, *whole, news.embedding))
 
     def stop(self, sample_index: int, num_tokens: int) -> bool:
-        """End an output with a token that there is already; False where it has ended."""
+        """End an output with a token that there is already; False where it has ended. Raises `InvalidRequest` where
+        there is no such token."""
+        request_id = self.request.request_id
+        if not 0 <= sample_index < len(self._books):
+            raise InvalidRequest(
+                f"request {request_id!r} has no output {sample_index}; it has {len(self._books)}"
+            )
         book = self._books[sample_index]
         if book.has_ended:
             return False
-        assert num_tokens <= len(book.tokens)
-        del book.tokens[num_tokens:]
+        if not 1 <= num_tokens <= len(book.tokens):
+            raise InvalidRequest(
+                f"output {sample_index} of request {request_id!r} cannot end with token {num_tokens}; it has "
+                f"{len(book.tokens)}"
+            )
+        del book.tokens[num_tokens:], book.logprobs[num_tokens:]
         book.has_ended = True
-        self.sink(Output(self.request.request_id, sample_index, (), Status.FINISHED, "stop"))
+        tokens = tuple(book.tokens) if self.is_whole else ()
+        about = (tokens, Status.FINISHED, "stop", tuple(book.logprobs), book.whole.prompt_logprobs)
+        self.say(Output(request_id, sample_index, *about))
         return True
 
     def check_end(self, ended: Ended) -> None:
-        """Raises `ReplicaMisbehaves` where it cannot be that its replica has ended it."""
+        """Raises `ReplicaMisbehaves` where it cannot be that its replica has ended it so."""
+        if ended.status not in (Status.FINISHED, Status.FAILED):
+            raise ReplicaMisbehaves(
+                f"{ended.request_id!r} is said to be {ended.status.value}, which nobody asked for"
+            )
         if not self._is_told:
             self._untold_tokens = ended.output_tokens
         elif ended.status is Status.FINISHED and not self.has_ended:
@@ -137,4 +162,4 @@ class OpenRequest:
 
     def end(self, status: Status, reason: str, now_s: float) -> None:
         """Tell its client how it ended."""
-        self.sink(RequestEnded(now_s, self.request.request_id, status, reason, self.num_output_tokens))
+        self.say(RequestEnded(now_s, self.request.request_id, status, reason, self.num_output_tokens))

@@ -9,6 +9,7 @@ from weft.cluster.child_process import ChildProcess
 from weft.cluster.hosting import Opening
 from weft.cluster.in_process import ActorReceiver
 from weft.cluster.messages import Frame
+from weft.cluster.nodes import Node
 from weft.cluster.wire import decode, encode
 from weft.contracts.errors import ConfigurationError
 
@@ -50,6 +51,10 @@ class Processes:
         """Of the process that runs an actor now; None where none does."""
         child = self._children.get(actor)
         return None if child is None else child.process_id
+
+    def nodes(self) -> list[Node]:
+        """This machine."""
+        return [Node("here")]
 
     def send(self, source: str, target: str, message: object, num_bytes: int = 0) -> None:
         """From the router to an actor; to one that is gone, nothing. Raises `InvalidRequest` as `wire.encode` does."""

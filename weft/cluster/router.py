@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 
 from weft.cluster.assignment import Assignment
 from weft.cluster.member import Member, Phase
-from weft.cluster.membership import Membership, Send
+from weft.cluster.membership import Loss, Membership, Send
 from weft.cluster.messages import Ended, News, ProbeAnswer, Refused, Report, StopOutput, Told
 from weft.cluster.open_request import OpenRequest, ReplicaMisbehaves, Sink
 from weft.cluster.retry_budget import MOST_ATTEMPTS, RetryBudget
 from weft.cluster.timing import Timing
-from weft.contracts.errors import InvalidRequest, RequestRejected
+from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected
 from weft.contracts.events import Status
 from weft.contracts.requests import Request
 from weft.contracts.routing import ReplicaJoined, ReplicaLeft, RouteEvent, RoutePolicy
@@ -62,6 +62,11 @@ class Router:
         """Requests that have not ended."""
         return len(self._open)
 
+    @property
+    def num_stranded(self) -> int:
+        """Requests that wait for any replica to come back."""
+        return len(self._stranded)
+
     def close(self) -> None:
         """Give up all."""
         self.fail_all("the router was closed")
@@ -76,7 +81,7 @@ class Router:
         """Have a request answered; `sink` is told its news, each output as a `whole` at its end or as it comes.
 
         Raises `InvalidRequest` where its id is in use or it cannot be sent, `RequestRejected` where no replica takes
-        requests.
+        requests, `PolicyError` where the policy cannot say which.
         """
         if request.request_id in self._open:
             raise InvalidRequest(f"request id {request.request_id!r} is in use; give each request its own")
@@ -134,7 +139,7 @@ class Router:
     def heard(self, member: Member, message: object) -> None:
         """See `Watcher`."""
         match message:
-            case Report(news):
+            case Report(tuple() as news):
                 for each in news:
                     self._take(member, each)
             case ProbeAnswer():
@@ -143,6 +148,8 @@ class Router:
                 raise ReplicaMisbehaves(f"it said {message!r:.80}")
 
     def _take(self, member: Member, news: News) -> None:
+        if not isinstance(news, News):
+            raise ReplicaMisbehaves(f"it said as news: {news!r:.80}")
         opened = self._open.get(news.request_id)
         if opened is None or opened.member != member.name or opened.attempt != news.attempt:
             STALE_NEWS.hit()
@@ -172,42 +179,51 @@ class Router:
         self._assignment.part(opened, Status.REJECTED)
         opened.refused[member.name] = refused.retry_after_s
         if not refused.is_invalid and len(opened.refused) < MOST_ATTEMPTS:
-            other = self._assignment.choose(opened)
+            try:
+                other = self._assignment.choose(opened)
+            except PolicyError as error:
+                self._fail(opened, str(error))
+                return
             if other is not None and self._budget.take():
                 RETRIED_REFUSAL.hit()
                 self._assignment.give(opened, other)
                 return
         if opened.is_new:
             del self._open[opened.request.request_id]
-            opened.sink(_refusal(opened, refused))
+            opened.say(_refusal(opened, refused))
         else:
             self._fail(opened, refused.reason)
 
     def _close(self, opened: OpenRequest, status: Status, reason: str) -> None:
         del self._open[opened.request.request_id]
+        self._stranded.pop(opened.request.request_id, None)
         self._assignment.part(opened, status)
         opened.end(status, reason, self._loop.time())
 
     def _fail(self, opened: OpenRequest, reason: str) -> None:
-        self._stranded.pop(opened.request.request_id, None)
         self._close(opened, Status.FAILED, reason)
+
+    def _is_open(self, opened: OpenRequest) -> bool:
+        """Those who are told of others may end it meanwhile."""
+        return self._open.get(opened.request.request_id) is opened
 
     def joined(self, member: Member) -> None:
         """See `Watcher`."""
         self._assignment.tell(ReplicaJoined(self._loop.time(), member.name))
         self._rescue()
 
-    def lost(self, member: Member, reason: str, requests: list[OpenRequest]) -> None:
+    def lost(self, member: Member, loss: Loss) -> None:
         """See `Watcher`."""
-        for opened in requests:
-            opened.num_lost += 1
+        for opened in loss.requests:
+            opened.num_lost += not loss.is_wanted
             self._assignment.part(opened, Status.FAILED)
-        self._assignment.tell(ReplicaLeft(self._loop.time(), member.name))
-        self._on_lost(member.name, reason)
-        for opened in requests:
+        if loss.phase is Phase.UP:
+            self._assignment.tell(ReplicaLeft(self._loop.time(), member.name))
+        self._on_lost(member.name, loss.reason)
+        for opened in filter(self._is_open, loss.requests):
             if opened.num_lost >= MOST_ATTEMPTS:
                 POISONOUS.hit()
-                self._fail(opened, f"{opened.num_lost} replicas were lost with it; the last: {reason}")
+                self._fail(opened, f"{opened.num_lost} replicas were lost with it; the last: {loss.reason}")
             else:
                 MOVED.hit()
                 self._go_on(opened)
@@ -215,7 +231,12 @@ class Router:
     def _go_on(self, opened: OpenRequest) -> None:
         """A request that was accepted once is not refused any more, but may have to wait."""
         opened.refused.clear()
-        member, request_id = self._assignment.choose(opened), opened.request.request_id
+        request_id = opened.request.request_id
+        try:
+            member = self._assignment.choose(opened)
+        except PolicyError as error:
+            self._fail(opened, str(error))
+            return
         if member is not None:
             self._stranded.pop(request_id, None)
             if opened.num_output_tokens:
@@ -227,14 +248,15 @@ class Router:
             self._stranded[request_id] = opened
 
     def _rescue(self) -> None:
-        for opened in list(self._stranded.values()):
+        for opened in filter(self._is_open, list(self._stranded.values())):
             self._go_on(opened)
 
     def passed(self) -> None:
         """See `Watcher`."""
         self._rescue()
         longest_s = self._loop.time() - self._timing.patience_s
-        for opened in [each for each in self._stranded.values() if each.waits_since_s < longest_s]:
+        late = [each for each in self._stranded.values() if each.waits_since_s < longest_s]
+        for opened in filter(self._is_open, late):
             ABANDONED.hit()
             self._fail(opened, f"no replica took it for {self._timing.patience_s:g} s after its own was lost")
 

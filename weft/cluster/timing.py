@@ -34,7 +34,7 @@ class Timing:
             value = getattr(self, name)
             if not value > 0.0:
                 raise ConfigurationError(f"{name} is {value}; it must be above 0 seconds")
-        if self.lost_after_s < 2.0 * self.heartbeat_s:
+        if not self.lost_after_s >= 2.0 * self.heartbeat_s:
             raise ConfigurationError(
                 f"lost_after_s is {self.lost_after_s}; it must be at least two heartbeats ({2 * self.heartbeat_s} s), "
                 "or one that is late would do"
@@ -42,5 +42,6 @@ class Timing:
 
     @property
     def lease_s(self) -> float:
-        """A replica that hears nothing for so long has been given up, and gives up its requests."""
-        return 4.0 * self.lost_after_s
+        """A replica that hears nothing for so long has been given up, and gives up its requests. Long enough for a
+        router that stood still for a while."""
+        return 30.0 * self.lost_after_s

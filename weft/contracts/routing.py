@@ -15,7 +15,8 @@ class LoadReport(NamedTuple):
     """What a replica tells of itself with each heartbeat.
 
     `num_steps`: that its engine has ended since it began; a replica that has work and does not get on is not well.
-    `num_running`, `num_waiting`: sequences. `used_blocks` of `num_blocks`: on the device.
+    `num_running`, `num_waiting`: sequences; those whose state moves wait, too. `used_blocks` of `num_blocks`: on the
+    device.
     """
 
     num_steps: int

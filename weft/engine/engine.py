@@ -174,7 +174,8 @@ class Engine:
         replica, store = self._replica, self._replica.store
         num_steps = replica.plan.number - len(replica.in_flight)
         blocks = store.used_blocks(), replica.view.num_blocks
-        return LoadReport(num_steps, len(replica.running), len(replica.queue), *blocks)
+        num_waiting = len(replica.queue) + len(replica.transfers)
+        return LoadReport(num_steps, len(replica.running), num_waiting, *blocks)
 
     def take_transfers(self) -> list[Transfer]:
         """Transfers to start now, beside the steps."""

@@ -107,7 +107,8 @@ def _check_nothing_left(replica: Replica) -> None:
     left = {
         "running sequences": len(replica.running) + len(replica.active) + len(replica.yielding),
         "waiting sequences": len(replica.queue),
-        "waiting tokens": replica.queue.num_tokens + replica.queue.num_output_tokens,
+        "waiting tokens": replica.queue.num_tokens,
+        "waiting output tokens": replica.queue.num_output_tokens,
         "held blocks": replica.store.used_blocks(),
         "streams": len(replica.streaming),
     }

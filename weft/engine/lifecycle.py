@@ -213,8 +213,8 @@ class Lifecycle:
         CONTAINED.hit()
         reason = str(error) if isinstance(error, WeftError) else f"{type(error).__name__}: {error}"
         record = self._replica.requests.get(sequence.request.request_id)
-        if record is None:
-            return
+        if record is None or record.request is not sequence.request:
+            return  # ended meanwhile
         if record.num_live == 1:
             self.end_request(record, Status.FAILED, reason)
             return

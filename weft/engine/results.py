@@ -190,7 +190,7 @@ class Results:
                 del sequence.output[-1:]
         for sequence, reason in failed:
             record = self._replica.requests.get(sequence.request.request_id)
-            if record is not None:
+            if record is not None and record.request is sequence.request:  # and not a later one of that name
                 self._lifecycle.end_request(record, Status.FAILED, reason)
 
     def _end(self, sequence: Sequence, reason: str) -> None:

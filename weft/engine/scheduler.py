@@ -43,6 +43,16 @@ class Scheduler:
         """The next step, or None where there is nothing to do until a step or transfer returns or a request
         arrives; fewer than `depth` are in flight. Raises `PolicyError` where a policy keeps admissible work from
         running."""
+        while True:
+            num_requests = len(self._replica.requests)
+            budget = self._plan()
+            if self._replica.plan.has_work:
+                return self._seal()
+            if not self._has_failed_some(num_requests) and not self._held_give_way(budget):
+                return None
+
+    def _plan(self) -> StepBudget:
+        """Fill the step being planned, as far as there is what to fill it with; the budget that it was given."""
         replica = self._replica
         if replica.failed_policy is not None:
             failure, replica.failed_policy = replica.failed_policy, None
@@ -60,9 +70,12 @@ class Scheduler:
             elif replica.standing.count:
                 PREFILL_ALONE.hit()
         replica.plan.advances = replica.plan.advances and replica.standing.count > 0
-        if replica.plan.has_work:
-            return self._seal()
-        return self.schedule() if self._held_give_way(budget) else None
+        return budget
+
+    def _has_failed_some(self, num_requests: int) -> bool:
+        """Whether requests failed while nothing was planned: what they held is free for those that wait."""
+        self._lifecycle.end_doomed()
+        return len(self._replica.requests) < num_requests
 
     def _ask_budget(self) -> StepBudget:
         policy = self._replica.budget

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from weft.cluster.cluster import Cluster
 from weft.cluster.member import Member
@@ -23,15 +23,12 @@ from weft.engine.config import EngineConfig
 from weft.llm.constraining import ConstraintCompiler
 from weft.llm.language_model import LanguageModel
 from weft.llm.prompting import Prompting
+from weft.llm.replica_plan import ReplicaPlan, named_policies
 from weft.llm.results import ABANDONED, RequestAbandoned
 from weft.model_specs.model_spec import ModelSpec
 from weft.observation.event_log import EventLog
 from weft.policies.choices import DEFAULT_POLICIES, DEFAULT_ROUTER, PolicyChoices
 from weft.policies.registry import PolicyChoice, make_route_policy
-
-if TYPE_CHECKING:
-    from weft.llm.replica_plan import ReplicaPlan
-
 
 log = logging.getLogger("weft.cluster")
 
@@ -43,11 +40,14 @@ class Backend(Messages, Provisioning, Protocol):
     receive: Callable[[str, object], object]
     went_away: Callable[[str, int, str], object]
 
+    def nodes(self) -> list[Node]:
+        """Where actors can be started."""
+
     async def close(self) -> None:
         """End all that is left."""
 
 
-MakeBackend = Callable[["ReplicaPlan", Timing], Backend]
+MakeBackend = Callable[[ReplicaPlan, Timing], Backend]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +83,27 @@ class ClusterLLM(LanguageModel):
         **options: Any,
     ) -> None:
         # Here, so that importing weft costs no second: torch comes with it.
-        from weft.llm.replica_plan import ReplicaPlan, named_policies, shared_plan
+        from weft.executor.shared_machine import plan_share
 
         super().__init__()
-        policies.check()
-        make_route_policy(router)
-        if replicas < 1:
-            raise ConfigurationError(f"replicas is {replicas}; give 1 or more")
+        _check(replicas, router, policies)
         self.num_replicas, self.router, self._timing = replicas, router, timing or Timing()
-        plan, shared = shared_plan(Path(model), options, replicas)
-        self.serving = ServedByReplicas(plan.spec, plan.max_model_len, plan.config.with_policies(policies))
-        self.prompting = _prompting(Path(model), self.serving, tokenizer, chat_template, tool_format)
-        self.prompting.warn_of_defaults()
-        self._constraints = ConstraintCompiler(None)  # that is for the replicas to do
-        self.log = EventLog()
+        share, options = plan_share(Path(model), options, replicas)
+        self.serving = ServedByReplicas(share.spec, share.max_model_len, share.config.with_policies(policies))
         self.plan = ReplicaPlan(
             str(Path(model).resolve()),
             None if tokenizer is None else str(tokenizer),
             None if chat_template is None else str(chat_template),
             tool_format,
-            shared,
+            options,
             named_policies(policies),
             None if objective is None else (objective.ttft_s, objective.tpot_s),
             max_queue_delay_s,
         )
+        self.prompting = _prompting(self.plan, self.serving)
+        self.prompting.warn_of_defaults()
+        self._constraints = ConstraintCompiler(None)  # that is for the replicas to do
+        self.log = EventLog()
         self._make_backend = make_backend
         self._backend: Backend | None = None
         self.cluster: Cluster | None = None
@@ -119,7 +116,7 @@ class ClusterLLM(LanguageModel):
             return
         backend = self._backend = self._make_backend(self.plan, self._timing)
         names = [f"replica-{number}" for number in range(self.num_replicas)]
-        policy, nodes = make_route_policy(self.router), [Node("here")]
+        policy, nodes = make_route_policy(self.router), backend.nodes()
         self.cluster = Cluster(names, nodes, policy, backend, backend, self._timing, on_lost=_warn_of_loss)
         backend.receive, backend.went_away = self.cluster.receive, self.cluster.went_away
         self._driver = RouterDriver(self.cluster.router, self.log)
@@ -174,13 +171,16 @@ def _warn_of_loss(name: str, reason: str) -> None:
     log.warning("%s is lost: %s; its requests go on elsewhere, and it is started anew", name, reason)
 
 
-def _prompting(
-    directory: Path,
-    serving: ServedByReplicas,
-    tokenizer: str | Path | None,
-    chat_template: str | Path | None,
-    tool_format: str,
-) -> Prompting:
-    read_from, talks_by = (None if each is None else Path(each) for each in (tokenizer, chat_template))
-    vocab_size, longest = serving.spec.vocab_size, serving.max_model_len
-    return Prompting(directory, vocab_size, longest, read_from, talks_by, tool_format)
+def _check(replicas: int, router: PolicyChoice, policies: PolicyChoices) -> None:
+    policies.check()
+    make_route_policy(router)
+    if replicas < 1:
+        raise ConfigurationError(f"replicas is {replicas}; give 1 or more")
+
+
+def _prompting(plan: ReplicaPlan, serving: ServedByReplicas) -> Prompting:
+    read_from, talks_by = (
+        None if each is None else Path(each) for each in (plan.tokenizer, plan.chat_template)
+    )
+    sizes = serving.spec.vocab_size, serving.max_model_len
+    return Prompting(Path(plan.directory), *sizes, read_from, talks_by, plan.tool_format)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from weft.cluster.in_process import InProcess, LocalActor
 from weft.cluster.inference_replica import InferenceReplica, Reporter
@@ -10,9 +9,7 @@ from weft.cluster.messages import Frame
 from weft.cluster.timing import Timing
 from weft.engine.reporting_driver import ReportingDriver
 from weft.llm.async_llm import AsyncLLM
-
-if TYPE_CHECKING:
-    from weft.llm.replica_plan import ReplicaPlan
+from weft.llm.replica_plan import ReplicaPlan
 
 
 class ModelReplica(InferenceReplica):
@@ -32,7 +29,7 @@ class LocalReplicas(InProcess):
     """Replicas on this event loop, each with weights and threads of its own: for tests, and where no other process can
     be. Nothing but their engines is apart."""
 
-    def __init__(self, plan: "ReplicaPlan", timing: Timing) -> None:
+    def __init__(self, plan: ReplicaPlan, timing: Timing) -> None:
         super().__init__(self._load)
         self._plan, self._timing = plan, timing
         self._loaded: list[AsyncLLM] = []

@@ -20,6 +20,8 @@ IDS = (
     "andes",
     "trail",
     "tiny-quanta",
+    "tech-scheduling-lb",
+    "prequal",
 )
 """In the order in which they are listed; the file of a card is named by its id, with underscores."""
 

@@ -16,7 +16,7 @@ from weft.simulator.deployment import Deployment, plan_deployment
 from weft.simulator.deployment_costs import PLAIN_ROOFLINE
 from weft.simulator.deployment_options import DeploymentOptions
 from weft.simulator.request_outcome import RequestOutcome
-from weft.simulator.service import Watch, simulate_service
+from weft.simulator.service import Prepare, Watch, simulate_service
 from weft.workloads.limits import Limited
 from weft.workloads.sessions import Workload
 from weft.workloads.variations import OtherArrivals
@@ -80,10 +80,12 @@ def reserving(deployment: Deployment) -> Deployment:
     return replace(deployment, config=replace(deployment.config, reservation=Reservation.WORST_CASE))
 
 
-def play(deployment: Deployment, workload: Workload, watch: Watch | None = None) -> list[RequestOutcome]:
+def play(
+    deployment: Deployment, workload: Workload, watch: Watch | None = None, prepare: Prepare | None = None
+) -> list[RequestOutcome]:
     """How the requests that were answered fared, in order of arrival, without those of the warm-up."""
     outcomes: list[RequestOutcome] = []
-    simulate_service(deployment, workload, outcomes.append, watch)
+    simulate_service(deployment, workload, outcomes.append, watch, prepare=prepare)
     outcomes.sort(key=lambda outcome: outcome.arrival_s)
     kept = outcomes[int(WARM_UP_SHARE * len(outcomes)) :]
     return [outcome for outcome in kept if outcome.status is Status.FINISHED]
@@ -107,6 +109,11 @@ def mean_duration_s(outcomes: Sequence[RequestOutcome]) -> float:
 def ttft_s(outcome: RequestOutcome) -> float:
     """Seconds to the first token of a request that was answered."""
     return inf if outcome.first_token_s is None else outcome.first_token_s - outcome.arrival_s
+
+
+def p99_latency_s(outcomes: Sequence[RequestOutcome]) -> float:
+    """The 99th percentile of the time from arrival to end."""
+    return quantile([outcome.ended_s - outcome.arrival_s for outcome in outcomes], 0.99)
 
 
 def p99_ttft_s(outcomes: Sequence[RequestOutcome]) -> float:

@@ -153,6 +153,11 @@ class Agenda:
             self._num_cancelled -= handle.is_cancelled
             self._ready.append(handle)
 
+    def pending(self) -> list[Handle]:
+        """What is to run yet, those that are ready first, then timers by time."""
+        timers = [handle for _, _, handle in sorted(self._timers, key=lambda entry: entry[:2])]
+        return [handle for handle in (*self._ready, *timers) if not handle.is_cancelled]
+
     def clear(self) -> None:
         """Forget all."""
         self._ready.clear()

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import NamedTuple, TypeVar
 
 from weft.contracts.errors import ConfigurationError, InvariantViolation
@@ -33,8 +34,9 @@ class FakeExecutor:
     """A `ServingExecutor` whose text depends on every slot of state; see `FakeDevice` for what it checks.
 
     A step begins when the one before it has completed, and its whole effect happens when it completes,
-    `step_s` seconds of loop time later (a number, or a function of the step). A transfer begins at once
-    and runs beside the steps; it reads and writes all its blocks when it completes, after `transfer_s`.
+    `step_s` seconds of loop time later (a number, or a function of the step; infinity: it never does). A
+    transfer begins at once and runs beside the steps; it reads and writes all its blocks when it completes,
+    after `transfer_s`.
     So a block that is read or reused too early shows in the text.
 
     `submit_fails(step)` is asked as a step is due: an exception makes the step raise it. What
@@ -113,7 +115,8 @@ class FakeExecutor:
         if self._queue:
             head = self._queue[0]
             delay_s = _duration_s(self._step_s, head.step) if isinstance(head, _QueuedStep) else 0.0
-            asyncio.get_running_loop().call_later(delay_s, self._complete)
+            if delay_s < inf:
+                asyncio.get_running_loop().call_later(delay_s, self._complete)
 
     def _complete(self) -> None:
         head = self._queue[0]

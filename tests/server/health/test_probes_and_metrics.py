@@ -13,6 +13,7 @@ from tests.server.live_server import NAME, OPTIONS, LiveServer, eventually, live
 from weft import AsyncLLM
 from weft.engine.engine import Engine
 from weft.observation.instruments import Histogram
+from weft.server.health.progress import Progress
 from weft.server.health.prometheus_text import PrometheusText
 from weft.server.state import ServerSettings
 
@@ -182,4 +183,5 @@ def test_labels_are_escaped() -> None:
 
 def test_an_idle_engine_is_healthy_however_long(server: LiveServer) -> None:
     progress = server.state.loaded.progress
+    assert isinstance(progress, Progress)
     assert progress.standstill_s(1e9) == 0.0

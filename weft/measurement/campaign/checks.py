@@ -1,0 +1,170 @@
+"""What must hold of a world when all is over."""
+
+import asyncio
+from collections.abc import Iterator
+
+from weft.cluster.cluster import Cluster
+from weft.cluster.member import Phase
+from weft.cluster.messages import Alive
+from weft.cluster.retry_budget import MOST_ATTEMPTS
+from weft.contracts.errors import InvariantViolation
+from weft.contracts.events import Status
+from weft.contracts.routing import Routed, Unrouted
+from weft.measurement.campaign.actors import model_of
+from weft.measurement.campaign.backend import Backend
+from weft.measurement.campaign.client import Client, Told, Visit
+from weft.measurement.campaign.requests import expected_logprobs, expected_output
+from weft.measurement.campaign.settling import settled_s
+from weft.measurement.campaign.suspects import may_be_lost, may_fail
+from weft.measurement.campaign.troubles import replica_name
+from weft.measurement.campaign.world import World
+from weft.simulator.virtual_time import running_agenda
+
+NEVER_FITS = "shorten the prompt or lower max_tokens"
+"""What an engine says to a request that it could never serve."""
+
+Violations = Iterator[InvariantViolation]
+
+
+def check_texts(world: World, visit: Visit) -> Violations:
+    """What a client was told is what the model says to its request alone: all of it at the end, else a beginning."""
+    spec = model_of(world.engine)
+    is_whole = visit.end is not None and visit.end.status is Status.FINISHED
+    num_tokens = 0
+    for sample, told in enumerate(visit.told):
+        alone = expected_output(spec, visit.request, sample)
+        num_tokens += len(alone)
+        if world.tells:
+            yield from _check_output(visit, sample, told, alone, is_whole)
+    if is_whole and visit.end is not None:
+        if world.tells:
+            num_tokens = sum(len(told.tokens) for told in visit.told)
+        if visit.end.output_tokens != num_tokens:
+            yield _violation("tokens_counted", visit, f"{num_tokens} tokens, and {visit.end}")
+    if visit.request.sampling.logprobs is not None and world.tells:
+        for sample, told in enumerate(visit.told):
+            if told.logprobs != list(expected_logprobs(spec, visit.request, tuple(told.tokens))):
+                yield _violation("same_logprobs", visit, f"output {sample}: {told.logprobs}")
+
+
+def _check_output(
+    visit: Visit, sample: int, told: Told, alone: tuple[int, ...], is_whole: bool
+) -> Violations:
+    if is_whole and not told.has_ended:
+        yield _violation("ends_whole", visit, f"output {sample} has not ended: {told.tokens}")
+    expected = alone if (is_whole and not told.is_cut) else alone[: len(told.tokens)]
+    if told.tokens != list(expected):
+        yield _violation("same_text", visit, f"output {sample}: {told.tokens}, alone it is {alone}")
+
+
+def check_ends(world: World, visit: Visit, history: list[Routed | Unrouted]) -> Violations:
+    """It ended, and where it failed, it had a reason to."""
+    if visit.has_left or visit.is_refused:
+        return
+    if visit.end is None:
+        yield _violation("progress", visit, f"it never ended; {history}")
+    elif visit.end.status is Status.FAILED:
+        problem = _is_unexcused(world, visit, history)
+        if problem:
+            yield _violation("fails_with_reason", visit, f"{problem}: {visit.end.reason}; {history}")
+
+
+def _is_unexcused(world: World, visit: Visit, history: list[Routed | Unrouted]) -> str:
+    assert visit.end is not None
+    if visit.asked_s >= settled_s(world) and world.mode == "safety":
+        return "it came when all was well"
+    reason, failed = visit.end.reason, [each for each in history if isinstance(each, Unrouted)]
+    if "replicas were lost with it" in reason:
+        lost = sum(each.status is Status.FAILED for each in failed)
+        return "" if lost >= MOST_ATTEMPTS else f"{lost} were"
+    if "no replica took it" in reason:
+        waited_s = visit.end.time_s - failed[-1].time_s
+        return "" if waited_s >= world.timing.patience_s else f"it waited {waited_s} s"
+    if NEVER_FITS in reason and len(failed) > 1:
+        return ""  # it was lost before it could be told so
+    if not any(each.replica in may_fail(world) for each in failed):
+        return "nothing failed where it was"
+    return ""
+
+
+def check_losses(world: World, cluster: Cluster) -> Violations:
+    """Who was lost had a fault, or took too long to drain."""
+    excused = may_be_lost(world)
+    for time_s, name, reason in cluster.losses:
+        if name not in excused and "drained" not in reason:
+            yield InvariantViolation("lost_for_a_reason", f"{name} at {time_s:.6f} s: {reason}")
+
+
+def check_up(world: World, cluster: Cluster) -> Violations:
+    """In safety mode all replicas are up at the end; in liveness mode the core never was away."""
+    for name, member in cluster.router.membership.members.items():
+        is_due = world.mode == "safety" or name == replica_name(world.core)
+        if is_due and member.phase is not Phase.UP:
+            yield InvariantViolation("comes_back", f"{name} is {member.phase.value} at the end")
+
+
+def check_books(world: World, cluster: Cluster, backend: Backend) -> Violations:
+    """Nothing is open, owed or held any more."""
+    router = cluster.router
+    if router.num_open or router.num_stranded:
+        yield InvariantViolation(
+            "nothing_open", f"{router.num_open} requests, {router.num_stranded} without replica"
+        )
+    for name, member in router.membership.members.items():
+        books = member.books
+        if books.num_outstanding or books.prompt_tokens or member.requests:
+            detail = f"{name}: {books.num_outstanding}, {books.prompt_tokens} tokens, {[*member.requests]}"
+            yield InvariantViolation("books_balance", detail)
+        if member.phase is Phase.UP and (world.mode == "safety" or name == replica_name(world.core)):
+            yield from _check_pair(name, cluster, backend)
+
+
+def _check_pair(name: str, cluster: Cluster, backend: Backend) -> Violations:
+    """A router and a replica that hear each other have nothing left to say, but that they live."""
+    link, replica = cluster.router.membership.members[name].link, backend.living().get(name)
+    if link is None or replica is None:
+        yield InvariantViolation("comes_back", f"{name} is up, and not there")
+        return
+    unsaid = [each for each in link.unacknowledged() if not isinstance(each, Alive)]
+    if unsaid or link.num_early:
+        yield InvariantViolation("links_empty", f"{name}: {unsaid}, {link.num_early} early")
+    try:
+        replica.check_idle()
+    except InvariantViolation as violation:
+        yield violation
+
+
+def check_clients(
+    world: World, cluster: Cluster, clients: list[Client], history: dict[str, list[Routed | Unrouted]]
+) -> Violations:
+    """All that concerns clients, and why replicas were lost."""
+    for client in clients:
+        yield from client.violations()
+        for visit in client.visits:
+            yield from check_ends(world, visit, _during(visit, history))
+            yield from check_texts(world, visit)
+    yield from check_losses(world, cluster)
+
+
+def check_nothing_left() -> Violations:
+    """After a cluster was closed, no task is left, and no timer of it or of its engines."""
+    tasks = [task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    if tasks:
+        yield InvariantViolation("nothing_left_over", f"tasks {sorted(tasks)}")
+    timers = [_module_of(handle.callback) for handle in running_agenda().pending()]
+    ours = [module for module in timers if module.startswith(("weft.cluster", "weft.engine"))]
+    if ours:
+        yield InvariantViolation("nothing_left_over", f"timers of {ours}")
+
+
+def _module_of(callback: object) -> str:
+    return getattr(callback, "__module__", None) or type(getattr(callback, "__self__", None)).__module__
+
+
+def _during(visit: Visit, history: dict[str, list[Routed | Unrouted]]) -> list[Routed | Unrouted]:
+    """What was done with its request, and not with another of its id before."""
+    return [each for each in history.get(visit.request.request_id, []) if each.time_s >= visit.asked_s]
+
+
+def _violation(name: str, visit: Visit, detail: str) -> InvariantViolation:
+    return InvariantViolation(name, f"{visit.request.request_id}: {detail:.1000}")
