@@ -2,7 +2,9 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -16,8 +18,6 @@ from weft.measurement.machine import describe_machine
 from weft.measurement.token_times import Spread, spread, spread_of_known
 
 HITS = (("killed (SIGKILL)", signal.SIGKILL), ("stopped (SIGSTOP)", signal.SIGSTOP))
-
-Tell = Callable[[str], None]
 
 
 @click.command()
@@ -50,7 +50,7 @@ def command(
     machine = describe_machine()
     one = Setting(1, streams, tokens, step_ms / 1e3)
     hits = [(way, *hit) for way in ways if way in (PROCESSES, RAY) for hit in HITS]
-    with progress(turns * (len(ways) + len(hits))) as tell:
+    with progress(turns * (len(ways) + len(hits))) as tell, redirect_stdout(sys.stderr):  # Ray writes to it
         costs = {way: list[WayFigures]() for way in ways}
         stalls = {(way, what): list[Stall]() for way, what, _ in hits}
         for turn in range(turns):

@@ -34,7 +34,8 @@ class RayConnection:
     """Joins the instance at an address ("HOST:PORT", or "auto" for the one on this machine); None starts one here.
 
     Blocks for some seconds. Raises `ConfigurationError` where that cannot be done. To be made on the main thread, or
-    signals to end find Ray's answer to them. There can be one at a time.
+    signals to end find Ray's answer to them. There can be one at a time. What actors write Ray prints, some of it to
+    standard output.
     """
 
     def __init__(self, address: str | None = None) -> None:
