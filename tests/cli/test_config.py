@@ -172,7 +172,10 @@ def test_no_flag_is_left_out() -> None:
         ("order: srpt_oracle", "(so weft serve; weft simulate takes it: move it to section simulate)"),
         ("quantization: int4", "(so weft simulate; weft serve takes it: move it to section serve)"),
         ("hardware: h1000", "1: hardware 'h1000' is unknown; did you mean h100?"),
-        ("router: round-robin", "1: router: no route policy is named 'round-robin'; did you mean 'round_robin'?"),
+        (
+            "router: round-robin",
+            "1: router: no route policy is named 'round-robin'; did you mean 'round_robin'?",
+        ),
     ],
 )
 def test_mistakes_in_a_key_or_a_value(capsys: pytest.CaptureFixture[str], text: str, told: str) -> None:

@@ -88,7 +88,7 @@ def test_a_stream_goes_on_when_its_replica_is_lost(model: Path) -> None:
             member = llm.members[number]
             llm.cluster.went_away(member.name, member.incarnation, "lost by a test")
 
-        losses = {10: partial(lose, 0), 25: partial(lose, 1)}
+        losses: dict[int, Callable[[], None]] = {10: partial(lose, 0), 25: partial(lose, 1)}
         streams = [stream(llm, losses if number == 0 else {}) for number in range(3)]
         assert await asyncio.gather(*streams) == [expected] * 3
         for _ in range(400):
