@@ -175,11 +175,11 @@ class Router:
 
     def _close(self, opened: OpenRequest, status: Status, reason: str) -> None:
         del self._open[opened.request.request_id]
+        self._stranded.pop(opened.request.request_id, None)
         self._assignment.part(opened, status)
         opened.end(status, reason, self._loop.time())
 
     def _fail(self, opened: OpenRequest, reason: str) -> None:
-        self._stranded.pop(opened.request.request_id, None)
         self._close(opened, Status.FAILED, reason)
 
     def joined(self, member: Member) -> None:
