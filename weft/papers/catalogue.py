@@ -22,6 +22,7 @@ IDS = (
     "tiny-quanta",
     "tech-scheduling-lb",
     "prequal",
+    "tech-health-checks",
 )
 """In the order in which they are listed; the file of a card is named by its id, with underscores."""
 
