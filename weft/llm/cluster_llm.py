@@ -90,16 +90,10 @@ class ClusterLLM(LanguageModel):
         self.num_replicas, self.router, self._timing = replicas, router, timing or Timing()
         share, options = plan_share(Path(model), options, replicas)
         self.serving = ServedByReplicas(share.spec, share.max_model_len, share.config.with_policies(policies))
-        self.plan = ReplicaPlan(
-            str(Path(model).resolve()),
-            None if tokenizer is None else str(tokenizer),
-            None if chat_template is None else str(chat_template),
-            tool_format,
-            options,
-            named_policies(policies),
-            None if objective is None else (objective.ttft_s, objective.tpot_s),
-            max_queue_delay_s,
-        )
+        within = None if objective is None else (objective.ttft_s, objective.tpot_s)
+        texts = _texts(Path(model).resolve(), tokenizer, chat_template, tool_format)
+        how = options, named_policies(policies), within, max_queue_delay_s
+        self.plan = ReplicaPlan(*texts, *how)
         self.prompting = _prompting(self.plan, self.serving)
         self.prompting.warn_of_defaults()
         self._constraints = ConstraintCompiler(None)  # that is for the replicas to do
@@ -176,6 +170,14 @@ def _check(replicas: int, router: PolicyChoice, policies: PolicyChoices) -> None
     make_route_policy(router)
     if replicas < 1:
         raise ConfigurationError(f"replicas is {replicas}; give 1 or more")
+
+
+def _texts(
+    model: Path, tokenizer: str | Path | None, chat_template: str | Path | None, tool_format: str
+) -> tuple[str, str | None, str | None, str]:
+    """Paths as another process gets them."""
+    read_from, talks_by = (None if each is None else str(each) for each in (tokenizer, chat_template))
+    return str(model), read_from, talks_by, tool_format
 
 
 def _prompting(plan: ReplicaPlan, serving: ServedByReplicas) -> Prompting:
