@@ -80,7 +80,7 @@ class WatchedExecutor(FakeExecutor):
 
 
 class CampaignReplica(InferenceReplica):
-    """One incarnation of the replica with a number. `log`: of its engine."""
+    """One incarnation of the replica with a number. `log`: of its engine; `ends`: of the requests there."""
 
     def __init__(
         self,
@@ -98,7 +98,9 @@ class CampaignReplica(InferenceReplica):
         self.has_ended = False
         self.log = EventLog(1 << 16)
         self._legality = LegalityChecker()
+        self.ends: list[RequestEnded] = []
         self.log.subscribe(self._check)
+        self.log.subscribe(self.ends.append, RequestEnded)
         super().__init__(incarnation, self._make_driver, self._spec.fingerprint, self._say, world.timing)
 
     def _check(self, event: Event) -> None:

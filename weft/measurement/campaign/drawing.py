@@ -46,7 +46,7 @@ def draw_world(seed: int, mode: Mode) -> World:
         away_s=random.choice([0.5, 2.0, 5.0]),
         latency_s=random.choice([5e-5, 5e-4, 5e-3]),
         submit_bytes=random.choice([0, 0, 0, 4096, 100_000]),
-        heals_at_s=random.choice([3.0, 6.0, 10.0]),
+        heals_at_s=random.choice([2.0, 4.0, 8.0]),
     )
     return _inhabited(frame)
 

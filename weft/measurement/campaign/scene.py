@@ -12,11 +12,12 @@ from weft.cluster.controllers import RollingRestart
 from weft.cluster.nodes import Node
 from weft.contracts.errors import ConnectionLost, InvariantViolation
 from weft.contracts.requests import Request
-from weft.contracts.routing import Routed, RouteEvent, RoutePolicy, Unrouted
+from weft.contracts.routing import RouteEvent, RoutePolicy
 from weft.hardware.cluster import Link
 from weft.measurement.campaign.backend import ROUTER, Backend, name_of
 from weft.measurement.campaign.checks import check_books, check_clients, check_nothing_left, check_up
 from weft.measurement.campaign.client import Client
+from weft.measurement.campaign.excuses import History
 from weft.measurement.campaign.faults import (
     Crash,
     DrainOne,
@@ -48,7 +49,7 @@ class Scene:
         self.violations: list[InvariantViolation] = []
         self.ended_s = 0.0
         self.clients: list[Client] = []
-        self.history: dict[str, list[Routed | Unrouted]] = {}
+        self.history = History()
         self._digest = sha256() if digests else None
         self._restarts: list[RollingRestart] = []
 
@@ -67,7 +68,7 @@ class Scene:
                 self.complain(cause)
                 return
             cause = cause.__cause__ or cause.__context__
-        self.complain(InvariantViolation("no_error", f"{context['message']}: {error!r}"))
+        self.complain(InvariantViolation(f"no_{type(error).__name__}", f"{context['message']}: {error!r}"))
 
     def note(self, happened: object) -> None:
         """Something that decides the digest."""
@@ -91,8 +92,7 @@ class Scene:
     def observe(self, event: RouteEvent) -> None:
         """What the routing policy is told."""
         self.note(_without_request(event))
-        if isinstance(event, Routed | Unrouted):
-            self.history.setdefault(event.request.request_id, []).append(event)
+        self.history.note(event)
 
     async def play(self) -> None:
         """From the beginning to the end."""
@@ -101,7 +101,8 @@ class Scene:
         self._expect_trouble()
         tasks = [self._loop.create_task(self._moved(each)) for each in self._of(Movement)]
         tasks += [self._loop.create_task(self._lived(client)) for client in self.clients]
-        await asyncio.wait(tasks, timeout=deadline_s(self.world))
+        if tasks:
+            await asyncio.wait(tasks, timeout=deadline_s(self.world))
         await self._settle()
         self._check()
         await self._close(tasks)
@@ -196,7 +197,7 @@ class Scene:
 
     def _check(self) -> None:
         world, cluster = self.world, self.cluster
-        for violation in check_clients(world, cluster, self.clients, self.history):
+        for violation in check_clients(world, cluster, self.backend, self.clients, self.history):
             self.complain(violation)
         for violation in (*check_up(world, cluster), *check_books(world, cluster, self.backend)):
             self.complain(violation)
