@@ -48,8 +48,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
                 raise
 
     async def _spawn(self, command: Sequence[str], kept: int) -> None:
-        """Not on its standard output: libraries write there."""
-        transport, _ = await self._loop.subprocess_exec(
+        """Frames do not go over its standard output: libraries write there."""
+        await self._loop.subprocess_exec(
             lambda: self,
             *command,
             stdin=subprocess.DEVNULL,
@@ -57,7 +57,9 @@ class ChildProcess(asyncio.SubprocessProtocol):
             stderr=subprocess.STDOUT,
             pass_fds=(kept,),
         )
-        self._transport = transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.SubprocessTransport, transport)
 
     @property
     def process_id(self) -> int:

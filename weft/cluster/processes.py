@@ -90,11 +90,13 @@ class Processes:
 
     async def _watch(self, child: ChildProcess) -> None:
         reason = await child.ended()
-        if self._children.get(child.name) is child:
-            del self._children[child.name]
-            self.went_away(child.name, child.incarnation, reason)
-        await child.closed()
-        del self._watches[child]
+        try:
+            if self._children.get(child.name) is child:
+                del self._children[child.name]
+                self.went_away(child.name, child.incarnation, reason)
+        finally:
+            await child.closed()
+            del self._watches[child]
 
     def notice(self, actor: str, deadline_s: float) -> None:
         """See `Provisioning`."""

@@ -23,6 +23,7 @@ IDS = (
     "tech-scheduling-lb",
     "prequal",
     "tech-health-checks",
+    "ray",
 )
 """In the order in which they are listed; the file of a card is named by its id, with underscores."""
 

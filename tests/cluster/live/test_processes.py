@@ -65,6 +65,14 @@ def test_a_process_that_hangs_up_and_stays_is_killed() -> None:
     assert first_loss(live) == "its process hung up"
 
 
+def test_a_process_that_ends_before_it_has_said_anything() -> None:
+    async def scenario(live: LiveCluster) -> None:
+        await until(lambda: len(live.cluster.losses) == 3)
+
+    live = play(scenario, is_up=False, num_replicas=1, command=("/bin/false",))
+    assert first_loss(live) == "its process ended with status 1"
+
+
 def test_a_command_that_does_not_exist() -> None:
     live = play(lost, is_up=False, num_replicas=1, command=("/no/such/program",))
     assert "no process can be started by '/no/such/program'" in first_loss(live)
