@@ -101,6 +101,27 @@ def test_a_stream_goes_on_when_its_replica_is_lost(model: Path) -> None:
     play(scene, model)
 
 
+def test_replicas_are_restarted_one_after_the_other_under_streams(model: Path) -> None:
+    (expected,) = alone(model, LONG, "the quick brown")
+
+    async def scene(llm: ClusterLLM) -> None:
+        before = [member.incarnation for member in llm.members]
+        llm.restart_replicas()
+        llm.restart_replicas()
+        for _ in range(400):
+            answer = await llm.generate("the quick brown", LONG)
+            assert answer.outputs[0].token_ids == expected
+            if [member.incarnation for member in llm.members] == [count + 1 for count in before]:
+                break
+        assert [member.incarnation - count for member, count in zip(llm.members, before, strict=True)] == [
+            1,
+            1,
+        ]
+        assert [member.num_losses for member in llm.members] == [0, 0]
+
+    play(scene, model)
+
+
 def test_constraints_are_enforced_by_the_replicas(model: Path) -> None:
     digits = SamplingParams(max_tokens=8, temperature=1.0, seed=1, constraint=Constraint("regex", "[ab]{3}"))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from weft.cluster.cluster import Cluster
+from weft.cluster.controllers import RollingRestart
 from weft.cluster.member import Member
 from weft.cluster.nodes import Node
 from weft.cluster.router_driver import RouterDriver
@@ -31,6 +32,9 @@ from weft.policies.choices import DEFAULT_POLICIES, DEFAULT_ROUTER, PolicyChoice
 from weft.policies.registry import PolicyChoice, make_route_policy
 
 log = logging.getLogger("weft.cluster")
+
+DRAIN_S = 30.0
+"""Before a restart, for requests under way; then they go on at another replica."""
 
 
 class Backend(Messages, Provisioning, Protocol):
@@ -115,6 +119,15 @@ class ClusterLLM(LanguageModel):
         backend.receive, backend.went_away = self.cluster.receive, self.cluster.went_away
         self._driver = RouterDriver(self.cluster.router, self.log)
         await self.cluster.up()
+
+    def restart_replicas(self) -> None:
+        """Restart one after the other, unless that is being done. Clients notice nothing but a pause at most."""
+        if self.cluster is not None and not any(
+            isinstance(each, RollingRestart) for each in self.cluster.controllers
+        ):
+            log.warning("restarting %d replicas, one after the other", self.num_replicas)
+            names = [member.name for member in self.members]
+            self.cluster.controllers.append(RollingRestart(names, DRAIN_S))
 
     async def close(self) -> None:
         if self.cluster is not None and self._backend is not None:
