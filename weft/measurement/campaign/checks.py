@@ -9,11 +9,10 @@ from weft.cluster.member import Phase
 from weft.cluster.messages import Alive
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.events import Status
-from weft.measurement.campaign.actors import model_of
 from weft.measurement.campaign.backend import Backend
 from weft.measurement.campaign.client import Client, Told, Visit
 from weft.measurement.campaign.excuses import History, unexcused
-from weft.measurement.campaign.requests import expected_logprobs, expected_output
+from weft.measurement.campaign.models import CampaignModel
 from weft.measurement.campaign.suspects import hears_late, may_be_lost
 from weft.measurement.campaign.troubles import replica_name
 from weft.measurement.campaign.world import World
@@ -22,13 +21,12 @@ from weft.simulator.virtual_time import running_agenda
 Violations = Iterator[InvariantViolation]
 
 
-def check_texts(world: World, visit: Visit) -> Violations:
+def check_texts(world: World, model: CampaignModel, visit: Visit) -> Violations:
     """What a client was told is what the model says to its request alone: all of it at the end, else a beginning."""
-    spec = model_of(world.engine)
     is_whole = visit.end is not None and visit.end.status is Status.FINISHED
     num_tokens = 0
     for sample, told in enumerate(visit.told):
-        alone = expected_output(spec, visit.request, sample)
+        alone = model.output(visit.request, sample)
         num_tokens += len(alone)
         if world.tells:
             yield from _check_output(visit, sample, told, alone, is_whole)
@@ -39,7 +37,7 @@ def check_texts(world: World, visit: Visit) -> Violations:
             yield _violation("tokens_counted", visit, f"{num_tokens} tokens, and {visit.end}")
     if visit.request.sampling.logprobs is not None and world.tells:
         for sample, told in enumerate(visit.told):
-            if told.logprobs != list(expected_logprobs(spec, visit.request, tuple(told.tokens))):
+            if told.logprobs != list(model.logprobs(visit.request, sample, tuple(told.tokens))):
                 yield _violation("same_logprobs", visit, f"output {sample}: {told.logprobs}")
 
 
@@ -149,7 +147,7 @@ def check_clients(
         yield from client.violations()
         for visit in client.visits:
             yield from check_ends(world, visit, history)
-            yield from check_texts(world, visit)
+            yield from check_texts(world, backend.model, visit)
     yield from check_leaving(world, backend, clients)
     yield from check_losses(world, cluster)
 

@@ -27,6 +27,7 @@ from weft.measurement.campaign.faults import (
     NodeReclaim,
     Restart,
 )
+from weft.measurement.campaign.models import make_model
 from weft.measurement.campaign.settling import deadline_s, late_kills_s, restarted_s, settled_s
 from weft.measurement.campaign.troubles import EngineFaults, Troubles, replica_name
 from weft.measurement.campaign.world import World
@@ -97,6 +98,7 @@ class Scene:
     async def play(self) -> None:
         """From the beginning to the end."""
         self._loop = asyncio.get_running_loop()
+        self._model = make_model(self.world)
         self._build()
         self._expect_trouble()
         tasks = [self._loop.create_task(self._moved(each)) for each in self._of(Movement)]
@@ -114,7 +116,7 @@ class Scene:
         topology = StarTopology([Node("front"), *nodes], link)
         self.network_faults = NetworkFaults(self.troubles.network(), world.seed)
         fabric = SimulatedFabric(topology, self.network_faults)
-        self.backend = Backend(world, self.troubles, nodes, fabric, self.complain)
+        self.backend = Backend(world, self.troubles, self._model, nodes, fabric, self.complain)
         names = [replica_name(number) for number in range(world.num_replicas)]
         policy = WatchedPolicy(make_route_policy(world.route), self)
         how = names, nodes, policy, self.backend, self.backend, world.timing
@@ -216,6 +218,7 @@ class Scene:
         await asyncio.sleep(late_kills_s(self.world) + 10.0 * self.world.latency_s + 0.1)
         for violation in check_nothing_left():
             self.complain(violation)
+        self._model.close()
 
     def note_injected(self, plan: EngineFaults) -> None:
         """What fault points and the network did."""
