@@ -163,6 +163,10 @@ class Cluster:
 
     def _lost(self, name: str, reason: str) -> None:
         self._num_losses[name] += 1
+        self._states[name] = (
+            Phase.DOWN,
+            self._loop.time(),
+        )  # it may have been down when it was last looked at
         self.losses.append((self._loop.time(), name, reason))
         self._provisioning.kill(name)
 
