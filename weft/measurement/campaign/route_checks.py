@@ -23,8 +23,8 @@ def check_routes(world: World, cluster: Cluster, backend: Backend, clients: list
     losses = [(time_s, name) for time_s, name, _ in cluster.losses]
     visits, num_retries = [visit for client in clients for visit in client.visits], 0
     for visit in visits:
-        yield from _check_pairs(visit)
-        refused, lost, failed = _counts(visit.moves, losses)
+        yield from check_pairs(visit)
+        refused, lost, failed = count_ends(visit.moves, losses)
         if max(lost, failed) > MOST_ATTEMPTS:
             yield _violation(
                 "tried_at_most", visit, f"{lost} times lost, {failed} failed; {visit.told_moves()}"
@@ -39,7 +39,7 @@ def check_routes(world: World, cluster: Cluster, backend: Backend, clients: list
     yield from _check_starts(world, cluster, backend)
 
 
-def _check_pairs(visit: Visit) -> Violations:
+def check_pairs(visit: Visit) -> Violations:
     """It is with one replica at a time, and goes nowhere from where it was refused but elsewhere."""
     moves = visit.moves
     for index, move in enumerate(moves):
@@ -57,7 +57,7 @@ def _check_pairs(visit: Visit) -> Violations:
         yield _violation("routes_paired", visit, f"it is still with {moves[-1].replica}")
 
 
-def _counts(moves: Moves, losses: list[tuple[float, str]]) -> tuple[int, int, int]:
+def count_ends(moves: Moves, losses: list[tuple[float, str]]) -> tuple[int, int, int]:
     """How often it was refused, lost with a replica, and failed at one."""
     parted = [each for each in moves if isinstance(each, Unrouted)]
     refused = sum(each.status is Status.REJECTED for each in parted)
