@@ -1,6 +1,7 @@
 """What the fault campaign found, each as small as it can be told."""
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.engine.small_engine import ask
 from weft.cluster.controllers import RollingRestart
 from weft.cluster.member import Phase
 from weft.cluster.messages import Ended, Report
+from weft.contracts.errors import StartFailed
 from weft.contracts.events import Status
 from weft.observation.faults import FailNth, armed
 
@@ -143,3 +145,26 @@ def test_a_request_that_its_client_ends_while_it_waits_for_a_replica_is_over() -
         assert replica.books.num_outstanding == 0
 
     play(scenario, num_replicas=1)
+
+
+def test_a_replica_that_cannot_be_started_is_not_tried_again_at_every_heartbeat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It was down before and after, and so seemed to have had its pause."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        tried_s: list[float] = []
+
+        async def fail(actor: str, node: str, incarnation: int) -> None:
+            tried_s.append(asyncio.get_running_loop().time())
+            raise StartFailed(actor, node, f"number {incarnation} has no luck")
+
+        monkeypatch.setattr(cluster.backend, "start", fail)
+        cluster.crash("replica-0")
+        await asyncio.sleep(30.0)
+        pauses_s = [after - before for before, after in pairwise(tried_s)]
+        assert pauses_s[:3] == sorted(pauses_s[:3])
+        assert pauses_s[0] >= 1.0
+        assert pauses_s[2] >= 4.0
+
+    play(scenario)

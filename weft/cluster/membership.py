@@ -21,6 +21,9 @@ from weft.observation.conditions import sometimes
 FENCED = sometimes("health: word of a former incarnation was ignored")
 MISBEHAVED = sometimes("health: a replica was lost because of what it said")
 
+MISBEHAVES = "it said what cannot be"
+"""Begins the reason where a replica is lost because of that."""
+
 Send = Callable[[str, Frame], object]
 """Puts a frame on the fabric, to the replica of that name."""
 
@@ -90,7 +93,7 @@ class Membership:
 
     def _misbehaves(self, member: Member, problem: str) -> None:
         MISBEHAVED.hit()
-        self.lose(member, problem)
+        self.lose(member, f"{MISBEHAVES}: {problem}")
 
     def _heard(self, member: Member, message: object) -> None:
         match message:

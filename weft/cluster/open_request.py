@@ -31,7 +31,7 @@ class _OutputBook:
 
 
 class OpenRequest:
-    """`member`: the name of the replica that has it, None while it waits for one; `attempt`: see `messages`.
+    """`member`: the name of the replica that has it, None while it waits for one; `attempt`: see `messages.py`.
     `num_lost`, `num_failed`: replicas that were lost, or failed, with it. `refused`: names of those that refused it
     since it was last accepted. `is_whole`: its client wants each output at its end. `is_told`: replicas tell tokens."""
 

@@ -7,6 +7,8 @@ import pytest
 
 from weft.cluster.assignment import Assignment
 from weft.cluster.books import ReplicaBooks
+from weft.cluster.circuit_breaker import CircuitBreaker, State
+from weft.cluster.controllers import KeepUp
 from weft.cluster.inference_replica import InferenceReplica
 from weft.cluster.membership import Membership
 from weft.cluster.open_request import OpenRequest
@@ -27,6 +29,18 @@ CALM = World(1, num_replicas=2, timing=QUICK, clients=CLIENTS)
 CRASHING = replace(CALM, heals_at_s=1.0, faults=(Crash(0, 0.4), Crash(0, 0.41)))
 ALONE = replace(CRASHING, num_replicas=1)
 LEAVING = World(1, timing=QUICK, clients=(ClientPlan(0, 0.2, max_tokens=40, leaves_s=0.1),))
+FAILING = replace(
+    CALM,
+    heals_at_s=4.0,
+    clients=tuple(replace(CLIENTS[0], number=number) for number in range(30)),
+    faults=(StepFailures(0, 1.0), StepFailures(1, 1.0)),
+)
+SICK = replace(
+    FAILING,
+    num_replicas=1,
+    clients=(*FAILING.clients, replace(CLIENTS[0], number=30, at_s=40.0)),
+    faults=(StepFailures(0, 1.0),),
+)
 
 
 def forget_last_token(request: OpenRequest) -> tuple[Emitted, ...]:
@@ -38,7 +52,7 @@ def say_nothing(*_: object, **__: object) -> None:
 
 
 def test_worlds_without_bugs_are_well() -> None:
-    for world in (CALM, CRASHING, ALONE, LEAVING):
+    for world in (CALM, CRASHING, ALONE, LEAVING, FAILING, SICK):
         outcome = play(world)
         assert (outcome.violation, outcome.detail) == (None, "")
     assert play(CRASHING).ends == {"finished": 6}
@@ -56,6 +70,8 @@ def test_worlds_without_bugs_are_well() -> None:
         (InferenceReplica, "_drop", say_nothing, LEAVING, "leaving_heard"),
         (InferenceReplica, "_beat", say_nothing, CALM, "lost_for_a_reason"),
         (Membership, "close", say_nothing, CALM, "nothing_left_over"),
+        (KeepUp, "_pause_s", lambda *_: 0.0, CRASHING, "restarts_paused"),
+        (CircuitBreaker, "allows", lambda breaker, _: breaker.state is State.CLOSED, SICK, "serves_again"),
     ],
 )
 def test_a_planted_bug_is_named(

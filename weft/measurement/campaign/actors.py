@@ -163,6 +163,15 @@ class CampaignReplica(InferenceReplica):
             else:
                 yield Told(request_id, accepted.attempt, 99, 0, (1,), None, "")
 
+    def _beat(self) -> None:
+        super()._beat()
+        silent_s = self._loop.time() - self._heard_s
+        if self._accepted and silent_s > self._world.timing.lease_s + self._world.timing.heartbeat_s:
+            detail = (
+                f"replica {self._number} has heard nothing for {silent_s:.3f} s and has {[*self._accepted]}"
+            )
+            self._complain(InvariantViolation("lease_kept", detail))
+
     def check_idle(self) -> None:
         """Nothing is held, and nothing is left over."""
         engine = self._reporting.engine

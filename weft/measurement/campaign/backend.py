@@ -36,8 +36,9 @@ class Member:
 
 
 class Backend:
-    """`Messages` and `Provisioning` of a cluster. `made`: all replicas that ever were, by address; `living`: those that
-    have not ended. `lost` is told of those that end unasked, `noticed` of those that will."""
+    """`Messages` and `Provisioning` of a cluster. `starts`: when which replica was; `made`: all that ever were, by
+    address; `living`: those that have not ended. `lost` is told of those that end unasked while it `tells_losses`,
+    `noticed` of those that will."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Backend:
         self.fabric, self.model = fabric, model
         self.tells_losses = any(each.told for each in world.faults if isinstance(each, FailureClock))
         self.made: dict[str, CampaignReplica] = {}
+        self.starts: list[tuple[float, str]] = []
         self.lost: Callable[[str, int, str], object] = lambda name, incarnation, reason: None
         self.noticed: Callable[[str], object] = lambda name: None
         self.provisioning = SimulatedProvisioning(
@@ -85,6 +87,7 @@ class Backend:
     async def start(self, actor: str, node: str, incarnation: int) -> None:
         """See `Provisioning`."""
         address = self._addresses[actor] = f"{actor}#{incarnation}"
+        self.starts.append((self._loop.time(), actor))
         self._hanging[address] = None
         for hanging in self._troubles.in_force(HangingStart, _number(actor)):
             self._troubles.injected["hanging start"] += 1

@@ -4,19 +4,30 @@ import asyncio
 from collections.abc import Iterator
 from math import inf
 
+from weft.cluster.circuit_breaker import OPEN_S
 from weft.cluster.cluster import Cluster
 from weft.cluster.member import Phase
+from weft.cluster.membership import MISBEHAVES
 from weft.cluster.messages import Alive
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.events import Status
 from weft.measurement.campaign.backend import Backend
 from weft.measurement.campaign.client import Client, Told, Visit
-from weft.measurement.campaign.excuses import History, unexcused
+from weft.measurement.campaign.excuses import unexcused
+from weft.measurement.campaign.faults import Restart
+from weft.measurement.campaign.history import History
 from weft.measurement.campaign.models import CampaignModel
-from weft.measurement.campaign.suspects import hears_late, may_be_lost
+from weft.measurement.campaign.route_checks import check_routes
+from weft.measurement.campaign.settling import settled_s
+from weft.measurement.campaign.suspects import hears_late, may_babble, may_be_lost
 from weft.measurement.campaign.troubles import replica_name
 from weft.measurement.campaign.world import World
 from weft.simulator.virtual_time import running_agenda
+
+UNSERVED = "no replica takes requests now"
+
+MOST_TRIED_S = 2.0 * OPEN_S + 1.0
+"""A replica that failed for less than two pauses of its breaker is tried again after so long."""
 
 Violations = Iterator[InvariantViolation]
 
@@ -53,16 +64,26 @@ def _check_output(
 
 def check_ends(world: World, visit: Visit, history: History) -> Violations:
     """It ended, and where it failed, it had a reason to."""
+    if visit.is_refused and UNSERVED in visit.refusal and _must_serve(world, visit):
+        yield _violation("serves_again", visit, f"at {visit.asked_s:.6f} s: {visit.refusal}")
     if visit.has_left or visit.is_refused:
         return
     if visit.end is None:
-        yield _violation("progress", visit, f"it never ended; {history.told(visit)}")
+        yield _violation("progress", visit, f"it never ended; {visit.told_moves()}")
     elif visit.end.status is Status.FAILED:
         problem = unexcused(world, visit, history)
         if problem:
             yield _violation(
-                "fails_with_reason", visit, f"{problem}: {visit.end.reason}; {history.told(visit)}"
+                "fails_with_reason", visit, f"{problem}: {visit.end.reason}; {visit.told_moves()}"
             )
+
+
+def _must_serve(world: World, visit: Visit) -> bool:
+    """Whether all was well again when it came, also what waits longest before it tries anew; the last replica may be
+    away because it is being restarted."""
+    is_whole = world.num_replicas > 1 or not any(isinstance(each, Restart) for each in world.operations)
+    late_s = max(settled_s(world), world.heals_at_s + MOST_TRIED_S)
+    return world.mode == "safety" and is_whole and visit.asked_s > late_s
 
 
 def check_leaving(world: World, backend: Backend, clients: list[Client]) -> Violations:
@@ -72,27 +93,26 @@ def check_leaving(world: World, backend: Backend, clients: list[Client]) -> Viol
         + world.submit_bytes / 1e8
         + 2.0 * (world.engine.depth + 2) * world.engine.step_s
     )
-    left = {
-        each.request.request_id: each.left_s
+    unwanted = {
+        client.visits[0].request.request_id: client.visits[0].unwanted_s
         for client in clients
-        for each in client.visits
-        if each.has_left and len(client.visits) == 1
+        if len(client.visits) == 1
     }
-    if hears_late(world) or not left:
+    if hears_late(world):
         return
     for replica in backend.made.values():
         for end in replica.ends:
-            if end.status is Status.FINISHED and end.time_s > left.get(end.request_id, inf) + heard_s:
+            if end.status is Status.FINISHED and end.time_s > unwanted.get(end.request_id, inf) + heard_s:
                 yield InvariantViolation(
-                    "leaving_heard", f"{end}, and it was left at {left[end.request_id]} s"
+                    "leaving_heard", f"{end}, and it is unwanted since {unwanted[end.request_id]} s"
                 )
 
 
 def check_losses(world: World, cluster: Cluster) -> Violations:
     """Who was lost had a fault, or took too long to drain."""
-    excused = may_be_lost(world)
+    excused, babblers = may_be_lost(world), may_babble(world)
     for time_s, name, reason in cluster.losses:
-        if name not in excused and "drained" not in reason:
+        if name not in (babblers if reason.startswith(MISBEHAVES) else excused) and "drained" not in reason:
             yield InvariantViolation("lost_for_a_reason", f"{name} at {time_s:.6f} s: {reason}")
 
 
@@ -150,6 +170,7 @@ def check_clients(
             yield from check_texts(world, backend.model, visit)
     yield from check_leaving(world, backend, clients)
     yield from check_losses(world, cluster)
+    yield from check_routes(world, cluster, backend, clients)
 
 
 def check_nothing_left() -> Violations:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from math import inf
 
 from weft.cluster.router import Router
 from weft.contracts.errors import InvariantViolation, RequestRejected
@@ -10,6 +11,7 @@ from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request
 from weft.contracts.steps import TokenLogprobs
 from weft.engine.replica import Output
+from weft.measurement.campaign.history import History, Moves
 from weft.measurement.campaign.requests import request_of
 from weft.measurement.campaign.world import ClientPlan
 
@@ -28,19 +30,25 @@ class Told:
 
 
 class Visit:
-    """One request of a client, from asking to its end, or until the client leaves. `end`: None before, and where it
-    left; `is_refused`: it was not let in."""
+    """One request of a client, from asking to its end, or until the client leaves. `moves`: what is done with it.
+    `end`: None before, and where it left; `is_refused`: it was not let in, for the reason `refusal`."""
 
     def __init__(
-        self, plan: ClientPlan, request: Request, router: Router, note: Callable[[object], object]
+        self,
+        plan: ClientPlan,
+        request: Request,
+        router: Router,
+        moves: Moves,
+        note: Callable[[object], object],
     ) -> None:
-        self.plan, self.request, self._router, self._note = plan, request, router, note
+        self.plan, self.request, self.moves = plan, request, moves
+        self._router, self._note = router, note
         self._loop = asyncio.get_running_loop()
         self.asked_s = self._loop.time()
         self.told = [Told() for _ in range(request.sampling.n)]
         self.end: RequestEnded | None = None
         self.is_refused = self.has_left = False
-        self.left_s = 0.0
+        self.left_s, self.refusal = 0.0, ""
         self.retry_after_s: float | None = None
         self.is_over = asyncio.Event()
         self.violations: list[InvariantViolation] = []
@@ -70,6 +78,7 @@ class Visit:
             self.is_over.set()
 
     def _refused(self, refusal: RequestRejected) -> None:
+        self.refusal = refusal.reason
         self.is_refused, self.retry_after_s = True, refusal.retry_after_s
         self.is_over.set()
 
@@ -110,6 +119,20 @@ class Visit:
         if end.status not in (Status.FINISHED, Status.FAILED):
             self._complain("ends_rightly", end)
 
+    def told_moves(self) -> str:
+        """What was done with it, in words."""
+        return ", ".join(
+            f"{type(each).__name__} {each.replica} at {each.time_s:.6f} s" for each in self.moves
+        )
+
+    @property
+    def unwanted_s(self) -> float:
+        """When its client had left, or had ended the only output; infinity where neither."""
+        if self.has_left:
+            return self.left_s
+        is_cut = len(self.told) == 1 and self.told[0].is_cut
+        return self.end.time_s if is_cut and self.end is not None else inf
+
     def leave(self) -> None:
         """It wants no more."""
         if not self.is_over.is_set():
@@ -125,8 +148,10 @@ class Visit:
 class Client:
     """Lives through its plan. `visits`: its requests, one after the other, all under one id."""
 
-    def __init__(self, plan: ClientPlan, router: Router, note: Callable[[object], object]) -> None:
-        self.plan, self._router, self._note = plan, router, note
+    def __init__(
+        self, plan: ClientPlan, router: Router, history: History, note: Callable[[object], object]
+    ) -> None:
+        self.plan, self._router, self._history, self._note = plan, router, history, note
         self.visits: list[Visit] = []
         self.is_done = asyncio.Event()
 
@@ -144,7 +169,9 @@ class Client:
         self.is_done.set()
 
     async def _visit(self, turn: int, before: tuple[int, ...]) -> Visit:
-        visit = Visit(self.plan, request_of(self.plan, turn, before), self._router, self._note)
+        request = request_of(self.plan, turn, before)
+        moves = self._history.begin(request.request_id)
+        visit = Visit(self.plan, request, self._router, moves, self._note)
         self.visits.append(visit)
         visit.ask()
         if turn == 0 and self.plan.leaves_s is not None:

@@ -1,9 +1,10 @@
-"""What a router did with each request, and whether that excuses a failure."""
+"""Whether what befell a request excuses that it failed."""
 
-from weft.cluster.retry_budget import EXHAUSTED, MOST_ATTEMPTS
+from weft.cluster.retry_budget import MOST_ATTEMPTS
 from weft.contracts.events import Status
-from weft.contracts.routing import ReplicaJoined, Routed, RouteEvent, Unrouted
+from weft.contracts.routing import Unrouted
 from weft.measurement.campaign.client import Visit
+from weft.measurement.campaign.history import History
 from weft.measurement.campaign.settling import settled_s
 from weft.measurement.campaign.suspects import may_fail
 from weft.measurement.campaign.world import World
@@ -12,44 +13,12 @@ NEVER_FITS = "shorten the prompt or lower max_tokens"
 """What an engine says to a request that it could never serve."""
 
 
-class History:
-    """What a routing policy was told. `joined_s`: when replicas came up."""
-
-    def __init__(self) -> None:
-        self.joined_s: list[float] = []
-        self._moves: dict[str, list[Routed | Unrouted]] = {}
-        self._num_exhausted = EXHAUSTED.hits
-
-    def note(self, event: RouteEvent) -> None:
-        """Something happened."""
-        if isinstance(event, Routed | Unrouted):
-            self._moves.setdefault(event.request.request_id, []).append(event)
-        elif isinstance(event, ReplicaJoined):
-            self.joined_s.append(event.time_s)
-
-    def of(self, visit: Visit) -> list[Routed | Unrouted]:
-        """What was done with a visit's request, and not with another of its id before."""
-        return [
-            each for each in self._moves.get(visit.request.request_id, []) if each.time_s >= visit.asked_s
-        ]
-
-    def told(self, visit: Visit) -> str:
-        """The same in words."""
-        moves = self.of(visit)
-        return ", ".join(f"{type(each).__name__} {each.replica} at {each.time_s:.6f} s" for each in moves)
-
-    @property
-    def is_exhausted(self) -> bool:
-        """Whether the budget for retries was, since this began."""
-        return EXHAUSTED.hits > self._num_exhausted
-
-
 def unexcused(world: World, visit: Visit, history: History) -> str:
     """Why a request that failed should not have; empty where it had a reason to."""
     assert visit.end is not None
     if visit.asked_s >= settled_s(world) and world.mode == "safety":
         return "it came when all was well"
-    reason, parted = visit.end.reason, [each for each in history.of(visit) if isinstance(each, Unrouted)]
+    reason, parted = visit.end.reason, [each for each in visit.moves if isinstance(each, Unrouted)]
     num_failed = sum(each.status is Status.FAILED for each in parted)
     if "replicas were lost with it" in reason:
         return "" if num_failed >= MOST_ATTEMPTS else f"{num_failed} were"

@@ -1,23 +1,25 @@
 """A world while it is played: its cluster, its clients, and what befalls them."""
 
 import asyncio
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 from math import ceil
+from pathlib import Path
 from typing import Any
 
 from weft.cluster.cluster import Cluster
 from weft.cluster.controllers import RollingRestart
+from weft.cluster.member import Phase
 from weft.cluster.nodes import Node
 from weft.contracts.errors import ConnectionLost, InvariantViolation
 from weft.contracts.requests import Request
-from weft.contracts.routing import RouteEvent, RoutePolicy
+from weft.contracts.routing import Routed, RouteEvent, RoutePolicy
 from weft.hardware.cluster import Link
 from weft.measurement.campaign.backend import ROUTER, Backend, name_of
 from weft.measurement.campaign.checks import check_books, check_clients, check_nothing_left, check_up
 from weft.measurement.campaign.client import Client
-from weft.measurement.campaign.excuses import History
 from weft.measurement.campaign.faults import (
     Crash,
     DrainOne,
@@ -27,6 +29,7 @@ from weft.measurement.campaign.faults import (
     NodeReclaim,
     Restart,
 )
+from weft.measurement.campaign.history import History
 from weft.measurement.campaign.models import make_model
 from weft.measurement.campaign.settling import deadline_s, late_kills_s, restarted_s, settled_s
 from weft.measurement.campaign.troubles import EngineFaults, Troubles, replica_name
@@ -69,7 +72,7 @@ class Scene:
                 self.complain(cause)
                 return
             cause = cause.__cause__ or cause.__context__
-        self.complain(InvariantViolation(f"no_{type(error).__name__}", f"{context['message']}: {error!r}"))
+        self.complain(InvariantViolation(f"no_{type(error).__name__}", f"{error!r}{_place(error)}"))
 
     def note(self, happened: object) -> None:
         """Something that decides the digest."""
@@ -94,6 +97,11 @@ class Scene:
         """What the routing policy is told."""
         self.note(_without_request(event))
         self.history.note(event)
+        if (
+            isinstance(event, Routed)
+            and self.cluster.router.membership.members[event.replica].phase is not Phase.UP
+        ):
+            self.complain(InvariantViolation("routed_to_up", f"{_without_request(event)}"))
 
     async def play(self) -> None:
         """From the beginning to the end."""
@@ -123,7 +131,7 @@ class Scene:
         self.cluster = cluster = Cluster(*how, tells=world.tells, seed=world.seed)
         fabric.register(ROUTER, "front", lambda source, frame: cluster.receive(name_of(source), frame))
         self.backend.lost, self.backend.noticed = cluster.went_away, cluster.router.drain
-        self.clients = [Client(plan, cluster.router, self.note) for plan in world.clients]
+        self.clients = [Client(plan, cluster.router, self.history, self.note) for plan in world.clients]
 
     def _of(self, kind: type[Any]) -> list[Any]:
         return [each for each in (*self.world.faults, *self.world.operations) if isinstance(each, kind)]
@@ -225,6 +233,12 @@ class Scene:
         self.troubles.injected.update({f"fault point {name}": count for name, count in plan.injected.items()})
         hits = self.network_faults.hits
         self.troubles.injected.update({f"network {kind}": count for kind, count in hits.items()})
+
+
+def _place(error: BaseException | None) -> str:
+    """Where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__ if error is not None else None)
+    return f" in {frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
 
 
 class WatchedPolicy(RoutePolicy):

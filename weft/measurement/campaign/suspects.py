@@ -43,6 +43,11 @@ def _is_everybodys(fault: Fault) -> bool:
     return not isinstance(fault, (*OWN, *HARMLESS))
 
 
+def may_babble(world: World) -> list[str]:
+    """Names of replicas that say what cannot be."""
+    return [replica_name(each.replica) for each in world.faults if isinstance(each, Garbage)]
+
+
 def hears_late(world: World) -> bool:
     """Whether some replica may not hear at once what it is told, or not be able to act upon it."""
     return any(isinstance(each, LATE) for each in world.faults)
