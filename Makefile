@@ -1,5 +1,6 @@
 # Everything runs from .venv in this checkout; `make help` lists the targets.
-# Overridable: PYTHON (interpreter that creates .venv), WORKERS (test processes), ARGS (passed on to a tool).
+# Overridable: PYTHON (interpreter that creates .venv), WORKERS (test processes), ARGS (passed on to a tool),
+# CLUSTER_ARGS (the same, of the second tool of `mutants`).
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -10,6 +11,7 @@ BIN := $(VENV)/bin
 SOURCES := weft tests tools
 WORKERS ?= 2
 ARGS ?=
+CLUSTER_ARGS ?=
 
 # What is compiled when Weft is installed.
 KERNELS := $(sort $(wildcard weft/ops/cpu/cpp/*.cpp weft/ops/cpu/cpp/*.h)) weft/ops/cpu/cpp/CMakeLists.txt
@@ -68,8 +70,9 @@ lint: $(STAMP)  ## format check and lint
 types: $(STAMP)  ## mypy --strict
 	$(BIN)/python -m mypy
 
-mutants: $(STAMP)  ## put known bugs back in; the property suite must find each
+mutants: $(STAMP)  ## put known bugs back in; the property suite, or the fault campaign, must find each
 	$(BIN)/python tools/mutants.py $(ARGS)
+	$(BIN)/python tools/cluster_mutants.py $(CLUSTER_ARGS)
 
 conditions: $(STAMP)  ## how often random histories reach each situation
 	$(BIN)/python -m tests.properties.report $(ARGS)

@@ -27,7 +27,7 @@ COMPILED = (
     *("observation/instruments.py", "observation/token_intervals.py"),
     "policies/*.py",
     *("simulator/agenda.py", "simulator/coasting_driver.py", "simulator/playing.py"),
-    *("simulator/replica_figures.py", "simulator/routing.py", "simulator/service.py"),
+    *("simulator/replica_figures.py", "simulator/request_outcome.py", "simulator/service.py"),
     *("simulator/simulated_executor.py", "simulator/simulated_rows.py", "simulator/standing_sums.py"),
     *("workloads/arrivals.py", "workloads/distributions.py", "workloads/generated.py"),
     *("workloads/lengths.py", "workloads/limits.py", "workloads/sessions.py", "workloads/shapes.py"),

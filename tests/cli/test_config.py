@@ -118,10 +118,10 @@ def test_a_sweep_of_the_command_line_goes_before_a_value(capsys: pytest.CaptureF
 
 
 def test_a_new_flag_is_a_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "model: weft-tiny\nreplicas: 2\nserve:\n"
-    new = [click.Option(["--replicas"], type=click.IntRange(1, 4)), click.Option(["--ray-address"])]
+    text = "model: weft-tiny\ntp: 2\nserve:\n"
+    new = [click.Option(["--tp"], type=click.IntRange(1, 4)), click.Option(["--new-flag"])]
     monkeypatch.setattr(serve_command, "params", [*serve_command.params, *new])
-    assert params(text + "  ray_address: auto\n", "serve")["replicas"] == 2
+    assert params(text + "  new_flag: auto\n", "serve")["tp"] == 2
     configuration = Configuration.read(Path("s.yaml"))
     assert configuration.only_for_others("serve") == {}
     assert configuration.meant() == ["serve"]
@@ -172,7 +172,10 @@ def test_no_flag_is_left_out() -> None:
         ("order: srpt_oracle", "(so weft serve; weft simulate takes it: move it to section simulate)"),
         ("quantization: int4", "(so weft simulate; weft serve takes it: move it to section serve)"),
         ("hardware: h1000", "1: hardware 'h1000' is unknown; did you mean h100?"),
-        ("router: round-robin", "1: router is 'round-robin'; did you mean 'round_robin'?"),
+        (
+            "router: round-robin",
+            "1: router: no route policy is named 'round-robin'; did you mean 'round_robin'?",
+        ),
     ],
 )
 def test_mistakes_in_a_key_or_a_value(capsys: pytest.CaptureFixture[str], text: str, told: str) -> None:
@@ -272,6 +275,6 @@ def test_what_is_shown_has_defaults_and_no_secrets() -> None:
     assert "  max_num_seqs: 256\n" in shown
     assert "  order: fcfs\n" in shown
     assert "  # not shown: api_key\n" in shown
-    assert "left open: model, api_key_file, preempt, " in shown
+    assert "left open: model, actors, ray_address, api_key_file, preempt, " in shown
     assert "sesame" not in shown
     assert "simulate" not in shown

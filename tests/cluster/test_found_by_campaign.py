@@ -125,3 +125,21 @@ def test_a_replica_that_speaks_nonsense_is_lost_and_its_request_goes_on() -> Non
         assert len(cluster.cluster.losses) == 2
 
     play(scenario)
+
+
+def test_a_request_that_its_client_ends_while_it_waits_for_a_replica_is_over() -> None:
+    """It stayed among those that wait, and was given to the next replica, or to none and then failed."""
+
+    async def scenario(cluster: SmallCluster) -> None:
+        client = cluster.ask(ask("r", 6, 8))
+        await asyncio.sleep(4.5)
+        (replica,) = cluster.router.membership.members.values()
+        cluster.cluster.went_away("replica-0", replica.incarnation, "it crashed")
+        assert cluster.router.num_stranded == 1
+        assert cluster.router.stop_output("r", 0, 2)
+        assert (client.end.status, cluster.router.num_stranded) == (Status.FINISHED, 0)
+        await asyncio.sleep(90.0)
+        cluster.check()
+        assert replica.books.num_outstanding == 0
+
+    play(scenario, num_replicas=1)

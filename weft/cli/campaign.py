@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import click
 from tqdm import tqdm
@@ -19,7 +21,7 @@ from weft.measurement.campaign.drawing import draw_world
 from weft.measurement.campaign.playing import play
 from weft.measurement.campaign.shrinking import shrink
 from weft.measurement.campaign.text import Shrunk, campaign_json, describe, describe_failures
-from weft.measurement.campaign.world import Mode, World
+from weft.measurement.campaign.world import Mode, ModelName, World
 from weft.measurement.campaign.world_json import world_from_json
 
 MODES: dict[str, tuple[Mode, ...]] = {
@@ -37,6 +39,13 @@ MOST_SHRUNK = 3
 @click.option("--seed", type=click.IntRange(min=0), help="This seed only.")
 @click.option(
     "--mode", type=click.Choice(list(MODES)), default="both", show_default=True, help="What is demanded."
+)
+@click.option(
+    "--model",
+    type=click.Choice(get_args(ModelName)),
+    default="fake",
+    show_default=True,
+    help="What the replicas serve: a model made to show whether state was kept right, or a small real one.",
 )
 @click.option("-j", "--jobs", default="1", show_default=True, help="Processes; auto: one per processor.")
 @click.option(
@@ -59,6 +68,7 @@ def command(
     first: int,
     seed: int | None,
     mode: str,
+    model: ModelName,
     jobs: str,
     time_limit: float | None,
     twice: bool,
@@ -75,7 +85,7 @@ def command(
     if world is not None:
         return _play_one(_read(world))
     chosen = range(first, first + seeds) if seed is None else range(seed, seed + 1)
-    batch, not_alike = _play_all(MODES[mode], chosen, job_count(jobs), time_limit, twice)
+    batch, not_alike = _play_all(MODES[mode], chosen, model, job_count(jobs), time_limit, twice)
     shrunk = _shrunk(batch) if shrinks else {}
     click.echo(describe(batch))
     if problems := describe_failures(batch, shrunk, not_alike):
@@ -101,7 +111,12 @@ def _play_one(world: World) -> int:
 
 
 def _play_all(
-    modes: Sequence[Mode], seeds: range, num_processes: int, time_limit: float | None, twice: bool
+    modes: Sequence[Mode],
+    seeds: range,
+    model: ModelName,
+    num_processes: int,
+    time_limit: float | None,
+    twice: bool,
 ) -> tuple[Batch, list[tuple[str, int]]]:
     begun_s, num_plays = time.monotonic(), 2 if twice else 1
 
@@ -109,16 +124,14 @@ def _play_all(
         return time_limit is not None and time.monotonic() - begun_s > time_limit
 
     with tqdm(total=num_plays * len(seeds) * len(modes), unit="world", disable=None, leave=False) as bar:
+        run = partial(run_campaign, modes, seeds, is_time_up=is_time_up, ended=bar.update, model=model)
         if not twice:
-            once = run_campaign(modes, seeds, num_processes, is_time_up=is_time_up, ended=bar.update)
-            return once, []
-        batches = []
-        for number in (1, 2):
-            with hash_seed(number):
-                batches.append(
-                    run_campaign(modes, seeds, max(2, num_processes), ended=bar.update, digests=True)
-                )
-    return batches[0], differing(*batches)
+            return run(num_processes), []
+        with hash_seed(1):
+            first = run(max(2, num_processes), digests=True)
+        with hash_seed(2):
+            second = run(max(2, num_processes), digests=True)
+        return first, differing(first, second)
 
 
 def _shrunk(batch: Batch) -> Shrunk:
@@ -127,6 +140,6 @@ def _shrunk(batch: Batch) -> Shrunk:
     for failure in batch.failures:
         if failure.violation not in kinds and len(kinds) < MOST_SHRUNK:
             kinds.append(failure.violation)
-            world = draw_world(failure.seed, failure.mode)
+            world = draw_world(failure.seed, failure.mode, failure.model)
             found[failure.mode, failure.seed] = shrink(world, failure.violation)
     return found

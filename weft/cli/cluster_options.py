@@ -55,8 +55,7 @@ def check_cluster(arguments: dict[str, Any]) -> None:
     address, actors = arguments["ray_address"], _actors(arguments)
     if address is not None and actors != "ray":
         raise ConfigurationError(
-            f"ray_address is {address!r}, and replicas run elsewhere ({actors}); add --actors ray, or leave the address "
-            "out"
+            f"ray_address is {address!r}, and replicas run elsewhere ({actors}); add --actors ray, or leave it out"
         )
 
 

@@ -53,29 +53,8 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="h100, 8xh100, 2x8xh100.",
         ),
         *replica_options,
-        click.option(
-            "--mtbf",
-            "mtbf_s",
-            type=click.FloatRange(min=0, min_open=True),
-            help="Seconds after which the machine of a replica fails, on the average.  [default: never]",
-        ),
-        click.option(
-            "--cold-start",
-            "cold_start_s",
-            type=click.FloatRange(min=0),
-            default=default.cold_start_s,
-            show_default=True,
-            help="Seconds until a replica that is started anew is ready.",
-        ),
-        click.option("--tp", type=COUNT, default=1, show_default=True, help="Devices that share each layer."),
-        click.option("--pp", type=COUNT, default=1, show_default=True, help="Stages of layers."),
-        click.option("--ep", type=COUNT, default=1, show_default=True, help="Ways that experts are spread."),
-        click.option(
-            "--dp", type=COUNT, default=1, show_default=True, help="Replicas that share one set of experts."
-        ),
-        click.option(
-            "--cp", type=COUNT, default=1, show_default=True, help="Devices that share each context."
-        ),
+        *_failure_options(default),
+        *_plan_options(),
         click.option("--quantization", type=NearChoice(list(QUANTIZATIONS)), help="Of the linear layers."),
         click.option(
             "--kv-cache-dtype",
@@ -95,6 +74,39 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for decorate in reversed(decorators):
         command = decorate(command)
     return command
+
+
+def _plan_options() -> list[Decorator]:
+    return [
+        click.option("--tp", type=COUNT, default=1, show_default=True, help="Devices that share each layer."),
+        click.option("--pp", type=COUNT, default=1, show_default=True, help="Stages of layers."),
+        click.option("--ep", type=COUNT, default=1, show_default=True, help="Ways that experts are spread."),
+        click.option(
+            "--dp", type=COUNT, default=1, show_default=True, help="Replicas that share one set of experts."
+        ),
+        click.option(
+            "--cp", type=COUNT, default=1, show_default=True, help="Devices that share each context."
+        ),
+    ]
+
+
+def _failure_options(default: DeploymentOptions) -> list[Decorator]:
+    return [
+        click.option(
+            "--mtbf",
+            "mtbf_s",
+            type=click.FloatRange(min=0, min_open=True),
+            help="Seconds after which the machine of a replica fails, on the average.  [default: never]",
+        ),
+        click.option(
+            "--cold-start",
+            "cold_start_s",
+            type=click.FloatRange(min=0),
+            default=default.cold_start_s,
+            show_default=True,
+            help="Seconds until a replica that is started anew is ready.",
+        ),
+    ]
 
 
 def _cost_options(default: DeploymentOptions) -> list[Decorator]:

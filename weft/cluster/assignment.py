@@ -5,6 +5,8 @@ from collections.abc import Callable
 from math import floor
 from random import Random
 
+from weft.cluster.books import ReplicaBooks
+from weft.cluster.circuit_breaker import State
 from weft.cluster.member import Member, Phase
 from weft.cluster.membership import Membership
 from weft.cluster.messages import Cancel, Probe, ProbeAnswer, Submit
@@ -26,6 +28,9 @@ class Assignment:
         self._random, self._num_probes = Random(f"{seed}/probes"), 0.0
         self._num_attempts = 0
         self._failed: PolicyError | None = None
+        self._seen_changes, self._are_closed = -1, True
+        self._ready_members: list[Member] = []
+        self._ready_books: list[ReplicaBooks] = []
 
     def tell(self, event: RouteEvent) -> None:
         """Let the policy know."""
@@ -42,21 +47,38 @@ class Assignment:
 
     def choose(self, opened: OpenRequest) -> Member | None:
         """The replica for a request, None where none may take it. Raises `PolicyError` where the policy fails."""
-        now_s = self._loop.time()
-        members = [
-            each
-            for each in self._membership.members.values()
-            if each.phase is Phase.UP and each.breaker.allows(now_s) and each.name not in opened.refused
-        ]
-        return self._decide(opened.request, members, now_s) if members else None
+        now_s, members = self._loop.time(), self._ready()
+        if members is None or opened.refused:
+            members = [
+                each
+                for each in self._membership.members.values()
+                if each.phase is Phase.UP and each.breaker.allows(now_s) and each.name not in opened.refused
+            ]
+            books = [each.books for each in members]
+        else:
+            books = self._ready_books
+        return self._decide(opened.request, members, books, now_s) if members else None
 
-    def _decide(self, request: Request, members: list[Member], now_s: float) -> Member:
+    def _ready(self) -> list[Member] | None:
+        """Replicas that take requests, looked for only where anything has changed; None while a breaker is not closed,
+        because that depends on the time."""
+        count = self._membership.changes.count
+        if count != self._seen_changes:
+            self._seen_changes = count
+            up = [each for each in self._membership.members.values() if each.phase is Phase.UP]
+            self._are_closed = all(each.breaker.state is State.CLOSED for each in up)
+            self._ready_members, self._ready_books = up, [each.books for each in up]
+        return self._ready_members if self._are_closed else None
+
+    def _decide(
+        self, request: Request, members: list[Member], books: list[ReplicaBooks], now_s: float
+    ) -> Member:
         name = type(self._policy).__name__
         failed, self._failed = self._failed, None
         if failed is not None:
             raise failed
         try:
-            index = self._policy.decide(request, [each.books for each in members], now_s)
+            index = self._policy.decide(request, books, now_s)
         except Exception as error:
             raise PolicyError(name, f"raised {type(error).__name__}: {error}", request.request_id) from error
         if not 0 <= index < len(members):

@@ -66,10 +66,6 @@ class ChildProcess(asyncio.SubprocessProtocol):
         """As the system knows it."""
         return self._transport.get_pid()
 
-    def terminate(self) -> None:
-        """SIGTERM, unless it has ended."""
-        self._signal(signal.SIGTERM)
-
     def kill(self) -> None:
         """SIGKILL, unless it has ended."""
         self._signal(signal.SIGKILL)

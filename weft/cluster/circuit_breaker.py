@@ -24,14 +24,32 @@ class State(Enum):
     HALF_OPEN = "half open"
 
 
-class CircuitBreaker:
-    """Of one replica (Nygard, *Release It!*, 2nd edition, chapter 5)."""
+class Changes:
+    """Counts what changes who may be given requests, so that it need not be looked for each time."""
 
     def __init__(self) -> None:
-        self.state = State.CLOSED
+        self.count = 0
+
+
+class CircuitBreaker:
+    """Of one replica (Nygard, *Release It!*, 2nd edition, chapter 5). `changes`: told of each change of state."""
+
+    def __init__(self, changes: "Changes") -> None:
+        self._changes = changes
+        self._state = State.CLOSED
         self._num_failures = 0
         self._open_s = OPEN_S
         self._until_s = 0.0
+
+    @property
+    def state(self) -> State:
+        """See `State`."""
+        return self._state
+
+    def _become(self, state: State) -> None:
+        if state is not self._state:
+            self._state = state
+            self._changes.count += 1
 
     def allows(self, now_s: float) -> bool:
         """Whether it may be given a request."""
@@ -41,16 +59,18 @@ class CircuitBreaker:
         """It was given one."""
         if self.state is State.OPEN:
             TRIED.hit()
-            self.state = State.HALF_OPEN
+            self._become(State.HALF_OPEN)
 
     def note_success(self) -> None:
         """It has ended one well."""
-        self.state, self._num_failures, self._open_s = State.CLOSED, 0, OPEN_S
+        self._become(State.CLOSED)
+        self._num_failures, self._open_s = 0, OPEN_S
 
     def note_abandoned(self, now_s: float) -> None:
         """One that it was given ended without showing anything: another may try."""
         if self.state is State.HALF_OPEN:
-            self.state, self._until_s = State.OPEN, now_s
+            self._become(State.OPEN)
+            self._until_s = now_s
 
     def note_failure(self, now_s: float) -> None:
         """One that it was given failed there."""
@@ -60,4 +80,5 @@ class CircuitBreaker:
         elif self.state is State.OPEN or self._num_failures < MOST_FAILURES:
             return
         OPENED.hit()
-        self.state, self._until_s = State.OPEN, now_s + self._open_s
+        self._become(State.OPEN)
+        self._until_s = now_s + self._open_s

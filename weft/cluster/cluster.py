@@ -114,6 +114,7 @@ class Cluster:
     def _control(self) -> None:
         self._timer = self._loop.call_later(self._timing.heartbeat_s, self._control)
         self._end_drained()
+        self.controllers = [each for each in self.controllers if not each.is_over]
         for controller in self.controllers:
             for action in controller.decide(self.view(), self._loop.time()):
                 self._do(action)

@@ -48,11 +48,16 @@ Action = Start | Drain | Kill
 class Controller(Protocol):
     """See the module's text."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing left for it to do, ever."""
+        return False
+
     def decide(self, view: Sequence[ReplicaState], now_s: float) -> Iterable[Action]:
         """What is to be done now; what is under way already need not be said again."""
 
 
-class KeepUp:
+class KeepUp(Controller):
     """All replicas run; one that was lost is started anew, after a pause that doubles with each loss in a row."""
 
     def __init__(self, timing: Timing) -> None:
@@ -72,7 +77,7 @@ class KeepUp:
         return min(self._timing.restart_s * 2.0 ** min(num_losses - 1, 30), self._timing.most_restart_s)
 
 
-class RollingRestart:
+class RollingRestart(Controller):
     """Restarts one replica after the other, each once the one before is up again; `KeepUp` starts them.
 
     One that has not ended its requests after `drain_s` is killed: they go on elsewhere from their tokens.

@@ -3,7 +3,7 @@
 from enum import Enum
 
 from weft.cluster.books import OutputLengths, ReplicaBooks
-from weft.cluster.circuit_breaker import CircuitBreaker
+from weft.cluster.circuit_breaker import Changes, CircuitBreaker
 from weft.cluster.link import Link
 from weft.cluster.messages import Frame
 from weft.cluster.open_request import OpenRequest, ReplicaMisbehaves
@@ -31,15 +31,25 @@ class Member:
     """`incarnation`: counts its starts, `num_losses` those that ended badly. `requests`: by id, those that it has, in
     the order in which it got them."""
 
-    def __init__(self, name: str, lengths: OutputLengths) -> None:
-        self.name, self._lengths = name, lengths
-        self.phase = Phase.DOWN
+    def __init__(self, name: str, lengths: OutputLengths, changes: Changes) -> None:
+        self.name, self._lengths, self._changes = name, lengths, changes
+        self._phase = Phase.DOWN
         self.incarnation = self.num_losses = 0
         self.link: Link | None = None
         self._begin_afresh()
 
+    @property
+    def phase(self) -> Phase:
+        """See `Phase`."""
+        return self._phase
+
+    @phase.setter
+    def phase(self, phase: Phase) -> None:
+        self._phase = phase
+        self._changes.count += 1
+
     def _begin_afresh(self) -> None:
-        self.books, self.breaker = ReplicaBooks(self.name, self._lengths), CircuitBreaker()
+        self.books, self.breaker = ReplicaBooks(self.name, self._lengths), CircuitBreaker(self._changes)
         self.requests: dict[str, OpenRequest] = {}
         self._silent_s = self._stuck_s = self._unheard_s = 0.0
         self._num_steps = self._oldest = 0

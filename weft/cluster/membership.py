@@ -10,6 +10,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from weft.cluster.books import OutputLengths
+from weft.cluster.circuit_breaker import Changes
 from weft.cluster.link import Link
 from weft.cluster.member import Member, Phase
 from weft.cluster.messages import Alive, Frame, Heartbeat, Hello, Stopped
@@ -45,11 +46,13 @@ class Watcher(Protocol):
 
 
 class Membership:
-    """`members`: by name, in one order for ever. All must name the bits of their state alike; the first says how."""
+    """`members`: by name, in one order for ever. All must name the bits of their state alike; the first says how.
+    `changes`: of who may be given requests."""
 
     def __init__(self, names: Iterable[str], send: Send, timing: Timing, watcher: Watcher) -> None:
         lengths = OutputLengths()
-        self.members = {name: Member(name, lengths) for name in names}
+        self.changes = Changes()
+        self.members = {name: Member(name, lengths, self.changes) for name in names}
         self.fingerprint: str | None = None
         self._send, self._timing, self._watcher = send, timing, watcher
         self._loop = asyncio.get_running_loop()

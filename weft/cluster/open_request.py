@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
-from weft.cluster.messages import Ended, Told
-from weft.contracts.errors import InvalidRequest, WeftError
+from weft.cluster.messages import Ended, Refused, Told
+from weft.contracts.errors import InvalidRequest, RequestRejected, WeftError
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Emitted, Request
 from weft.contracts.steps import TokenLogprobs
@@ -159,6 +159,13 @@ class OpenRequest:
             raise ReplicaMisbehaves(
                 f"{ended.request_id!r} is said to be finished, and not all of its outputs are"
             )
+
+    def refusal(self, refused: Refused) -> Exception:
+        """What its client is told where nobody lets it in."""
+        if refused.is_invalid:
+            return InvalidRequest(refused.reason)
+        times = [each for each in self.refused.values() if each is not None]
+        return RequestRejected(self.request.request_id, refused.reason, min(times, default=None))
 
     def end(self, status: Status, reason: str, now_s: float) -> None:
         """Tell its client how it ended."""

@@ -19,7 +19,10 @@ PR_SET_PDEATHSIG = 1
 
 def run_replica(make: MakeReplica) -> None:
     """Be the replica that the process's starter describes, until the stream from there ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's: the router says when its replicas end
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(
+            number, signal.SIG_IGN
+        )  # sent to all of a terminal or service: the router says when its replicas end
     _end_with_starter()
     connected = socket.socket(fileno=int(sys.argv[1]))
     connected.set_inheritable(False)

@@ -14,7 +14,7 @@ from weft.cluster.wire import decode, encode
 from weft.contracts.errors import ConfigurationError
 
 STOP_S = 5.0
-"""How long a process may take to end when it is asked to, and as long again when it is told to (SIGTERM)."""
+"""How long a process may take to end when its stream does."""
 
 WentAway = Callable[[str, int, str], object]
 """Told of a name, an incarnation, and why it is gone."""
@@ -112,8 +112,6 @@ class Processes:
         gone = self._watches[child]
         try:
             child.stream.close()
-            await asyncio.wait([gone], timeout=STOP_S)
-            child.terminate()
             await asyncio.wait([gone], timeout=STOP_S)
         finally:
             child.kill()

@@ -90,8 +90,7 @@ class Router:
         member = self._assignment.choose(opened)
         if member is None:
             UNSERVED.hit()
-            reason = "no replica takes requests now; try again later"
-            raise RequestRejected(request.request_id, reason, self._timing.restart_s)
+            raise RequestRejected(request.request_id, "no replica takes requests now", self._timing.restart_s)
         self._open[request.request_id] = opened
         try:
             self._assignment.give(opened, member)
@@ -190,7 +189,7 @@ class Router:
                 return
         if opened.is_new:
             del self._open[opened.request.request_id]
-            opened.say(_refusal(opened, refused))
+            opened.say(opened.refusal(refused))
         else:
             self._fail(opened, refused.reason)
 
@@ -259,10 +258,3 @@ class Router:
         for opened in filter(self._is_open, late):
             ABANDONED.hit()
             self._fail(opened, f"no replica took it for {self._timing.patience_s:g} s after its own was lost")
-
-
-def _refusal(opened: OpenRequest, refused: Refused) -> Exception:
-    if refused.is_invalid:
-        return InvalidRequest(refused.reason)
-    times = [each for each in opened.refused.values() if each is not None]
-    return RequestRejected(opened.request.request_id, refused.reason, min(times, default=None))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from weft.cluster.cluster import Cluster
+from weft.cluster.controllers import RollingRestart
 from weft.cluster.member import Member
 from weft.cluster.nodes import Node
 from weft.cluster.router_driver import RouterDriver
@@ -31,6 +32,9 @@ from weft.policies.choices import DEFAULT_POLICIES, DEFAULT_ROUTER, PolicyChoice
 from weft.policies.registry import PolicyChoice, make_route_policy
 
 log = logging.getLogger("weft.cluster")
+
+DRAIN_S = 30.0
+"""Before a restart, for requests under way; then they go on at another replica."""
 
 
 class Backend(Messages, Provisioning, Protocol):
@@ -90,16 +94,10 @@ class ClusterLLM(LanguageModel):
         self.num_replicas, self.router, self._timing = replicas, router, timing or Timing()
         share, options = plan_share(Path(model), options, replicas)
         self.serving = ServedByReplicas(share.spec, share.max_model_len, share.config.with_policies(policies))
-        self.plan = ReplicaPlan(
-            str(Path(model).resolve()),
-            None if tokenizer is None else str(tokenizer),
-            None if chat_template is None else str(chat_template),
-            tool_format,
-            options,
-            named_policies(policies),
-            None if objective is None else (objective.ttft_s, objective.tpot_s),
-            max_queue_delay_s,
-        )
+        within = None if objective is None else (objective.ttft_s, objective.tpot_s)
+        texts = _texts(Path(model).resolve(), tokenizer, chat_template, tool_format)
+        how = options, named_policies(policies), within, max_queue_delay_s
+        self.plan = ReplicaPlan(*texts, *how)
         self.prompting = _prompting(self.plan, self.serving)
         self.prompting.warn_of_defaults()
         self._constraints = ConstraintCompiler(None)  # that is for the replicas to do
@@ -121,6 +119,15 @@ class ClusterLLM(LanguageModel):
         backend.receive, backend.went_away = self.cluster.receive, self.cluster.went_away
         self._driver = RouterDriver(self.cluster.router, self.log)
         await self.cluster.up()
+
+    def restart_replicas(self) -> None:
+        """Restart one after the other, unless that is being done. Clients notice nothing but a pause at most."""
+        if self.cluster is not None and not any(
+            isinstance(each, RollingRestart) for each in self.cluster.controllers
+        ):
+            log.warning("restarting %d replicas, one after the other", self.num_replicas)
+            names = [member.name for member in self.members]
+            self.cluster.controllers.append(RollingRestart(names, DRAIN_S))
 
     async def close(self) -> None:
         if self.cluster is not None and self._backend is not None:
@@ -176,6 +183,14 @@ def _check(replicas: int, router: PolicyChoice, policies: PolicyChoices) -> None
     make_route_policy(router)
     if replicas < 1:
         raise ConfigurationError(f"replicas is {replicas}; give 1 or more")
+
+
+def _texts(
+    model: Path, tokenizer: str | Path | None, chat_template: str | Path | None, tool_format: str
+) -> tuple[str, str | None, str | None, str]:
+    """Paths as another process gets them."""
+    read_from, talks_by = (None if each is None else str(each) for each in (tokenizer, chat_template))
+    return str(model), read_from, talks_by, tool_format
 
 
 def _prompting(plan: ReplicaPlan, serving: ServedByReplicas) -> Prompting:

@@ -136,4 +136,10 @@ CARD = Card(
         "exponential numbers of output tokens in place of exponential times; a prompt of 16 tokens comes before them",
         "the first fifth is left out, which is short for one choice: its queues are still growing then",
     ),
+    finding="Where a replica serves one request at a time, theory holds: a mean time of 0.32 times that of one choice "
+    "at 90 % (0.26 for endless time and queues without number), of 0.64 at half load (0.63). In batches little of a "
+    "request's time is waiting: with 16 rows the mean falls by a fifth, with 64 rows and prompts of 1000 tokens "
+    "by 6 %, but the tail of the time to the first token to 0.14 and 0.41. Books of all replicas take it down "
+    "further, to 0.24 and 0.86 of that of two choices. Order gains half of the mean time with one row and 90 % "
+    "load, and nothing with 64: there nobody waits long.",
 )

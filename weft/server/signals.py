@@ -11,15 +11,17 @@ from contextlib import suppress
 from weft.server.state import Phase, ServerState
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
+RESTART = signal.SIGHUP
 
 
 def stop_on_signals(state: ServerState, most_s: float) -> None:
     """SIGTERM and SIGINT drain; where the process is still there after `most_s`, it ends with code 1. A second one
-    ends it at once, and so does the first while the model is being loaded. Only for the main thread, on its loop."""
+    ends it at once, and so does the first while the model is being loaded. SIGHUP restarts replicas in turn.
+    Only for the main thread, on its loop."""
     listening, told = socket.socketpair()
     told.setblocking(False)
     signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
-    for number in NUMBERS:
+    for number in (*NUMBERS, RESTART):
         signal.signal(number, lambda *_: None)  # or it would end the process
     listener = _Listener(state, asyncio.get_running_loop(), listening, told, most_s)
     threading.Thread(target=listener.listen, name="weft-signals", daemon=True).start()
@@ -51,7 +53,8 @@ class _Listener:
 
     def _next(self) -> int:
         while (number := self._listening.recv(1)[0]) not in NUMBERS:
-            pass
+            if number == RESTART:
+                self._loop.call_soon_threadsafe(self._state.restart)
         return number
 
 

@@ -1,6 +1,7 @@
 """What the server is doing: loading, serving, draining; with which model."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from enum import Enum
 
@@ -13,6 +14,8 @@ from weft.server.errors import ApiError, unavailable
 from weft.server.health.cluster_health import ClusterHealth
 from weft.server.health.progress import STALLED_AFTER_S, Health, Progress
 from weft.server.http.bodies import MOST_BODY_BYTES
+
+log = logging.getLogger("weft.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,14 @@ class ServerState:
         self.phase = Phase.DRAINING
         self.draining.set()
         self._note_drained()
+
+    def restart(self) -> None:
+        """Let replicas be restarted, one after the other, where there are several."""
+        llm = None if self._loaded is None else self._loaded.llm
+        if isinstance(llm, ClusterLLM):
+            llm.restart_replicas()
+        else:
+            log.warning("asked to restart replicas, and there are none beside this process")
 
     def admit(self) -> Loaded:
         """Let a request for output in; `leave` must follow. Raises `ApiError` 503 where none can be served."""

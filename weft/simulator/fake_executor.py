@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from math import inf
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from weft.contracts.errors import ConfigurationError, InvariantViolation
 from weft.contracts.steps import Step, StepResult
@@ -14,6 +14,17 @@ from weft.simulator.fake_model import FakeModelSpec
 
 _Work = TypeVar("_Work")
 _Result = TypeVar("_Result")
+
+
+class Device(Protocol):
+    """What does the work of an executor; see `FakeDevice`, which is one."""
+
+    def execute(self, step: Step) -> StepResult: ...
+    def lose(self, step: Step) -> None: ...
+    def move(self, transfer: Transfer) -> TransferResult: ...
+    def fail_move(self, transfer: Transfer, error: str) -> TransferResult: ...
+    def update_weights(self, version: int) -> None: ...
+    def forget_rows(self) -> None: ...
 
 
 class StepAborted(RuntimeError):
@@ -30,14 +41,13 @@ class _QueuedWeights(NamedTuple):
     future: "asyncio.Future[None]"
 
 
-class FakeExecutor:
-    """A `ServingExecutor` whose text depends on every slot of state; see `FakeDevice` for what it checks.
+class PacedExecutor:
+    """A `ServingExecutor` over a device, in loop time. `fingerprint`: names the bits of its state.
 
     A step begins when the one before it has completed, and its whole effect happens when it completes,
     `step_s` seconds of loop time later (a number, or a function of the step; infinity: it never does). A
     transfer begins at once and runs beside the steps; it reads and writes all its blocks when it completes,
-    after `transfer_s`.
-    So a block that is read or reused too early shows in the text.
+    after `transfer_s`. So a block that is read or reused too early shows in the text.
 
     `submit_fails(step)` is asked as a step is due: an exception makes the step raise it. What
     `transfer_fails` returns for a transfer becomes its error; its target blocks hold garbage then.
@@ -49,20 +59,18 @@ class FakeExecutor:
 
     def __init__(
         self,
-        spec: FakeModelSpec,
-        num_blocks: Mapping[str, int],
-        num_host_blocks: Mapping[str, int] | None = None,
+        device: Device,
+        fingerprint: str,
         *,
         depth: int = 2,
         step_s: float | Callable[[Step], float] = 0.0,
         transfer_s: float | Callable[[Transfer], float] = 0.0,
-        max_step_tokens: int | None = None,
         submit_fails: Callable[[Step], Exception | None] | None = None,
         transfer_fails: Callable[[Transfer], str | None] | None = None,
     ) -> None:
         if depth < 1:
             raise ConfigurationError(f"depth is {depth}; it must be at least 1")
-        self.device = FakeDevice(spec, num_blocks, num_host_blocks, max_step_tokens)
+        self._device, self._fingerprint = device, fingerprint
         self.depth = depth
         self._step_s = step_s
         self._transfer_s = transfer_s
@@ -73,8 +81,8 @@ class FakeExecutor:
 
     @property
     def numeric_fingerprint(self) -> str:
-        """That of the model; it enters every entry of state."""
-        return self.device.spec.fingerprint
+        """It enters every key of state."""
+        return self._fingerprint
 
     def submit(self, work: Step) -> "asyncio.Future[StepResult]":
         """Queue a step; raises `InvariantViolation` `depth` where `depth` steps are in flight."""
@@ -97,7 +105,7 @@ class FakeExecutor:
             raise InvariantViolation(
                 "depth", f"rows are to be forgotten while {self._num_steps} steps are in flight"
             )
-        self.device.forget_rows()
+        self._device.forget_rows()
 
     def transfer(self, transfer: Transfer) -> "asyncio.Future[TransferResult]":
         """Begin a transfer now; blocks that do not exist raise `InvariantViolation` on completion."""
@@ -121,7 +129,7 @@ class FakeExecutor:
     def _complete(self) -> None:
         head = self._queue[0]
         if isinstance(head, _QueuedWeights):
-            self.device.update_weights(head.version)
+            self._device.update_weights(head.version)
             _settle(head.future, lambda: None)
         else:
             self._complete_step(head)
@@ -132,11 +140,11 @@ class FakeExecutor:
         self._num_steps -= 1
         error = self._submit_fails(queued.step) if self._submit_fails is not None else None
         if error is None:
-            error = _settle(queued.future, lambda: self.device.execute(queued.step))
+            error = _settle(queued.future, lambda: self._device.execute(queued.step))
         else:
             _refuse(queued.future, error)
         if error is not None:
-            self.device.lose(queued.step)
+            self._device.lose(queued.step)
             self._abort_followers(queued.step.number)
 
     def _abort_followers(self, failed: int) -> None:
@@ -147,7 +155,7 @@ class FakeExecutor:
                 self._queue.append(queued)
                 continue
             self._num_steps -= 1
-            self.device.lose(queued.step)
+            self._device.lose(queued.step)
             _refuse(queued.future, StepAborted(f"step {queued.step.number} aborted: step {failed} failed"))
             # The failure before it tells all; nobody need ask for this one.
             queued.future.cancelled() or queued.future.exception()
@@ -155,9 +163,26 @@ class FakeExecutor:
     def _complete_transfer(self, transfer: Transfer, future: "asyncio.Future[TransferResult]") -> None:
         error = self._transfer_fails(transfer) if self._transfer_fails is not None else None
         if error is None:
-            _settle(future, lambda: self.device.move(transfer))
+            _settle(future, lambda: self._device.move(transfer))
         else:
-            _settle(future, lambda: self.device.fail_move(transfer, error))
+            _settle(future, lambda: self._device.fail_move(transfer, error))
+
+
+class FakeExecutor(PacedExecutor):
+    """One whose text depends on every slot of state; see `FakeDevice` for what it checks, and `PacedExecutor` for what
+    `options` there are."""
+
+    def __init__(
+        self,
+        spec: FakeModelSpec,
+        num_blocks: Mapping[str, int],
+        num_host_blocks: Mapping[str, int] | None = None,
+        *,
+        max_step_tokens: int | None = None,
+        **options: Any,
+    ) -> None:
+        self.device = FakeDevice(spec, num_blocks, num_host_blocks, max_step_tokens)
+        super().__init__(self.device, spec.fingerprint, **options)
 
 
 def _duration_s(duration_s: float | Callable[[_Work], float], work: _Work) -> float:

@@ -10,21 +10,17 @@ from weft.cluster.inference_replica import InferenceReplica, Reporter
 from weft.cluster.messages import Ended, Frame, Heartbeat, Hello, News, Report, Told
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.events import Event, RequestEnded, Status
-from weft.contracts.state import ConstantGroup, StateLayout
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer
-from weft.engine.config import EngineConfig, Reservation
 from weft.engine.replica import Output
 from weft.engine.reporting_driver import ReportingDriver
 from weft.measurement.campaign.faults import Babble, Slow, StaleTelemetry, StepFailures, SwapFailures, Wedge
-from weft.measurement.campaign.layouts import BLOCK_TOKENS, LAYOUTS, VOCABULARY
+from weft.measurement.campaign.models import CampaignModel
 from weft.measurement.campaign.troubles import Troubles
-from weft.measurement.campaign.world import EnginePlan, World
+from weft.measurement.campaign.world import World
 from weft.observation.event_log import EventLog
 from weft.observation.legality import LegalityChecker
-from weft.simulator.fake_drafter import FakeDrafter
-from weft.simulator.fake_executor import FakeExecutor
-from weft.simulator.fake_model import FakeModelSpec
+from weft.simulator.fake_executor import PacedExecutor
 
 Complain = Callable[[InvariantViolation], object]
 """Told of what must not be."""
@@ -32,39 +28,11 @@ Complain = Callable[[InvariantViolation], object]
 LINK_DOWN = "the world breaks this transfer"
 
 
-def model_of(plan: EnginePlan) -> FakeModelSpec:
-    """The model that a world's engines serve."""
-    return FakeModelSpec(StateLayout(LAYOUTS[plan.layout], BLOCK_TOKENS), VOCABULARY, plan.stop_bias)
-
-
-def engine_config(plan: EnginePlan, spec: FakeModelSpec, seed: int) -> EngineConfig:
-    """How those engines are set up."""
-    groups = spec.layout.groups
-    snapshots = {group.name for group in groups if isinstance(group, ConstantGroup)}
-    host = {group.name: plan.num_host_blocks for group in groups if group.name != "vision"}
-    drafter = partial(FakeDrafter, spec, seed, 2, 0.6, plan.drafts == "tree")
-    return EngineConfig(
-        spec.layout,
-        {group.name: plan.num_snapshots if group.name in snapshots else plan.num_blocks for group in groups},
-        host if plan.num_host_blocks else {},
-        plan.max_step_tokens,
-        plan.max_running,
-        plan.max_queued_tokens,
-        prefix_caching=plan.prefix_caching,
-        reservation=Reservation.WORST_CASE if plan.worst_case else Reservation.PAGED,
-        order=plan.order,
-        budget=plan.budget,
-        preempt=plan.preempt,
-        retain=plan.retain,
-        draft=None if plan.drafts == "none" else drafter,
-    )
-
-
 class StepFailed(RuntimeError):
     """A step that the world has fail."""
 
 
-class WatchedExecutor(FakeExecutor):
+class WatchedExecutor(PacedExecutor):
     """Complains of what an engine asks for against the contract, which else would pass for a failed step."""
 
     complain: Complain
@@ -80,7 +48,7 @@ class WatchedExecutor(FakeExecutor):
 
 
 class CampaignReplica(InferenceReplica):
-    """One incarnation of the replica with a number. `log`: of its engine."""
+    """One incarnation of the replica with a number. `log`: of its engine; `ends`: of the requests there."""
 
     def __init__(
         self,
@@ -88,18 +56,21 @@ class CampaignReplica(InferenceReplica):
         number: int,
         incarnation: int,
         troubles: Troubles,
+        model: CampaignModel,
         send: Callable[[object], object],
         complain: Complain,
     ) -> None:
-        self._world, self._number, self._troubles, self._complain = world, number, troubles, complain
+        self._world, self._number, self._troubles = world, number, troubles
+        self._model, self._complain = model, complain
         self._stream = Random(f"{world.seed}/replica/{number}/{incarnation}")
-        self._spec = model_of(world.engine)
         self._send_on = send
         self.has_ended = False
         self.log = EventLog(1 << 16)
         self._legality = LegalityChecker()
+        self.ends: list[RequestEnded] = []
         self.log.subscribe(self._check)
-        super().__init__(incarnation, self._make_driver, self._spec.fingerprint, self._say, world.timing)
+        self.log.subscribe(self.ends.append, RequestEnded)
+        super().__init__(incarnation, self._make_driver, model.fingerprint, self._say, world.timing)
 
     def _check(self, event: Event) -> None:
         """Kept from the driver, which would get over it."""
@@ -109,21 +80,18 @@ class CampaignReplica(InferenceReplica):
             self._complain(violation)
 
     def _make_driver(self, reporter: Reporter) -> ReportingDriver:
-        config = engine_config(self._world.engine, self._spec, self._world.seed)
         report = reporter.report if self._world.tells else partial(_report_ends, reporter)
-        executor = self._executor(config)
-        self._reporting = ReportingDriver(config, executor, self.log, report, reporter.stopped)
+        how = self._model.config, self._executor(), self.log, report, reporter.stopped
+        self._reporting = ReportingDriver(*how)
         return self._reporting
 
-    def _executor(self, config: EngineConfig) -> FakeExecutor:
+    def _executor(self) -> PacedExecutor:
         executor = WatchedExecutor(
-            self._spec,
-            config.num_blocks,
-            config.num_host_blocks,
+            self._model.device(),
+            self._model.fingerprint,
             depth=self._world.engine.depth,
             step_s=self._step_s,
             transfer_s=lambda _: self._world.engine.swap_s * self._stream.choice([0.1, 1.0, 3.0]),
-            max_step_tokens=config.max_step_tokens,
             submit_fails=self._step_fails,
             transfer_fails=self._swap_fails,
         )

@@ -12,6 +12,7 @@ from weft.cluster.nodes import Node
 from weft.contracts.errors import StartFailed
 from weft.measurement.campaign.actors import CampaignReplica, Complain
 from weft.measurement.campaign.faults import FailureClock, HangingStart, StartFailures
+from weft.measurement.campaign.models import CampaignModel
 from weft.measurement.campaign.settling import late_kills_s
 from weft.measurement.campaign.troubles import Troubles
 from weft.measurement.campaign.world import World
@@ -39,14 +40,20 @@ class Backend:
     have not ended. `lost` is told of those that end unasked, `noticed` of those that will."""
 
     def __init__(
-        self, world: World, troubles: Troubles, nodes: list[Node], fabric: SimulatedFabric, complain: Complain
+        self,
+        world: World,
+        troubles: Troubles,
+        model: CampaignModel,
+        nodes: list[Node],
+        fabric: SimulatedFabric,
+        complain: Complain,
     ) -> None:
         self._world, self._troubles, self._complain = world, troubles, complain
         self._loop = asyncio.get_running_loop()
         self._late_s = late_kills_s(world)
         self._addresses: dict[str, str] = {}
         self._hanging: dict[str, None] = {}
-        self.fabric = fabric
+        self.fabric, self.model = fabric, model
         self.tells_losses = any(each.told for each in world.faults if isinstance(each, FailureClock))
         self.made: dict[str, CampaignReplica] = {}
         self.lost: Callable[[str, int, str], object] = lambda name, incarnation, reason: None
@@ -100,7 +107,7 @@ class Backend:
         def send(frame: object) -> None:
             self.fabric.send(address, ROUTER, frame)
 
-        how = self._world, number, incarnation, self._troubles, send, self._complain
+        how = self._world, number, incarnation, self._troubles, self.model, send, self._complain
         self.fabric.register(address, node.name, lambda source, frame: self._receive(address, frame))
         replica = self.made[address] = CampaignReplica(*how)
         return Member(replica, address, self.fabric)

@@ -2,13 +2,13 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from weft.measurement.campaign.drawing import draw_world
 from weft.measurement.campaign.playing import play
-from weft.measurement.campaign.world import Mode
+from weft.measurement.campaign.world import Mode, ModelName
 from weft.measurement.sweep_workers import Point, workers
 from weft.observation import conditions
 from weft.observation.conditions import Report, merge_reports, unhit_in
@@ -41,6 +41,7 @@ class Failure(NamedTuple):
     mode: Mode
     violation: str
     detail: str
+    model: ModelName = "fake"
 
 
 class Batch(NamedTuple):
@@ -55,18 +56,18 @@ class Batch(NamedTuple):
     digests: tuple[tuple[str, int, str], ...]
 
 
-def play_seeds(mode: Mode, seeds: Sequence[int], digests: bool = False) -> Batch:
+def play_seeds(mode: Mode, seeds: Sequence[int], digests: bool = False, model: ModelName = "fake") -> Batch:
     """In this process, one after the other."""
     conditions.reset()
     injected, ends, seconds = Counter[str](), Counter[str](), 0.0
     failures, found = list[Failure](), list[tuple[str, int, str]]()
     for seed in seeds:
-        outcome = play(draw_world(seed, mode), digests=digests)
+        outcome = play(draw_world(seed, mode, model), digests=digests)
         injected.update(outcome.injected)
         ends.update(outcome.ends)
         seconds += outcome.seconds
         if outcome.violation is not None:
-            failures.append(Failure(seed, mode, outcome.violation, outcome.detail))
+            failures.append(Failure(seed, mode, outcome.violation, outcome.detail, model))
         if digests:
             found.append((mode, seed, outcome.digest))
     return Batch(len(seeds), seconds, injected, ends, tuple(failures), conditions.report(), tuple(found))
@@ -97,9 +98,10 @@ def run_campaign(
     is_time_up: Callable[[], bool] = lambda: False,
     ended: Callable[[int], object] = lambda num_worlds: None,
     digests: bool = False,
+    model: ModelName = "fake",
 ) -> Batch:
     """Every seed in every mode; `ended` is told of worlds that are over. Once `is_time_up`, no more are begun."""
-    points = list(_points(modes, seeds, digests))
+    points = list(_points(modes, seeds, {"digests": digests, "model": model}))
     size = BATCHES_PER_ROUND * num_processes
     batches = list[Batch]()
 
@@ -113,13 +115,11 @@ def run_campaign(
     return merged(batches)
 
 
-def _points(modes: Sequence[Mode], seeds: range, digests: bool) -> Iterator[Point]:
+def _points(modes: Sequence[Mode], seeds: range, how: Mapping[str, object]) -> Iterator[Point]:
     for start in range(0, len(seeds), WORLDS_PER_BATCH):
         some = seeds[start : start + WORLDS_PER_BATCH]
         for mode in modes:
-            yield Point(
-                {"mode": mode, "first seed": some[0]}, {"mode": mode, "seeds": some, "digests": digests}
-            )
+            yield Point({"mode": mode, "first seed": some[0]}, {"mode": mode, "seeds": some, **how})
 
 
 def unreached(batch: Batch) -> list[str]:
@@ -144,4 +144,6 @@ def hash_seed(seed: int) -> Iterator[None]:
 def differing(first: Batch, second: Batch) -> list[tuple[str, int]]:
     """Mode and seed of worlds that did not happen twice alike."""
     known = {(mode, seed): digest for mode, seed, digest in first.digests}
-    return [(mode, seed) for mode, seed, digest in second.digests if known[mode, seed] != digest]
+    return [
+        (mode, seed) for mode, seed, digest in second.digests if known.get((mode, seed), digest) != digest
+    ]

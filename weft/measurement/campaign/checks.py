@@ -2,37 +2,31 @@
 
 import asyncio
 from collections.abc import Iterator
+from math import inf
 
 from weft.cluster.cluster import Cluster
 from weft.cluster.member import Phase
 from weft.cluster.messages import Alive
-from weft.cluster.retry_budget import MOST_ATTEMPTS
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.events import Status
-from weft.contracts.routing import Routed, Unrouted
-from weft.measurement.campaign.actors import model_of
 from weft.measurement.campaign.backend import Backend
 from weft.measurement.campaign.client import Client, Told, Visit
-from weft.measurement.campaign.requests import expected_logprobs, expected_output
-from weft.measurement.campaign.settling import settled_s
-from weft.measurement.campaign.suspects import may_be_lost, may_fail
+from weft.measurement.campaign.excuses import History, unexcused
+from weft.measurement.campaign.models import CampaignModel
+from weft.measurement.campaign.suspects import hears_late, may_be_lost
 from weft.measurement.campaign.troubles import replica_name
 from weft.measurement.campaign.world import World
 from weft.simulator.virtual_time import running_agenda
 
-NEVER_FITS = "shorten the prompt or lower max_tokens"
-"""What an engine says to a request that it could never serve."""
-
 Violations = Iterator[InvariantViolation]
 
 
-def check_texts(world: World, visit: Visit) -> Violations:
+def check_texts(world: World, model: CampaignModel, visit: Visit) -> Violations:
     """What a client was told is what the model says to its request alone: all of it at the end, else a beginning."""
-    spec = model_of(world.engine)
     is_whole = visit.end is not None and visit.end.status is Status.FINISHED
     num_tokens = 0
     for sample, told in enumerate(visit.told):
-        alone = expected_output(spec, visit.request, sample)
+        alone = model.output(visit.request, sample)
         num_tokens += len(alone)
         if world.tells:
             yield from _check_output(visit, sample, told, alone, is_whole)
@@ -43,7 +37,7 @@ def check_texts(world: World, visit: Visit) -> Violations:
             yield _violation("tokens_counted", visit, f"{num_tokens} tokens, and {visit.end}")
     if visit.request.sampling.logprobs is not None and world.tells:
         for sample, told in enumerate(visit.told):
-            if told.logprobs != list(expected_logprobs(spec, visit.request, tuple(told.tokens))):
+            if told.logprobs != list(model.logprobs(visit.request, sample, tuple(told.tokens))):
                 yield _violation("same_logprobs", visit, f"output {sample}: {told.logprobs}")
 
 
@@ -57,34 +51,41 @@ def _check_output(
         yield _violation("same_text", visit, f"output {sample}: {told.tokens}, alone it is {alone}")
 
 
-def check_ends(world: World, visit: Visit, history: list[Routed | Unrouted]) -> Violations:
+def check_ends(world: World, visit: Visit, history: History) -> Violations:
     """It ended, and where it failed, it had a reason to."""
     if visit.has_left or visit.is_refused:
         return
     if visit.end is None:
-        yield _violation("progress", visit, f"it never ended; {history}")
+        yield _violation("progress", visit, f"it never ended; {history.told(visit)}")
     elif visit.end.status is Status.FAILED:
-        problem = _is_unexcused(world, visit, history)
+        problem = unexcused(world, visit, history)
         if problem:
-            yield _violation("fails_with_reason", visit, f"{problem}: {visit.end.reason}; {history}")
+            yield _violation(
+                "fails_with_reason", visit, f"{problem}: {visit.end.reason}; {history.told(visit)}"
+            )
 
 
-def _is_unexcused(world: World, visit: Visit, history: list[Routed | Unrouted]) -> str:
-    assert visit.end is not None
-    if visit.asked_s >= settled_s(world) and world.mode == "safety":
-        return "it came when all was well"
-    reason, failed = visit.end.reason, [each for each in history if isinstance(each, Unrouted)]
-    if "replicas were lost with it" in reason:
-        lost = sum(each.status is Status.FAILED for each in failed)
-        return "" if lost >= MOST_ATTEMPTS else f"{lost} were"
-    if "no replica took it" in reason:
-        waited_s = visit.end.time_s - failed[-1].time_s
-        return "" if waited_s >= world.timing.patience_s else f"it waited {waited_s} s"
-    if NEVER_FITS in reason and len(failed) > 1:
-        return ""  # it was lost before it could be told so
-    if not any(each.replica in may_fail(world) for each in failed):
-        return "nothing failed where it was"
-    return ""
+def check_leaving(world: World, backend: Backend, clients: list[Client]) -> Violations:
+    """What nobody wants any more is not worked on for long."""
+    heard_s = (
+        4.0 * world.latency_s
+        + world.submit_bytes / 1e8
+        + 2.0 * (world.engine.depth + 2) * world.engine.step_s
+    )
+    left = {
+        each.request.request_id: each.left_s
+        for client in clients
+        for each in client.visits
+        if each.has_left and len(client.visits) == 1
+    }
+    if hears_late(world) or not left:
+        return
+    for replica in backend.made.values():
+        for end in replica.ends:
+            if end.status is Status.FINISHED and end.time_s > left.get(end.request_id, inf) + heard_s:
+                yield InvariantViolation(
+                    "leaving_heard", f"{end}, and it was left at {left[end.request_id]} s"
+                )
 
 
 def check_losses(world: World, cluster: Cluster) -> Violations:
@@ -135,14 +136,19 @@ def _check_pair(name: str, cluster: Cluster, backend: Backend) -> Violations:
 
 
 def check_clients(
-    world: World, cluster: Cluster, clients: list[Client], history: dict[str, list[Routed | Unrouted]]
+    world: World,
+    cluster: Cluster,
+    backend: Backend,
+    clients: list[Client],
+    history: History,
 ) -> Violations:
     """All that concerns clients, and why replicas were lost."""
     for client in clients:
         yield from client.violations()
         for visit in client.visits:
-            yield from check_ends(world, visit, _during(visit, history))
-            yield from check_texts(world, visit)
+            yield from check_ends(world, visit, history)
+            yield from check_texts(world, backend.model, visit)
+    yield from check_leaving(world, backend, clients)
     yield from check_losses(world, cluster)
 
 
@@ -159,11 +165,6 @@ def check_nothing_left() -> Violations:
 
 def _module_of(callback: object) -> str:
     return getattr(callback, "__module__", None) or type(getattr(callback, "__self__", None)).__module__
-
-
-def _during(visit: Visit, history: dict[str, list[Routed | Unrouted]]) -> list[Routed | Unrouted]:
-    """What was done with its request, and not with another of its id before."""
-    return [each for each in history.get(visit.request.request_id, []) if each.time_s >= visit.asked_s]
 
 
 def _violation(name: str, visit: Visit, detail: str) -> InvariantViolation:

@@ -40,6 +40,7 @@ class Visit:
         self.told = [Told() for _ in range(request.sampling.n)]
         self.end: RequestEnded | None = None
         self.is_refused = self.has_left = False
+        self.left_s = 0.0
         self.retry_after_s: float | None = None
         self.is_over = asyncio.Event()
         self.violations: list[InvariantViolation] = []
@@ -113,7 +114,7 @@ class Visit:
         """It wants no more."""
         if not self.is_over.is_set():
             self._router.cancel(self.request.request_id)
-            self.has_left = True
+            self.has_left, self.left_s = True, self._loop.time()
             self.is_over.set()
 
     def _complain(self, name: str, about: object) -> None:

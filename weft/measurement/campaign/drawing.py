@@ -11,7 +11,7 @@ from weft.cluster.timing import Timing
 from weft.measurement.campaign.drawing_clients import draw_clients
 from weft.measurement.campaign.drawing_faults import draw_faults, draw_operations
 from weft.measurement.campaign.layouts import LAYOUTS
-from weft.measurement.campaign.world import EnginePlan, Mode, World
+from weft.measurement.campaign.world import EnginePlan, Mode, ModelName, World
 from weft.policies.registry import POLICIES
 
 ROUTE_KNOBS = (
@@ -26,8 +26,8 @@ ROUTE_KNOBS = (
 )
 
 
-def draw_world(seed: int, mode: Mode) -> World:
-    """The world of a seed."""
+def draw_world(seed: int, mode: Mode, model: ModelName = "fake") -> World:
+    """The world of a seed. One with a real model has less of everything, and what such a model knows."""
     random = Random(f"{seed}/{mode}/campaign/world")
     liveness = mode == "liveness"
     num_replicas = random.choice([2, 2, 3, 3, 4, 6] if liveness else [1, 2, 2, 3, 3, 4, 6])
@@ -46,14 +46,34 @@ def draw_world(seed: int, mode: Mode) -> World:
         away_s=random.choice([0.5, 2.0, 5.0]),
         latency_s=random.choice([5e-5, 5e-4, 5e-3]),
         submit_bytes=random.choice([0, 0, 0, 4096, 100_000]),
-        heals_at_s=random.choice([3.0, 6.0, 10.0]),
+        heals_at_s=random.choice([2.0, 4.0, 8.0]),
     )
-    return _inhabited(frame)
+    return _inhabited(frame) if model == "fake" else small(_inhabited(frame), model)
 
 
 def _inhabited(frame: World) -> World:
     troubled = replace(frame, faults=draw_faults(frame), operations=draw_operations(frame))
     return replace(troubled, clients=draw_clients(troubled))
+
+
+MOST_REAL_CLIENTS = 6
+
+
+def small(world: World, model: ModelName) -> World:
+    """The same with a real model: a few clients whose prompts are tokens, no adapters, pictures or drafts."""
+    engine = replace(
+        world.engine,
+        layout="paged",
+        num_blocks=max(world.engine.num_blocks, 24),
+        worst_case=False,
+        drafts="none",
+    )
+    step = -(-len(world.clients) // MOST_REAL_CLIENTS)
+    clients = tuple(
+        replace(each, prompt=replace(each.prompt, kind="tokens", pictures=()), adapter=None)
+        for each in world.clients[::step]
+    )
+    return replace(world, model=model, engine=engine, clients=clients)
 
 
 def draw_route(random: Random) -> str:

@@ -24,7 +24,7 @@ def draw_clients(frame: World) -> tuple[ClientPlan, ...]:
     num_clients = random.choice([4, 8, 12, 16, MOST_CLIENTS])
     first_s = 0.0 if random.random() < 0.2 else 1.3 * frame.cold_start_s
     times_s = [first_s + each for each in _arrivals(random, num_clients, frame.heals_at_s)]
-    times_s += [settled_s(frame) + random.random() for _ in range(random.choice([0, 1, 3]))]
+    times_s += [settled_s(frame) + random.random() for _ in range(random.choice([0, 2, 5]))]
     return tuple(crowd.client(number, at_s) for number, at_s in enumerate(times_s))
 
 

@@ -78,6 +78,7 @@ class _Trouble:
             self._stale_telemetry,
             self._late_kills,
             self._cut_off,
+            self._sick,
         ]
         if not self._is_lasting:
             kinds.append(self._engine_faults)
@@ -170,15 +171,21 @@ class _Trouble:
 
     def _cut_off(self, random: Random) -> Iterator[Fault]:
         """Replicas that still work when they have not heard of their router for long, and nobody can end."""
-        yield LateKills(20.0)
+        yield LateKills(self._frame.timing.lease_s + 2.0)
         yield Partition(FRONT, random.choice(self._nodes), *self._span(random))
         for victim in self._victims:
             yield Slow(victim, 50.0)
 
+    def _sick(self, random: Random) -> Iterator[Fault]:
+        """On some everything fails, until they are well again."""
+        until_s = round(random.uniform(1.0, self._frame.heals_at_s), 3)
+        for victim in self._some(random):
+            yield StepFailures(victim, 1.0, 0.0, until_s)
+
     def _engine_faults(self, random: Random) -> Iterator[Fault]:
         for name in fault_points():
-            if name.partition(".")[0] in ENGINE_ROOMS and random.random() < 0.3:
-                yield EngineFault(name, random.choice([0.002, 0.01, 0.05]))
+            if name.partition(".")[0] in ENGINE_ROOMS and random.random() < 0.4:
+                yield EngineFault(name, random.choice([0.005, 0.02, 0.1]))
 
     def _some(self, random: Random) -> list[int]:
         return random.sample(self._victims, random.randint(1, len(self._victims)))

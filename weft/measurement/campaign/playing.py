@@ -61,4 +61,4 @@ def _named(error: Exception) -> InvariantViolation:
             return InvariantViolation("no_livelock", str(error))
         case SimulationError():
             return InvariantViolation("no_failure_unseen", str(error))
-    return InvariantViolation("no_error", repr(error))
+    return InvariantViolation(f"no_{type(error).__name__}", repr(error))

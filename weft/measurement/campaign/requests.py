@@ -1,14 +1,11 @@
-"""What the clients of a world ask for, and what they must be told: what the model says to each request alone."""
+"""What the clients of a world ask for."""
 
 from random import Random
 
 from weft.contracts.prompts import HashPrompt, LengthPrompt, MediaItem, Prompt, TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
-from weft.contracts.steps import TokenLogprobs
 from weft.measurement.campaign.layouts import COMMON_TEXT, HASH_TOKENS, STOP_TOKEN, VOCABULARY
 from weft.measurement.campaign.world import ClientPlan, PromptPlan
-from weft.simulator.fake_model import FakeModelSpec
-from weft.simulator.fake_reference import reference_beams, reference_logprobs, reference_output
 
 MOST_PROMPT_TOKENS = 40
 
@@ -58,17 +55,3 @@ def _media(plan: PromptPlan) -> tuple[MediaItem, ...]:
             items.append(MediaItem(b"picture %d" % picture, start, num_tokens))
             start += num_tokens + 1
     return tuple(items)
-
-
-def expected_output(spec: FakeModelSpec, request: Request, sample: int) -> tuple[int, ...]:
-    """The whole of an output."""
-    if request.sampling.beam_width > 1:
-        return reference_beams(spec, request)
-    return reference_output(spec, request, sample)
-
-
-def expected_logprobs(
-    spec: FakeModelSpec, request: Request, output: tuple[int, ...]
-) -> tuple[TokenLogprobs, ...]:
-    """Of an output's tokens, where it asks for them."""
-    return () if request.sampling.logprobs is None else reference_logprobs(spec, request, output)

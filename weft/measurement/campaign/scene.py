@@ -12,11 +12,12 @@ from weft.cluster.controllers import RollingRestart
 from weft.cluster.nodes import Node
 from weft.contracts.errors import ConnectionLost, InvariantViolation
 from weft.contracts.requests import Request
-from weft.contracts.routing import Routed, RouteEvent, RoutePolicy, Unrouted
+from weft.contracts.routing import RouteEvent, RoutePolicy
 from weft.hardware.cluster import Link
 from weft.measurement.campaign.backend import ROUTER, Backend, name_of
 from weft.measurement.campaign.checks import check_books, check_clients, check_nothing_left, check_up
 from weft.measurement.campaign.client import Client
+from weft.measurement.campaign.excuses import History
 from weft.measurement.campaign.faults import (
     Crash,
     DrainOne,
@@ -26,6 +27,7 @@ from weft.measurement.campaign.faults import (
     NodeReclaim,
     Restart,
 )
+from weft.measurement.campaign.models import make_model
 from weft.measurement.campaign.settling import deadline_s, late_kills_s, restarted_s, settled_s
 from weft.measurement.campaign.troubles import EngineFaults, Troubles, replica_name
 from weft.measurement.campaign.world import World
@@ -48,7 +50,7 @@ class Scene:
         self.violations: list[InvariantViolation] = []
         self.ended_s = 0.0
         self.clients: list[Client] = []
-        self.history: dict[str, list[Routed | Unrouted]] = {}
+        self.history = History()
         self._digest = sha256() if digests else None
         self._restarts: list[RollingRestart] = []
 
@@ -67,7 +69,7 @@ class Scene:
                 self.complain(cause)
                 return
             cause = cause.__cause__ or cause.__context__
-        self.complain(InvariantViolation("no_error", f"{context['message']}: {error!r}"))
+        self.complain(InvariantViolation(f"no_{type(error).__name__}", f"{context['message']}: {error!r}"))
 
     def note(self, happened: object) -> None:
         """Something that decides the digest."""
@@ -91,17 +93,18 @@ class Scene:
     def observe(self, event: RouteEvent) -> None:
         """What the routing policy is told."""
         self.note(_without_request(event))
-        if isinstance(event, Routed | Unrouted):
-            self.history.setdefault(event.request.request_id, []).append(event)
+        self.history.note(event)
 
     async def play(self) -> None:
         """From the beginning to the end."""
         self._loop = asyncio.get_running_loop()
+        self._model = make_model(self.world)
         self._build()
         self._expect_trouble()
         tasks = [self._loop.create_task(self._moved(each)) for each in self._of(Movement)]
         tasks += [self._loop.create_task(self._lived(client)) for client in self.clients]
-        await asyncio.wait(tasks, timeout=deadline_s(self.world))
+        if tasks:
+            await asyncio.wait(tasks, timeout=deadline_s(self.world))
         await self._settle()
         self._check()
         await self._close(tasks)
@@ -113,7 +116,7 @@ class Scene:
         topology = StarTopology([Node("front"), *nodes], link)
         self.network_faults = NetworkFaults(self.troubles.network(), world.seed)
         fabric = SimulatedFabric(topology, self.network_faults)
-        self.backend = Backend(world, self.troubles, nodes, fabric, self.complain)
+        self.backend = Backend(world, self.troubles, self._model, nodes, fabric, self.complain)
         names = [replica_name(number) for number in range(world.num_replicas)]
         policy = WatchedPolicy(make_route_policy(world.route), self)
         how = names, nodes, policy, self.backend, self.backend, world.timing
@@ -196,7 +199,7 @@ class Scene:
 
     def _check(self) -> None:
         world, cluster = self.world, self.cluster
-        for violation in check_clients(world, cluster, self.clients, self.history):
+        for violation in check_clients(world, cluster, self.backend, self.clients, self.history):
             self.complain(violation)
         for violation in (*check_up(world, cluster), *check_books(world, cluster, self.backend)):
             self.complain(violation)
@@ -215,6 +218,7 @@ class Scene:
         await asyncio.sleep(late_kills_s(self.world) + 10.0 * self.world.latency_s + 0.1)
         for violation in check_nothing_left():
             self.complain(violation)
+        self._model.close()
 
     def note_injected(self, plan: EngineFaults) -> None:
         """What fault points and the network did."""

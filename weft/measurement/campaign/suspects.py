@@ -7,7 +7,10 @@ from weft.measurement.campaign.faults import (
     Garbage,
     HangingStart,
     LateKills,
+    MessageChance,
+    Partition,
     Slow,
+    SlowLinks,
     StaleTelemetry,
     StartFailures,
     StepFailures,
@@ -19,6 +22,9 @@ from weft.measurement.campaign.world import World
 
 OWN = (Crash, StartFailures, HangingStart, Slow, Wedge, Garbage, StaleTelemetry)
 """Faults of one replica that may end it."""
+
+LATE = (MessageChance, Partition, SlowLinks, Slow, Wedge, LateKills)
+"""Faults that keep words from replicas, or replicas from doing what they heard."""
 
 HARMLESS = (StepFailures, SwapFailures, LateKills)
 """Faults that are no reason to give a replica up."""
@@ -35,6 +41,11 @@ def may_be_lost(world: World) -> list[str]:
 
 def _is_everybodys(fault: Fault) -> bool:
     return not isinstance(fault, (*OWN, *HARMLESS))
+
+
+def hears_late(world: World) -> bool:
+    """Whether some replica may not hear at once what it is told, or not be able to act upon it."""
+    return any(isinstance(each, LATE) for each in world.faults)
 
 
 def may_fail(world: World) -> list[str]:

@@ -54,7 +54,8 @@ def describe_failures(batch: Batch, shrunk: Shrunk, differing: Sequence[tuple[st
 
 
 def _failure(failure: Failure, shrunk: Shrunk) -> list[str]:
-    lines = [f"weft campaign --seed {failure.seed} --mode {failure.mode}: {failure.detail}"]
+    model = "" if failure.model == "fake" else f" --model {failure.model}"
+    lines = [f"weft campaign --seed {failure.seed} --mode {failure.mode}{model}: {failure.detail}"]
     world = shrunk.get((failure.mode, failure.seed))
     return lines if world is None else [*lines, f"  shrunk: {world_to_json(world)}"]
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from math import inf
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from weft.measurement.campaign.faults import (
     FRONT,
@@ -44,6 +44,7 @@ class Troubles:
     def __init__(self, world: World) -> None:
         self._world = world
         self.injected = Counter[str]()
+        self._lasting: dict[tuple[type, int], list[Any]] = {}
         self.heals_at_s = world.heals_at_s if world.mode == "safety" else inf
 
     def end_s(self, until_s: float | None) -> float:
@@ -52,14 +53,15 @@ class Troubles:
 
     def in_force(self, kind: type[Lasting], replica: int) -> list[Lasting]:
         """Those of a kind that hold at a replica now."""
+        if (kind, replica) not in self._lasting:
+            found = [
+                each for each in self._world.faults if isinstance(each, kind) and each.replica == replica
+            ]
+            self._lasting[kind, replica] = found
+        if not (lasting := self._lasting[kind, replica]):
+            return []
         now_s = asyncio.get_running_loop().time()
-        return [
-            each
-            for each in self._world.faults
-            if isinstance(each, kind)
-            and each.replica == replica
-            and each.from_s <= now_s < self.end_s(each.until_s)
-        ]
+        return [each for each in lasting if each.from_s <= now_s < self.end_s(each.until_s)]
 
     def strikes(self, chances: Iterable[float], stream: Random, kind: str) -> bool:
         """Whether one of several independent chances does."""

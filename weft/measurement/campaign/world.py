@@ -10,6 +10,7 @@ from weft.cluster.timing import Timing
 from weft.measurement.campaign.faults import Fault, Operation
 
 Mode = Literal["safety", "liveness"]
+ModelName = Literal["fake", "weft-nano"]
 PromptKind = Literal["tokens", "hashes", "length"]
 
 
@@ -97,10 +98,10 @@ class EnginePlan:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`seed`: of the chances within. `core`: the replica that stays well in liveness mode. `heals_at_s`: nothing that
-    can heal goes wrong from then on (liveness: at the core nothing ever does, and elsewhere nothing heals). `tells`:
-    replicas tell tokens as they come. `away_s`: before a node that went comes back. `submit_bytes`: of each request on
-    its way to a replica.
+    """`seed`: of the chances within. `model`: the content-checking one, or a real one. `core`: the replica that stays
+    well in liveness mode. `heals_at_s`: nothing that can heal goes wrong from then on (liveness: at the core nothing
+    ever does, and elsewhere nothing heals). `tells`: replicas tell tokens as they come. `away_s`: before a node that
+    went comes back. `submit_bytes`: of each request on its way to a replica.
     """
 
     seed: int
@@ -108,6 +109,7 @@ class World:
     num_replicas: int = 1
     num_nodes: int = 1
     core: int = 0
+    model: ModelName = "fake"
     engine: EnginePlan = field(default_factory=EnginePlan)
     route: str = "least_outstanding"
     timing: Timing = field(default_factory=Timing)
