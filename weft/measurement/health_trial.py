@@ -67,7 +67,7 @@ async def measure_outage(outage: Outage, *, is_checked: bool) -> OutageFigures:
         clients = _Clients(RouterDriver(cluster.router, EventLog()))
         await clients.work(outage.calm_s)
         num_tokens, begun_s = clients.num_tokens, asyncio.get_running_loop().time()
-        restored = asyncio.create_task(_restored(cluster))
+        restored = asyncio.create_task(_restored(cluster, len(cluster.losses)))
         await _suffer(outage, clients, cluster, processes, is_checked=is_checked)
         await clients.work(AFTER_S)
         restored_s = await restored - begun_s if is_checked else None
@@ -121,11 +121,11 @@ async def _suffer(
         cluster.went_away(VICTIM, incarnation, "somebody has looked after it")
 
 
-async def _restored(cluster: Cluster) -> float:
-    """When all are up again, once one was lost."""
+async def _restored(cluster: Cluster, num_losses: int) -> float:
+    """When all are up again, once there is a loss more."""
     while True:
         await asyncio.sleep(POLL_S)
-        if cluster.losses and all(state.phase is Phase.UP for state in cluster.view()):
+        if len(cluster.losses) > num_losses and all(state.phase is Phase.UP for state in cluster.view()):
             return asyncio.get_running_loop().time()
 
 

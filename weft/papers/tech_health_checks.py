@@ -130,4 +130,14 @@ CARD = Card(
         "replicas compute nothing: what a model adds to a pause, computing prompt and output anew, is not in it",
         "the engine is wedged by an executor whose steps do not end; nothing is corrupted, and no hardware is tested",
     ),
+    finding="Both numbers hold. With the default timing a stopped replica is given up after 0.78 to 1.00 s and clients "
+    "wait 0.03 s longer than that; the end of a process is known after 3 to 6 ms, and the longest wait is 32 to 61 "
+    "ms; an engine that gets nowhere is found after 1.8 to 2.0 s, where 2 s are allowed. The replacement is up 0.4 "
+    "to 1.2 s later. Silence is found up to a heartbeat before its time, because the last sign of life may be so old "
+    "when it falls silent. Two such cards ran at once on two processors that had other work, too (load 5): in 15 runs "
+    "with the default timing, five minutes of calm and the outages, no replica was lost without cause. Checked four "
+    "times as often, with 0.25 s of silence allowed, clients wait 0.25 s in place of 0.9, but in one run of five "
+    "the good replica was lost as well, silent for 0.31 s on the busy machine; what that run says of restored "
+    "capacity counts from there. In a trial before the grid was run, clients waited 0.93 s once after a kill, and "
+    "capacity was back after 2.2 s in place of 0.9; 31 more kills did not show that again.",
 )
