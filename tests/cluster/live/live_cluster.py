@@ -30,7 +30,8 @@ COMMAND = (sys.executable, "-m", "tests.cluster.live.fake_replica")
 PATIENT = Timing(heartbeat_s=0.1, lost_after_s=20.0, restart_s=0.05)
 """Whoever is slow here is not lost for it: these machines have more to do than one test."""
 
-ALERT = Timing(heartbeat_s=0.1, lost_after_s=1.0, restart_s=0.05)
+ALERT = Timing(heartbeat_s=0.1, lost_after_s=2.5, restart_s=0.05)
+"""A stopped one is lost soon, one that waits for a processor hardly ever."""
 
 SPEC = FakeModelSpec(LAYOUTS["paged"])
 
