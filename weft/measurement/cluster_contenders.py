@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from weft.cluster.cluster import Cluster
 from weft.cluster.in_process import InProcess
-from weft.cluster.nodes import Node
 from weft.cluster.processes import Processes
 from weft.cluster.ray_backend import RayReplicas
 from weft.cluster.ray_connection import RayConnection
@@ -80,9 +79,9 @@ async def contender(way: str, setting: Setting) -> AsyncIterator[Contender]:
         config = null_config(setting.streams, setting.longest_tokens)
         yield Contender(EngineDriver(config, NullExecutor(step_s=setting.step_s)))
         return
-    backend, nodes = _backend(way, setting)
+    backend = _backend(way, setting)
     names = [f"replica-{number}" for number in range(setting.replicas)]
-    cluster = Cluster(names, nodes, LeastOutstanding(), backend, backend, Timing())
+    cluster = Cluster(names, backend.nodes(), LeastOutstanding(), backend, backend, Timing())
     backend.receive, backend.went_away = cluster.receive, cluster.went_away
     try:
         await cluster.up()
@@ -94,13 +93,11 @@ async def contender(way: str, setting: Setting) -> AsyncIterator[Contender]:
         await asyncio.sleep(0)
 
 
-def _backend(way: str, setting: Setting) -> tuple[InProcess | Processes | RayReplicas, list[Node]]:
-    here = [Node("here")]
+def _backend(way: str, setting: Setting) -> InProcess | Processes | RayReplicas:
     room = {"streams": setting.streams, "longest_tokens": setting.longest_tokens}
     description = {**room, "step_s": setting.step_s}
     if way == IN_PROCESS:
-        return InProcess(partial(make, description=description)), here
+        return InProcess(partial(make, description=description))
     if way == PROCESSES:
-        return Processes(COMMAND, description), here
-    on_ray = RayReplicas(make, description)
-    return on_ray, on_ray.nodes()
+        return Processes(COMMAND, description)
+    return RayReplicas(make, description)

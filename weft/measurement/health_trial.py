@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from weft.cluster.cluster import Cluster
 from weft.cluster.member import Phase
-from weft.cluster.nodes import Node
 from weft.cluster.processes import Processes
 from weft.cluster.router_driver import RouterDriver
 from weft.cluster.timing import Timing
@@ -91,7 +90,7 @@ async def _cluster(timing: Timing, *, is_checked: bool) -> AsyncIterator[tuple[C
         timing = replace(timing, lost_after_s=NEVER_S, stalled_after_s=NEVER_S)
     room = {"streams": NUM_CLIENTS, "longest_tokens": PROMPT_TOKENS + TOKENS}
     processes = Processes(COMMAND, {**room, "step_s": STEP_S, "timing": asdict(timing)})
-    cluster = Cluster(NAMES, [Node("here")], LeastOutstanding(), processes, processes, timing)
+    cluster = Cluster(NAMES, processes.nodes(), LeastOutstanding(), processes, processes, timing)
     processes.receive = cluster.receive
     if is_checked:
         processes.went_away = cluster.went_away

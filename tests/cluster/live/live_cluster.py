@@ -16,7 +16,6 @@ from tests.engine.small_engine import ask
 from tests.simulator.fake_driver import LAYOUTS
 from weft.cluster.cluster import Cluster
 from weft.cluster.member import Phase
-from weft.cluster.nodes import Node
 from weft.cluster.processes import Processes
 from weft.cluster.ray_backend import RayReplicas
 from weft.cluster.timing import Timing
@@ -31,7 +30,8 @@ COMMAND = (sys.executable, "-m", "tests.cluster.live.fake_replica")
 PATIENT = Timing(heartbeat_s=0.1, lost_after_s=20.0, restart_s=0.05)
 """Whoever is slow here is not lost for it: these machines have more to do than one test."""
 
-ALERT = Timing(heartbeat_s=0.1, lost_after_s=1.0, restart_s=0.05)
+ALERT = Timing(heartbeat_s=0.1, lost_after_s=2.5, restart_s=0.05)
+"""A stopped one is lost soon, one that waits for a processor hardly ever."""
 
 SPEC = FakeModelSpec(LAYOUTS["paged"])
 
@@ -50,14 +50,14 @@ class LiveCluster:
         self.said: list[str] = []
         told = {"step_s": 0.004, "timing": asdict(timing), **description}
         self.backend: Processes | RayReplicas
-        nodes = [Node("here")]
         if on_ray:
             self.backend = RayReplicas(make, told)
-            nodes = self.backend.nodes()
         else:
             self.backend = Processes(command, told, self.said.append)
         self.names = [f"replica-{number}" for number in range(num_replicas)]
-        self.cluster = Cluster(self.names, nodes, LeastBusy(), self.backend, self.backend, timing)
+        self.cluster = Cluster(
+            self.names, self.backend.nodes(), LeastBusy(), self.backend, self.backend, timing
+        )
         self.backend.receive, self.backend.went_away = self.cluster.receive, self.cluster.went_away
         self.asked: list[tuple[Request, Client]] = []
 
