@@ -218,7 +218,7 @@ def test_nothing_is_left_behind() -> None:
         asyncio.run(main())
     gc.collect()
     assert threading.active_count() == threads
-    assert _open_files() == files
+    assert _open_files() <= files  # others in this process may close some
 
 
 def _open_files() -> int:

@@ -13,14 +13,13 @@ from weft.contracts.state import Tier
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer
 from weft.engine.driver import EngineDriver, News
-from weft.simulator import service
+from weft.simulator import service, simulated_replica
 from weft.simulator.coasting_driver import Answered
 from weft.simulator.deployment import Deployment
 from weft.simulator.fake_device import FakeDevice
 from weft.simulator.fake_executor import FakeExecutor
 from weft.simulator.fake_model import FakeModelSpec
 from weft.simulator.fake_reference import reference_output
-from weft.simulator.simulated_replica import SimulatedReplica
 from weft.simulator.simulated_rows import SimulatedRows
 
 
@@ -57,7 +56,7 @@ class ContentExecutor(FakeExecutor):
         )
         device = _EndedDevice(spec, config.num_blocks, config.num_host_blocks, config.max_step_tokens)
         device.ended = {}
-        self.device = self._ended_device = device
+        self._device = self.device = self._ended_device = device
         self.busy_s, self.joules = 0.0, None
         self._deployment = deployment
         self._rows = SimulatedRows(output_tokens, deployment.windows_tokens)
@@ -91,11 +90,12 @@ class ContentExecutor(FakeExecutor):
         return self._link_free_s[transfer.source] - now_s
 
 
-class CheckedReplica(SimulatedReplica):
+class CheckedDriver(EngineDriver):
     """Compares what it tells of each request with what the request yields alone."""
 
     def answer(self, request: Request, answered: Answered) -> None:
-        news = self.driver.submit(request)
+        """As `CoastingDriver.answer`."""
+        news = self.submit(request)
         asyncio.get_running_loop().create_task(self._check(request, news, answered))
 
     async def _check(self, request: Request, news: News, answered: Answered) -> None:
@@ -110,7 +110,7 @@ class CheckedReplica(SimulatedReplica):
         answered(item)
 
     def _compare(self, request: Request, sample_index: int, told: list[int]) -> None:
-        executor: object = self.executor  # patched, see below
+        executor: object = self._executor  # patched, see below
         assert isinstance(executor, ContentExecutor)
         sampling = replace(request.sampling, max_tokens=len(told))
         alone = reference_output(executor.device.spec, replace(request, sampling=sampling), sample_index)
@@ -120,11 +120,9 @@ class CheckedReplica(SimulatedReplica):
 
 @contextmanager
 def checked_content() -> Iterator[None]:
-    """Services that are simulated until it is left have content, and check it."""
-    with patch.multiple(
-        service,
-        SimulatedExecutor=ContentExecutor,
-        SimulatedReplica=CheckedReplica,
-        CoastingDriver=EngineDriver,
+    """Services of one replica that are simulated until it is left have content, and check it."""
+    with (
+        patch.object(simulated_replica, "SimulatedExecutor", ContentExecutor),
+        patch.object(service, "CoastingDriver", CheckedDriver),
     ):
         yield

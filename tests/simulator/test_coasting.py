@@ -17,9 +17,10 @@ from weft.contracts.prompts import LengthPrompt
 from weft.contracts.requests import Request
 from weft.engine.driver import EngineDriver
 from weft.observation.event_log import EventLog
-from weft.simulator import service
+from weft.simulator import clustered_service, service
 from weft.simulator.coasting_driver import Answered
 from weft.simulator.replica_figures import ReplicaReport
+from weft.simulator.reporting_coasting_driver import EndsDriver
 from weft.simulator.request_outcome import RequestOutcome
 from weft.simulator.service import simulate_service
 from weft.workloads.sessions import Session, Turn, Workload
@@ -58,9 +59,19 @@ class PlainDriver(EngineDriver):
         asyncio.get_running_loop().create_task(wait())
 
 
+class NeverCoasting(EndsDriver):
+    """Submits each step under a router's orders."""
+
+    def _all_planned(self) -> None:
+        pass
+
+
 @contextmanager
 def one_by_one() -> Iterator[None]:
-    with patch.object(service, "CoastingDriver", PlainDriver):
+    with (
+        patch.object(service, "CoastingDriver", PlainDriver),
+        patch.object(clustered_service, "EndsDriver", NeverCoasting),
+    ):
         yield
 
 

@@ -114,8 +114,6 @@ sessions = st.lists(
 )
 services = st.builds(
     DeploymentOptions,
-    replicas=st.integers(1, 3),
-    router=st.sampled_from(("round_robin", "least_outstanding")),
     preempt=st.sampled_from(("latest_first", "latest_first_swap")),
     serving=st.builds(ServingOptions, depth=st.integers(1, 3)),
 )
@@ -157,8 +155,8 @@ def crowd(num_requests: int = 12) -> Conversations:
     )
 
 
-def crowded(models: dict[str, str], preempt: str, replicas: int = 1) -> Deployment:
-    return deployment(models["mixed"], 14, DeploymentOptions(preempt=preempt, replicas=replicas))
+def crowded(models: dict[str, str], preempt: str) -> Deployment:
+    return deployment(models["mixed"], 14, DeploymentOptions(preempt=preempt))
 
 
 @pytest.mark.parametrize("preempt", ["latest_first", "latest_first_swap"])
@@ -174,7 +172,7 @@ def test_what_is_checked_happens(
 
     monkeypatch.setattr(FakeDevice, "move", counted)
     with checked_content():
-        _, reports = played(crowded(models, preempt, replicas=2), crowd())
+        _, reports = played(crowded(models, preempt), crowd())
     assert all(report.preemptions > 0 and report.prefix_hit_tokens > 0 for report in reports)
     assert bool(moved) == (preempt == "latest_first_swap")
 

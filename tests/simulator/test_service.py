@@ -142,7 +142,8 @@ def test_each_replica_takes_its_share_and_none_knows_of_another() -> None:
     found: list[float] = []
     reports = simulate_service(deployment(replicas=3), load, lambda each: found.append(each.ended_s))
     assert [report.num_requests for report in reports] == [2, 2, 2]
-    assert found == [alone[0].ended_s] * 3 + [alone[1].ended_s] * 3
+    expected = [alone[0].ended_s] * 3 + [alone[1].ended_s] * 3
+    assert found == pytest.approx(expected, abs=2e-4)  # messages take their time
 
 
 class Conversation:

@@ -20,7 +20,7 @@ from weft.cluster.messages import Frame
 from weft.cluster.nodes import Node
 from weft.cluster.router import Router
 from weft.cluster.timing import Timing
-from weft.contracts.errors import ConfigurationError, WeftError
+from weft.contracts.errors import ConfigurationError
 from weft.contracts.execution import Messages, Provisioning
 from weft.contracts.routing import ReplicaJoined, ReplicaLeft, RouteEvent, RoutePolicy
 from weft.observation.conditions import sometimes
@@ -151,7 +151,7 @@ class Cluster:
     async def _started(self, member: Member, incarnation: int) -> None:
         try:
             await self._provisioning.start(member.name, self._place(member.name), incarnation)
-        except WeftError as error:
+        except Exception as error:  # whatever keeps a backend from it must not leave it waited for
             START_FAILED.hit()
             self.went_away(member.name, incarnation, f"it could not be started: {error}")
 

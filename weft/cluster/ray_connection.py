@@ -22,11 +22,16 @@ MOST_OBJECT_BYTES = 256 << 20
 def ray_module() -> ModuleType:
     """Raises `ConfigurationError` where Ray is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # tell nobody what is run here
+    make_record = logging.getLogRecordFactory()
     try:
         import ray
         import ray.util.scheduling_strategies
     except ImportError as error:
         raise ConfigurationError(f"Ray is not installed ({error}); pip install 'weft[cluster]'") from error
+    finally:
+        logging.setLogRecordFactory(
+            make_record
+        )  # Ray's reads clocks, which no simulation in this process may
     return ray
 
 

@@ -135,7 +135,7 @@ def play(
     live = asyncio.run(main())
     gc.collect()
     assert children() == []
-    assert descriptors() == before
+    assert descriptors() <= before  # others in this process may close some
     return live
 
 
