@@ -28,3 +28,16 @@ def test_who_waits_runs_where_all_that_was_planned_failed() -> None:
         engine.run()
     assert engine.ends["fails"].status is Status.FAILED
     engine.expect(waits)
+
+
+def test_a_request_fails_with_one_of_its_outputs_although_the_others_end_in_the_same_step() -> None:
+    """It was said to be finished, because the last of them had."""
+    calls = range(1, 12)
+    for call in calls:
+        engine, request = SmallEngine(), ask("several", 6, 4, n=3, temperature=1.0)
+        engine.submit(request)
+        with armed(FailNth("pool.publish", call)) as plan:
+            engine.run()
+        is_hit = bool(plan.injected)
+        assert engine.ends["several"].status is (Status.FAILED if is_hit else Status.FINISHED)
+    assert not is_hit

@@ -218,6 +218,7 @@ class Lifecycle:
         if record.num_live == 1:
             self.end_request(record, Status.FAILED, reason)
             return
+        record.outcome = (Status.FAILED, reason)  # also where the others come to their end meanwhile
         self._replica.doomed.append((record, reason))
         if not sequence.has_ended:
             self._end(sequence, Status.FAILED, reason, tells=record.tells_each)

@@ -69,6 +69,11 @@ def test_worlds_leave_out_random_subsets() -> None:
             '{"seed": 1, "timing": {"heartbeat_s": -1}}',
             "timing of the world: heartbeat_s is -1.0; it must be above 0",
         ),
+        ('{"seed": 1, "num_nodes": 0}', "the world: 1 replicas on 0 nodes, .*; give 1 or more of each"),
+        (
+            '{"seed": 1, "faults": [{"kind": "Wedge", "replica": 1}]}',
+            r"the world: Wedge\(replica=1, .* is of number 1, which this world does not have",
+        ),
         ('{"seed": 1, "clients": 3}', "clients of the world is 3; expected a list"),
     ],
 )

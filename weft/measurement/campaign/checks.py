@@ -62,9 +62,9 @@ def _check_output(
         yield _violation("same_text", visit, f"output {sample}: {told.tokens}, alone it is {alone}")
 
 
-def check_ends(world: World, visit: Visit, history: History) -> Violations:
+def check_ends(world: World, visit: Visit, visits: list[Visit], history: History) -> Violations:
     """It ended, and where it failed, it had a reason to."""
-    if visit.is_refused and UNSERVED in visit.refusal and _must_serve(world, visit):
+    if visit.is_refused and UNSERVED in visit.refusal and _must_serve(world, visit, visits):
         yield _violation("serves_again", visit, f"at {visit.asked_s:.6f} s: {visit.refusal}")
     if visit.has_left or visit.is_refused:
         return
@@ -78,12 +78,14 @@ def check_ends(world: World, visit: Visit, history: History) -> Violations:
             )
 
 
-def _must_serve(world: World, visit: Visit) -> bool:
-    """Whether all was well again when it came, also what waits longest before it tries anew; the last replica may be
-    away because it is being restarted."""
+def _must_serve(world: World, visit: Visit, visits: list[Visit]) -> bool:
+    """Whether all was well again when it came, also what waits longest before it tries anew. The last replica may be
+    away because it is being restarted, and one that had failed is tried by one request only."""
     is_whole = world.num_replicas > 1 or not any(isinstance(each, Restart) for each in world.operations)
     late_s = max(settled_s(world), world.heals_at_s + MOST_TRIED_S)
-    return world.mode == "safety" and is_whole and visit.asked_s > late_s
+    late = [each for each in visits if late_s < each.asked_s < visit.asked_s and not each.is_refused]
+    has_tried = any(each.end is not None and each.end.time_s < visit.asked_s for each in late)
+    return world.mode == "safety" and is_whole and visit.asked_s > late_s and (has_tried or not late)
 
 
 def check_leaving(world: World, backend: Backend, clients: list[Client]) -> Violations:
@@ -163,10 +165,11 @@ def check_clients(
     history: History,
 ) -> Violations:
     """All that concerns clients, and why replicas were lost."""
+    visits = [visit for client in clients for visit in client.visits]
     for client in clients:
         yield from client.violations()
         for visit in client.visits:
-            yield from check_ends(world, visit, history)
+            yield from check_ends(world, visit, visits, history)
             yield from check_texts(world, backend.model, visit)
     yield from check_leaving(world, backend, clients)
     yield from check_losses(world, cluster)

@@ -69,7 +69,9 @@ def count_ends(moves: Moves, losses: list[tuple[float, str]]) -> tuple[int, int,
 def _check_starts(world: World, cluster: Cluster, backend: Backend) -> Violations:
     """Who was lost is given a pause."""
     for time_s, name, reason in cluster.losses:
-        later = [start_s for start_s, started in backend.starts if started == name and start_s >= time_s]
+        is_own = "could not be started" in reason  # a start at this very moment is the one that failed
+        starts_s = [start_s for start_s, started in backend.starts if started == name]
+        later = [each for each in starts_s if each > time_s or (each == time_s and not is_own)]
         if later and later[0] < time_s + min(world.timing.restart_s, world.timing.most_restart_s) - 1e-9:
             detail = f"{name} was lost at {time_s:.6f} s ({reason}) and started at {later[0]:.6f} s"
             yield InvariantViolation("restarts_paused", detail)

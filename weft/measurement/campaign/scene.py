@@ -14,8 +14,7 @@ from weft.cluster.controllers import RollingRestart
 from weft.cluster.member import Phase
 from weft.cluster.nodes import Node
 from weft.contracts.errors import ConnectionLost, InvariantViolation
-from weft.contracts.requests import Request
-from weft.contracts.routing import Routed, RouteEvent, RoutePolicy
+from weft.contracts.routing import Routed, RouteEvent
 from weft.hardware.cluster import Link
 from weft.measurement.campaign.backend import ROUTER, Backend, name_of
 from weft.measurement.campaign.checks import check_books, check_clients, check_nothing_left, check_up
@@ -33,6 +32,7 @@ from weft.measurement.campaign.history import History
 from weft.measurement.campaign.models import make_model
 from weft.measurement.campaign.settling import deadline_s, late_kills_s, restarted_s, settled_s
 from weft.measurement.campaign.troubles import EngineFaults, Troubles, replica_name
+from weft.measurement.campaign.watched_policy import WatchedPolicy, without_request
 from weft.measurement.campaign.world import World
 from weft.observation.faults import InjectedFault
 from weft.observation.jsonl import to_json_line
@@ -95,13 +95,13 @@ class Scene:
 
     def observe(self, event: RouteEvent) -> None:
         """What the routing policy is told."""
-        self.note(_without_request(event))
+        self.note(without_request(event))
         self.history.note(event)
         if (
             isinstance(event, Routed)
             and self.cluster.router.membership.members[event.replica].phase is not Phase.UP
         ):
-            self.complain(InvariantViolation("routed_to_up", f"{_without_request(event)}"))
+            self.complain(InvariantViolation("routed_to_up", f"{without_request(event)}"))
 
     async def play(self) -> None:
         """From the beginning to the end."""
@@ -126,7 +126,7 @@ class Scene:
         fabric = SimulatedFabric(topology, self.network_faults)
         self.backend = Backend(world, self.troubles, self._model, nodes, fabric, self.complain)
         names = [replica_name(number) for number in range(world.num_replicas)]
-        policy = WatchedPolicy(make_route_policy(world.route), self)
+        policy = WatchedPolicy(make_route_policy(world.route), self.observe)
         how = names, nodes, policy, self.backend, self.backend, world.timing
         self.cluster = cluster = Cluster(*how, tells=world.tells, seed=world.seed)
         fabric.register(ROUTER, "front", lambda source, frame: cluster.receive(name_of(source), frame))
@@ -239,21 +239,3 @@ def _place(error: BaseException | None) -> str:
     """Where it was raised."""
     frames = traceback.extract_tb(error.__traceback__ if error is not None else None)
     return f" in {frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-
-
-class WatchedPolicy(RoutePolicy):
-    """Another policy, which a scene sees observe."""
-
-    def __init__(self, policy: RoutePolicy, scene: Scene) -> None:
-        self._policy, self._scene, self.num_probes = policy, scene, policy.num_probes
-
-    def observe(self, event: RouteEvent) -> None:
-        self._scene.observe(event)
-        self._policy.observe(event)
-
-    def decide(self, request: Request, replicas: Any, now_s: float) -> int:
-        return self._policy.decide(request, replicas, now_s)
-
-
-def _without_request(event: RouteEvent) -> tuple[object, ...]:
-    return (type(event).__name__, *(each.request_id if isinstance(each, Request) else each for each in event))

@@ -4,10 +4,12 @@ Delta debugging (Zeller and Hildebrandt, Simplifying and Isolating Failure-Induc
 of a world; then every setting is tried at its default, and every number at half.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 from typing import Any, TypeVar
 
+from weft.contracts.errors import WeftError
 from weft.measurement.campaign.playing import play
 from weft.measurement.campaign.world import World
 
@@ -102,9 +104,15 @@ def _simpler(plan: Plan, kept: tuple[str, ...]) -> Iterator[Plan]:
         if field.name in kept or value == default:
             continue
         if default is not MISSING and not (field.name in HALVED and value < default):
-            yield replace(described, **{field.name: default})
+            yield from _with(described, {field.name: default})
         if field.name in HALVED and value > 1:
-            yield replace(described, **{field.name: value // 2})
+            yield from _with(described, {field.name: value // 2})
+
+
+def _with(plan: Any, changes: Mapping[str, object]) -> Iterator[Any]:
+    """With these changes, unless that cannot be: faults may be of replicas that are no more."""
+    with suppress(WeftError):
+        yield replace(plan, **changes)
 
 
 def _default(field: Any) -> Any:

@@ -7,7 +7,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from weft.cluster.timing import Timing
-from weft.measurement.campaign.faults import Fault, Operation
+from weft.contracts.errors import ConfigurationError
+from weft.measurement.campaign.faults import (
+    FRONT,
+    EngineFault,
+    FailureClock,
+    Fault,
+    LateKills,
+    MessageChance,
+    Movement,
+    NodeCrash,
+    NodeReclaim,
+    Operation,
+    Partition,
+    Restart,
+    SlowLinks,
+)
 
 Mode = Literal["safety", "liveness"]
 ModelName = Literal["fake", "weft-nano"]
@@ -102,6 +117,8 @@ class World:
     well in liveness mode. `heals_at_s`: nothing that can heal goes wrong from then on (liveness: at the core nothing
     ever does, and elsewhere nothing heals). `tells`: replicas tell tokens as they come. `away_s`: before a node that
     went comes back. `submit_bytes`: of each request on its way to a replica.
+
+    Raises `ConfigurationError` for faults of what is not there.
     """
 
     seed: int
@@ -123,3 +140,30 @@ class World:
     clients: tuple[ClientPlan, ...] = ()
     faults: tuple[Fault, ...] = ()
     operations: tuple[Operation, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.num_replicas < 1 or self.num_nodes < 1 or not 0 <= self.core < self.num_replicas:
+            raise ConfigurationError(
+                f"{self.num_replicas} replicas on {self.num_nodes} nodes, of which {self.core} stays well; give 1 or "
+                "more of each, and the number of one of the replicas"
+            )
+        for each in (*self.faults, *self.operations):
+            replicas, nodes = _places(each)
+            beyond = [number for number in replicas if not 0 <= number < self.num_replicas]
+            beyond += [number for number in nodes if not 0 <= number < self.num_nodes]
+            if beyond:
+                raise ConfigurationError(f"{each} is of number {beyond[0]}, which this world does not have")
+
+
+def _places(happening: Fault | Operation) -> tuple[list[int], list[int]]:
+    """The replicas and the nodes that something concerns."""
+    match happening:
+        case Movement(source, target):
+            return [source, target], []
+        case Partition(source, target):
+            return [], [number for number in (source, target) if number not in (None, FRONT)]
+        case NodeCrash() | NodeReclaim() | SlowLinks():
+            return [], [happening.node]
+        case FailureClock() | EngineFault() | MessageChance() | LateKills() | Restart():
+            return [], []
+    return [happening.replica], []
