@@ -89,6 +89,7 @@ def test_the_seed_draws_the_load(model: str) -> None:
     assert counts[0] == counts[1] != counts[2]
 
 
+@pytest.mark.nightly
 def test_beside_transformers(model: str) -> None:
     report = bench_json(*LATENCY, model, "--against", "transformers")
     for row in report["results"]:

@@ -143,6 +143,7 @@ def test_mutants_are_judged_in_a_copy(repository: Path, capsys: pytest.CaptureFi
     assert (repository / "weft/__init__.py").read_text() == FILES["weft/__init__.py"]
 
 
+@pytest.mark.nightly
 def test_what_is_not_caught_is_missed_with_a_reason(repository: Path) -> None:
     add_mutant(repository, "stale", limit_patch("LIMIT = 9", old="LIMIT = 7"))
     add_mutant(repository, "broken", limit_patch("import no_such_module"))
