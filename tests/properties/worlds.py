@@ -12,24 +12,12 @@ from weft.contracts.events import Event, RequestEnded, Status
 from weft.contracts.policies import EVERY_STEP, EngineView, OrderPolicy, Rank, SequenceView
 from weft.contracts.prompts import HashPrompt, LengthPrompt, MediaItem, Prompt, TokenPrompt
 from weft.contracts.requests import Request, SamplingParams, Slo
-from weft.contracts.state import ConstantGroup, EncoderGroup, PagedGroup, StateGroup, StateLayout
+from weft.contracts.state import StateLayout
 from weft.engine.config import EngineConfig, Reservation
+from weft.measurement.campaign.layouts import BLOCK_TOKENS, COMMON_TEXT, LAYOUTS, STOP_TOKEN, VOCABULARY
 from weft.policies.registry import POLICIES, PolicyChoice
 from weft.simulator.fake_drafter import FakeDrafter
 from weft.simulator.fake_model import FakeModelSpec
-
-STOP_TOKEN = 5
-VOCABULARY = 97
-BLOCK_TOKENS = 4
-COMMON_TEXT = tuple(Random(0).randrange(VOCABULARY) for _ in range(40))
-
-LAYOUTS: dict[str, tuple[StateGroup, ...]] = {
-    "paged": (PagedGroup("kv", 8),),
-    "windowed": (PagedGroup("kv", 8), PagedGroup("local", 8, window_tokens=6)),
-    "recurrent": (ConstantGroup("ssm", 64, snapshot_blocks=2),),
-    "hybrid": (PagedGroup("kv", 8), ConstantGroup("ssm", 64)),
-    "media": (PagedGroup("kv", 8), EncoderGroup("vision", 8)),
-}
 
 
 class LastFirst(OrderPolicy):

@@ -1,4 +1,4 @@
-"""The kinds of model whose state the engines of a campaign keep, and the text that prompts share."""
+"""The kinds of model whose state engines keep in random worlds, and the text that prompts share."""
 
 from random import Random
 
