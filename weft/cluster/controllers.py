@@ -77,6 +77,10 @@ class KeepUp(Controller):
         return min(self._timing.restart_s * 2.0 ** min(num_losses - 1, 30), self._timing.most_restart_s)
 
 
+DRAINED_LATE = "it has drained for"
+"""How the reason begins for which a replica is killed that does not get done."""
+
+
 class RollingRestart(Controller):
     """Restarts one replica after the other, each once the one before is up again; `KeepUp` starts them.
 
@@ -104,7 +108,7 @@ class RollingRestart(Controller):
         if state.phase is Phase.DRAINING:
             is_late = now_s - state.since_s >= self._drain_s
             self._begun_s = state.since_s
-            return (Kill(state.name, f"it has drained for {self._drain_s:g} s"),) if is_late else ()
+            return (Kill(state.name, f"{DRAINED_LATE} {self._drain_s:g} s"),) if is_late else ()
         if self._begun_s is None and all(each.phase is Phase.UP for each in view):
             self._begun_s = now_s
             return (Drain(state.name),)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from weft.cluster.cluster import Cluster
+from weft.cluster.controllers import DRAINED_LATE
 from weft.cluster.retry_budget import MOST_ATTEMPTS, RATIO
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.events import Status
@@ -20,11 +21,15 @@ Violations = Iterator[InvariantViolation]
 
 def check_routes(world: World, cluster: Cluster, backend: Backend, clients: list[Client]) -> Violations:
     """All of it."""
-    losses = [(time_s, name) for time_s, name, _ in cluster.losses]
+    losses = [
+        (time_s, name) for time_s, name, reason in cluster.losses if not reason.startswith(DRAINED_LATE)
+    ]
+    wanted = [(time_s, name) for time_s, name, reason in cluster.losses if reason.startswith(DRAINED_LATE)]
     visits, num_retries = [visit for client in clients for visit in client.visits], 0
     for visit in visits:
         yield from check_pairs(visit)
-        refused, lost, failed = count_ends(visit.moves, losses)
+        moves = [each for each in visit.moves if not _is_wanted(each, wanted)]
+        refused, lost, failed = count_ends(moves, losses)
         if max(lost, failed) > MOST_ATTEMPTS:
             yield _violation(
                 "tried_at_most", visit, f"{lost} times lost, {failed} failed; {visit.told_moves()}"
@@ -55,6 +60,11 @@ def check_pairs(visit: Visit) -> Violations:
             yield _violation("routes_paired", visit, f"{type(move).__name__} at {move.time_s:.6f} s")
     if moves and isinstance(moves[-1], Routed):
         yield _violation("routes_paired", visit, f"it is still with {moves[-1].replica}")
+
+
+def _is_wanted(move: Routed | Unrouted, wanted: list[tuple[float, str]]) -> bool:
+    """Whether its replica was killed on purpose, which does not count against a request."""
+    return isinstance(move, Unrouted) and (move.time_s, move.replica) in wanted
 
 
 def count_ends(moves: Moves, losses: list[tuple[float, str]]) -> tuple[int, int, int]:
