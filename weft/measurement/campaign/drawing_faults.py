@@ -184,8 +184,8 @@ class _Trouble:
 
     def _engine_faults(self, random: Random) -> Iterator[Fault]:
         for name in fault_points():
-            if name.partition(".")[0] in ENGINE_ROOMS and random.random() < 0.4:
-                yield EngineFault(name, random.choice([0.005, 0.02, 0.1]))
+            if name.partition(".")[0] in ENGINE_ROOMS and random.random() < 0.5:
+                yield EngineFault(name, random.choice([0.01, 0.05, 0.3]))
 
     def _some(self, random: Random) -> list[int]:
         return random.sample(self._victims, random.randint(1, len(self._victims)))
