@@ -52,7 +52,8 @@ def draw_world(seed: int, mode: Mode, model: ModelName = "fake") -> World:
 
 
 def _inhabited(frame: World) -> World:
-    troubled = replace(frame, faults=draw_faults(frame), operations=draw_operations(frame))
+    troubled = replace(frame, faults=draw_faults(frame))
+    troubled = replace(troubled, operations=draw_operations(troubled))
     return replace(troubled, clients=draw_clients(troubled))
 
 

@@ -100,6 +100,8 @@ class _Trouble:
     def _crashes(self, random: Random) -> Iterator[Fault]:
         for _ in range(random.choice([1, 2, 4, 8])):
             yield Crash(random.choice(self._victims), self._moment(random), random.random() < 0.5)
+        if random.random() < 0.4:
+            yield LateKills(random.choice([0.3, 1.0, 3.0]))
 
     def _node_crashes(self, random: Random) -> Iterator[Fault]:
         for _ in range(random.choice([1, 2, 4])):
@@ -192,7 +194,7 @@ class _Trouble:
 
 
 def draw_operations(frame: World) -> tuple[Operation, ...]:
-    """What is done to the cluster while all that goes on."""
+    """What is done to the cluster while all that goes on. Some replicas are drained just before they crash."""
     random = Random(f"{frame.seed}/{frame.mode}/campaign/operations")
     found: list[Operation] = []
     numbers = range(frame.num_replicas)
@@ -203,6 +205,9 @@ def draw_operations(frame: World) -> tuple[Operation, ...]:
     if random.random() < 0.2:
         drained = random.choice([each for each in numbers if frame.mode == "safety" or each != frame.core])
         found.append(DrainOne(drained, round(random.uniform(0.0, frame.heals_at_s), 3)))
+    for crash in (each for each in frame.faults if isinstance(each, Crash)):
+        if random.random() < 0.4:
+            found.append(DrainOne(crash.replica, round(max(0.0, crash.at_s - random.uniform(0.0, 1.5)), 3)))
     if random.random() < 0.25 and frame.num_replicas > 1:
         for _ in range(random.choice([1, 4])):
             source, target = random.sample(numbers, 2)

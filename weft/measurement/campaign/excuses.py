@@ -12,6 +12,9 @@ from weft.measurement.campaign.world import World
 NEVER_FITS = "shorten the prompt or lower max_tokens"
 """What an engine says to a request that it could never serve."""
 
+CANNOT_GO_ON = "cannot go on: "
+"""What an engine says to a request whose outputs so far are not of that request."""
+
 
 def unexcused(world: World, visit: Visit, history: History) -> str:
     """Why a request that failed should not have; empty where it had a reason to."""
@@ -24,6 +27,8 @@ def unexcused(world: World, visit: Visit, history: History) -> str:
         return "" if num_failed >= MOST_ATTEMPTS else f"{num_failed} were"
     if "no replica took it" in reason:
         return _is_impatient(world, visit.end.time_s, parted[-1].time_s, history)
+    if CANNOT_GO_ON in reason:
+        return "an engine was told of outputs that cannot be"
     if NEVER_FITS in reason and len(parted) > 1:
         return ""  # it was lost before it could be told so
     if not any(each.replica in may_fail(world) for each in parted):
