@@ -104,6 +104,7 @@ def test_beside_transformers(model: str) -> None:
     assert is_spread(report["results"]["ratios"]["output"])
 
 
+@pytest.mark.nightly
 def test_tables(model: str) -> None:
     table = bench(*LATENCY, model, "--against", "transformers")
     assert "torch on cpu, float32, threads 1; weft " in table
