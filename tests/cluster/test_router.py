@@ -38,3 +38,19 @@ def test_a_stream_goes_on_where_its_replica_crashes(after_s: float, whole: bool)
         assert cluster.router.num_open == 0
 
     play(scenario)
+
+
+def test_a_stream_goes_on_where_its_replica_is_killed_on_purpose() -> None:
+    async def scenario(cluster: SmallCluster) -> None:
+        request = ask("a", 9, 8, n=2, temperature=1.0)
+        client = cluster.ask(request)
+        await asyncio.sleep(4.5)
+        membership = cluster.router.membership
+        membership.lose(membership.members["replica-0"], "on purpose", is_wanted=True)
+        await asyncio.sleep(100.0)
+        assert [client.told(sample) for sample in range(2)] == [
+            cluster.text(request, sample) for sample in range(2)
+        ]
+        assert [name for _, name, _ in cluster.cluster.losses] == ["replica-0"]
+
+    play(scenario)

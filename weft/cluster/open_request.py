@@ -32,8 +32,9 @@ class _OutputBook:
 
 class OpenRequest:
     """`member`: the name of the replica that has it, None while it waits for one; `attempt`: see `messages.py`.
-    `num_lost`, `num_failed`: replicas that were lost, or failed, with it. `refused`: names of those that refused it
-    since it was last accepted. `is_whole`: its client wants each output at its end. `is_told`: replicas tell tokens."""
+    `num_parted`: replicas that had it; `num_lost`, `num_failed`: of these, those lost by themselves, and those that failed
+    with it. `refused`: names of those that refused it since it was last accepted. `is_whole`: its client wants each
+    output at its end. `is_told`: replicas tell tokens."""
 
     __slots__ = (
         "_books",
@@ -46,6 +47,7 @@ class OpenRequest:
         "member",
         "num_failed",
         "num_lost",
+        "num_parted",
         "refused",
         "request",
         "waits_since_s",
@@ -56,7 +58,7 @@ class OpenRequest:
         self._sink = sink
         self.is_whole = is_whole
         self.member: str | None = None
-        self.attempt = self.num_lost = self.num_failed = 0
+        self.attempt = self.num_parted = self.num_lost = self.num_failed = 0
         self.refused: dict[str, float | None] = {}
         self.waits_since_s = 0.0
         self._books = [_OutputBook() for _ in range(request.sampling.n)]
@@ -70,10 +72,20 @@ class OpenRequest:
             message = f"the client of {self.request.request_id!r} raised {type(error).__name__}"
             asyncio.get_running_loop().call_exception_handler({"message": message, "exception": error})
 
+    def note_lost(self, *, is_wanted: bool) -> None:
+        """Its replica is gone; `is_wanted`: on purpose, which does not speak against the request."""
+        self.num_parted += 1
+        self.num_lost += not is_wanted
+
+    def note_failed(self) -> None:
+        """It failed at its replica."""
+        self.num_parted += 1
+        self.num_failed += 1
+
     @property
     def is_new(self) -> bool:
         """Whether no replica has ever let it in, as far as is known."""
-        return self.num_lost + self.num_failed == 0
+        return self.num_parted == 0
 
     @property
     def emitted(self) -> tuple[Emitted, ...]:

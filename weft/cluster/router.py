@@ -166,7 +166,7 @@ class Router:
         if ended.status is not Status.FAILED:
             self._close(opened, ended.status, ended.reason)
             return
-        opened.num_failed += 1
+        opened.note_failed()
         self._assignment.part(opened, Status.FAILED)
         if opened.num_failed < MOST_ATTEMPTS and self._budget.take():
             RETRIED_FAILURE.hit()
@@ -214,7 +214,7 @@ class Router:
     def lost(self, member: Member, loss: Loss) -> None:
         """See `Watcher`."""
         for opened in loss.requests:
-            opened.num_lost += not loss.is_wanted
+            opened.note_lost(is_wanted=loss.is_wanted)
             self._assignment.part(opened, Status.FAILED)
         if loss.phase is Phase.UP:
             self._assignment.tell(ReplicaLeft(self._loop.time(), member.name))
