@@ -32,7 +32,7 @@ class _OutputBook:
 
 class OpenRequest:
     """`member`: the name of the replica that has it, None while it waits for one; `attempt`: see `messages.py`.
-    `num_parted`: replicas that had it; `num_lost`, `num_failed`: of these, those lost by themselves, and those that failed
+    `num_parted`: replicas that had it; `num_lost`, `num_failed`: of these, how many were lost by themselves, and failed
     with it. `refused`: names of those that refused it since it was last accepted. `is_whole`: its client wants each
     output at its end. `is_told`: replicas tell tokens."""
 
