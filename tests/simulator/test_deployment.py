@@ -92,6 +92,9 @@ def test_what_cannot_be_is_named(model: str, options: dict[str, Any], message: s
     ("options", "message"),
     [
         ({"replicas": 0}, "replicas is 0"),
+        ({"mtbf_s": 60.0}, "requests of one that fails go on at others"),
+        ({"replicas": 2, "cold_start_s": 5.0}, "nothing fails; add mtbf_s, or leave it out"),
+        ({"replicas": 2, "lost_after_s": 0.1}, "lost_after_s is 0.1"),
         ({"router": "fastest"}, "no route policy is named 'fastest'; known are round_robin"),
         ({"serving": ServingOptions(max_num_seqs=70_000, max_num_batched_tokens=70_000)}, "at most 65536"),
     ],

@@ -31,7 +31,7 @@ from weft.measurement.sweep_plan import OF_THE_LOAD, Values
 from weft.measurement.sweep_text import describe_sweep
 from weft.model_specs.quantization import QUANTIZATIONS, STATE_FORMATS
 from weft.simulator.deployment import Deployment, plan_deployment
-from weft.simulator.deployment_options import DeploymentOptions
+from weft.simulator.deployment_options import COLD_START_S, DeploymentOptions
 from weft.workloads.sessions import Workload
 
 NOT_SIMULATED = ("backend", "device", "quantization", "kv_cache_dtype", "num_threads")
@@ -53,7 +53,7 @@ def service_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="h100, 8xh100, 2x8xh100.",
         ),
         *replica_options,
-        *_failure_options(default),
+        *_failure_options(),
         *_plan_options(),
         click.option("--quantization", type=NearChoice(list(QUANTIZATIONS)), help="Of the linear layers."),
         click.option(
@@ -90,7 +90,7 @@ def _plan_options() -> list[Decorator]:
     ]
 
 
-def _failure_options(default: DeploymentOptions) -> list[Decorator]:
+def _failure_options() -> list[Decorator]:
     return [
         click.option(
             "--mtbf",
@@ -102,9 +102,7 @@ def _failure_options(default: DeploymentOptions) -> list[Decorator]:
             "--cold-start",
             "cold_start_s",
             type=click.FloatRange(min=0),
-            default=default.cold_start_s,
-            show_default=True,
-            help="Seconds until a replica that is started anew is ready.",
+            help=f"Seconds until a replica that is started anew is ready; with --mtbf.  [default: {COLD_START_S:g}]",
         ),
     ]
 

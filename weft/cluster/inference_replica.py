@@ -86,7 +86,7 @@ class InferenceReplica:
         fingerprint: str,
         send: Callable[[Frame], object],
         timing: Timing,
-        hold: Hold = lambda request: _nothing(),
+        hold: Hold = nullcontext,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._timing, self._hold = timing, hold
@@ -235,7 +235,3 @@ class InferenceReplica:
     def stopped(self, defect: Exception) -> None:
         """The engine cannot go on."""
         self._link.post(Stopped(str(defect)))
-
-
-def _nothing() -> AbstractAsyncContextManager[object]:
-    return nullcontext()

@@ -14,7 +14,7 @@ from weft.cluster.messages import Ended, News, ProbeAnswer, Refused, Report, Sto
 from weft.cluster.open_request import OpenRequest, ReplicaMisbehaves, Sink
 from weft.cluster.retry_budget import MOST_ATTEMPTS, RetryBudget
 from weft.cluster.timing import Timing
-from weft.contracts.errors import InvalidRequest, PolicyError, RequestRejected
+from weft.contracts.errors import InvalidRequest, PolicyError, Unavailable
 from weft.contracts.events import Status
 from weft.contracts.requests import Request
 from weft.contracts.routing import ReplicaJoined, ReplicaLeft, RouteEvent, RoutePolicy
@@ -80,7 +80,7 @@ class Router:
     def ask(self, request: Request, sink: Sink, *, whole: bool = False) -> None:
         """Have a request answered; `sink` is told its news, each output as a `whole` at its end or as it comes.
 
-        Raises `InvalidRequest` where its id is in use or it cannot be sent, `RequestRejected` where no replica takes
+        Raises `InvalidRequest` where its id is in use or it cannot be sent, `Unavailable` where no replica takes
         requests, `PolicyError` where the policy cannot say which.
         """
         if request.request_id in self._open:
@@ -90,7 +90,7 @@ class Router:
         member = self._assignment.choose(opened)
         if member is None:
             UNSERVED.hit()
-            raise RequestRejected(request.request_id, "no replica takes requests now", self._timing.restart_s)
+            raise Unavailable(request.request_id, "no replica takes requests now", self._timing.restart_s)
         self._open[request.request_id] = opened
         try:
             self._assignment.give(opened, member)

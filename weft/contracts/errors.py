@@ -27,6 +27,10 @@ class RequestRejected(WeftError):
         self.retry_after_s = retry_after_s
 
 
+class Unavailable(RequestRejected):
+    """A request was refused because nobody is there to serve it now."""
+
+
 class EngineStopped(WeftError):
     """An engine had defects that it could not get over, and serves no more. The message names the last."""
 

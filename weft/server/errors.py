@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from math import ceil
 
-from weft.contracts.errors import InvalidRequest, RequestRejected
+from weft.contracts.errors import InvalidRequest, RequestRejected, Unavailable
 from weft.llm.prompting import ContextLengthExceeded
 from weft.llm.results import RequestAbandoned
 
@@ -66,6 +66,8 @@ def api_error(error: Exception) -> ApiError:
         return ApiError(400, str(error), param=_blamed(error), code="context_length_exceeded")
     if isinstance(error, InvalidRequest):
         return ApiError(400, str(error), param=_blamed(error), code="invalid_value")
+    if isinstance(error, Unavailable):
+        return unavailable(error.reason, "unavailable")
     if isinstance(error, RequestRejected):
         return _busy(error)
     if isinstance(error, RequestAbandoned):

@@ -18,10 +18,11 @@ from weft.engine.replica import Output
 from weft.hardware.cluster import Link
 from weft.policies.registry import make_route_policy
 from weft.simulator.deployment import Deployment
+from weft.simulator.deployment_options import COLD_START_S
 from weft.simulator.node_lives import NO_NODE_FAULTS, ColdStart, Lifetime, NodeFaults
 from weft.simulator.playing import Play
 from weft.simulator.reporting_coasting_driver import EndsDriver, TellingDriver
-from weft.simulator.request_outcome import TOO_LONG, Observe, answered, limited, refused
+from weft.simulator.request_outcome import TOO_LONG, Observe, answered, asked, refused
 from weft.simulator.simulated_executor import SimulatedExecutor
 from weft.simulator.simulated_fabric import SimulatedFabric
 from weft.simulator.simulated_provisioning import SimulatedProvisioning
@@ -88,7 +89,7 @@ class ClusteredService:
             self._make,
             lambda name, incarnation, reason: None,  # heartbeats must find it out
             lambda name, deadline_s: None,
-            ColdStart(options.cold_start_s),
+            ColdStart(COLD_START_S if options.cold_start_s is None else options.cold_start_s),
             _faults(options.mtbf_s),
             seed,
             is_warm=True,
@@ -129,14 +130,12 @@ class ClusteredService:
     def send(self, play: Play, turn: Turn, arrival_s: float) -> None:
         """See `Service`."""
         self.num_arrived += 1
-        room, lengths = self._longest - turn.prompt.num_tokens, turn.samples_tokens
-        sampling = limited(max(1, room), len(lengths), self._beam_width)
-        request = play.session.request(play.index, turn, sampling)
-        if room < 1:
+        request, fits = asked(play, turn, self._longest, self._beam_width)
+        if not fits:
             self._observe(refused(request, arrival_s, TOO_LONG))
             play.go_on()
             return
-        self._output_tokens[request.request_id] = lengths
+        self._output_tokens[request.request_id] = turn.samples_tokens
         hear = partial(self._hear, play, request, arrival_s)
         try:
             self._cluster.router.ask(request, hear, whole=True)

@@ -16,6 +16,10 @@ MOST_REPLICAS = 100_000
 """Bounds a wrong number; as many as the catalogue's largest cluster has nodes."""
 
 
+COLD_START_S = 60.0
+"""Until a replica is ready that is started anew, where nothing is said: an assumption."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeploymentOptions:
     """What users choose of a simulated service.
@@ -24,8 +28,9 @@ class DeploymentOptions:
     together; `local`: this machine, as it was calibrated; `local:FILE`: a machine by its profile. `replicas`: copies,
     each an engine of its own. `router`: the policy that says which of them takes a request. `mtbf_s`: seconds after
     which a replica's machine fails, on the average (exponentially distributed); None: never. It is known to be lost
-    after `lost_after_s` of silence; another takes `cold_start_s` to be ready. `tp`, `pp`, `ep`, `cp`: how each is cut;
-    see `Plan`. `dp`: so many replicas each make up a group with one set of experts, which `ep` spreads over it.
+    after `lost_after_s` of silence; another takes `cold_start_s` to be ready (None: 60). `tp`, `pp`, `ep`, `cp`: how
+    each is cut; see `Plan`. `dp`: so many replicas each make up a group with one set of experts, which `ep` spreads
+    over it.
     `quantization`: of the linear layers, by name (fp8, w4a16, ...); None: they are in `serving.dtype` like all else.
     `kv_cache_dtype`: of keys and values (fp8, ...); auto: that too. `server`: whose constants are added; see `SERVERS`.
     `profiles`: a directory of measured kernels; auto: what ships for the device, if anything does; none: the plain
@@ -39,9 +44,9 @@ class DeploymentOptions:
     hardware: str = "h100"
     replicas: int = 1
     router: PolicyChoice = DEFAULT_ROUTER
-    lost_after_s: float = 1.0
+    lost_after_s: float = Timing().lost_after_s
     mtbf_s: float | None = None
-    cold_start_s: float = 60.0
+    cold_start_s: float | None = None
     tp: int = 1
     pp: int = 1
     ep: int = 1
@@ -75,9 +80,13 @@ class DeploymentOptions:
 
     def _check_failures(self) -> None:
         Timing(lost_after_s=self.lost_after_s)
-        if not 0.0 <= self.cold_start_s < inf:
+        if self.cold_start_s is not None and not 0.0 <= self.cold_start_s < inf:
             raise ConfigurationError(f"cold_start_s is {self.cold_start_s}; give a finite time of at least 0")
         if self.mtbf_s is None:
+            if self.cold_start_s is not None:
+                raise ConfigurationError(
+                    f"cold_start_s is {self.cold_start_s}, and nothing fails; add mtbf_s, or leave it out"
+                )
             return
         Lifetime(self.mtbf_s)
         if self.replicas == 1 or self.dp > 1:

@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request, SamplingParams
+from weft.simulator.playing import Play
 from weft.simulator.simulated_beams import END_TOKEN
+from weft.workloads.sessions import Turn
 
 TOO_LONG = "the prompt leaves no room for output in max_model_len"
 
@@ -33,8 +35,15 @@ class RequestOutcome(NamedTuple):
 Observe = Callable[[RequestOutcome], None]
 
 
+def asked(play: Play, turn: Turn, longest_tokens: int, beam_width: int) -> tuple[Request, bool]:
+    """What a turn asks for, and whether its prompt leaves room for output."""
+    room = longest_tokens - turn.prompt.num_tokens
+    sampling = _limited(max(1, room), len(turn.samples_tokens), beam_width)
+    return play.session.request(play.index, turn, sampling), room >= 1
+
+
 @lru_cache(maxsize=1 << 14)
-def limited(max_tokens: int, num_samples: int, beam_width: int) -> SamplingParams:
+def _limited(max_tokens: int, num_samples: int, beam_width: int) -> SamplingParams:
     """As a client that sets no limit of its own."""
     ends = (END_TOKEN,) if beam_width > 1 else ()
     return SamplingParams(n=num_samples, beam_width=beam_width, max_tokens=max_tokens, stop_token_ids=ends)

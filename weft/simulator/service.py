@@ -17,7 +17,7 @@ from weft.simulator.deployment import Deployment
 from weft.simulator.playing import Play, Player
 from weft.simulator.real_world import no_real_world
 from weft.simulator.replica_figures import ReplicaReport
-from weft.simulator.request_outcome import TOO_LONG, Observe, answered, limited, refused
+from weft.simulator.request_outcome import TOO_LONG, Observe, answered, asked, refused
 from weft.simulator.simulated_replica import SimulatedReplica
 from weft.simulator.virtual_time import running_agenda
 from weft.workloads.errors import WorkloadError
@@ -66,22 +66,19 @@ class AloneService:
     def send(self, play: Play, turn: Turn, arrival_s: float) -> None:
         """See `Service`."""
         self.num_arrived += 1
-        room = self._longest - turn.prompt.num_tokens
-        lengths = turn.samples_tokens
-        sampling = limited(max(1, room), len(lengths), self._beam_width)
-        request = play.session.request(play.index, turn, sampling)
-        if room < 1:
+        request, fits = asked(play, turn, self._longest, self._beam_width)
+        if not fits:
             self._observe(refused(request, arrival_s, TOO_LONG))
             play.go_on()
             return
-        asked = _Asked(play, request, arrival_s)
-        self._output_tokens[request.request_id] = lengths
+        under_way = _Asked(play, request, arrival_s)
+        self._output_tokens[request.request_id] = turn.samples_tokens
         self._replica.num_requests += 1
         try:
-            self._replica.driver.answer(request, partial(play.attempt, self._take_in, asked))
+            self._replica.driver.answer(request, partial(play.attempt, self._take_in, under_way))
         except RequestRejected as refusal:
             self._observe(refused(request, arrival_s, refusal.reason))
-            self._go_on(asked)
+            self._go_on(under_way)
 
     def _take_in(self, asked: "_Asked", end: RequestEnded | Exception) -> None:
         if isinstance(end, Exception):
