@@ -68,7 +68,7 @@ def _observe_run(run: RecordedRun) -> Iterator[Observation]:
 
 
 def _with_doubled_all_reduces(run: RecordedRun) -> Experiment:
-    """What this adds to a prediction is what all-reduces take of it: about, in a loop whose steps depend on each other."""
+    """What this adds is what all-reduces take of a prediction: about, in a loop whose steps depend on each other."""
     name = "none, all-reduces twice"
     SERVERS[name] = replace(FREE, all_reduce_slack=2.0)
     try:
