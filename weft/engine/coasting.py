@@ -71,10 +71,10 @@ class Coasting:
         """Plan them; the blocks in use before the first, and before those that follow a change."""
         replica = self._replica
         standing, store = replica.standing, replica.store
-        first, used_blocks = standing.clock.tick, [(0, store.used_blocks())]
+        first, used_blocks, unseen = standing.clock.tick, [(0, store.used_blocks())], StepPlan(0)
         while standing.skip_to_crossing(first + num_ticks):
             due = standing.take_crossings()
-            if due and not store.extend_each(due, StepPlan(0)):
+            if due and not store.extend_each(due, unseen):
                 raise InvariantViolation("room_checked", f"{len(due)} blocks were promised and are not there")
             if (following := standing.clock.tick + 1 - first) < num_ticks:
                 used_blocks.append((following, store.used_blocks()))
@@ -83,7 +83,7 @@ class Coasting:
     def _renumber(self, first: int, planned_s: SequenceOf[float]) -> None:
         """As many are in flight as before, and they are as plain, but later ones."""
         replica = self._replica
-        template = replica.in_flight[0].step._replace(tables=())
+        template = replica.in_flight[0].step._replace(tables=(), grown=())
         replica.in_flight.clear()
         for number, begun_s in enumerate(planned_s, first):
             plan, step = StepPlan(number), template._replace(number=number)

@@ -45,6 +45,9 @@ class CoastingDriver(EngineDriver):
         self._answered: dict[str, Answered] = {}
         log.subscribe(self._on_end, RequestEnded)
 
+    def _now_s(self) -> float:
+        return self._agenda.now_s
+
     def answer(self, request: Request, answered: Answered, emitted: Resumption = None) -> None:
         """As `submit`, where nobody wants the output: `answered` is told, when all that led to it has been done."""
         if self.defect:
