@@ -67,6 +67,15 @@ class Coasting:
         planned = array("d", planned_s[:num_steps])
         replica.log.record_run(StepRun(first, times, planned, count, len(replica.running), used_blocks))
 
+    def num_blocks(self, num_steps: int) -> int:
+        """How many blocks so many of them take, all rows together."""
+        standing, store = self._replica.standing, self._replica.store
+        last_tick, count = standing.clock.tick + num_steps - 1, 0
+        for sequence in self._replica.running.values():
+            if sequence.crossing_tick <= last_tick:
+                count += 1 + (last_tick - sequence.crossing_tick) // store.block_tokens
+        return count * len(store.groups)
+
     def _plan_ticks(self, num_ticks: int) -> list[tuple[int, int]]:
         """Plan them; the blocks in use before the first, and before those that follow a change."""
         replica = self._replica
