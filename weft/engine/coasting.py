@@ -62,7 +62,7 @@ class Coasting:
         self._renumber(first + num_steps, planned_s[num_steps:])
         replica.deferred.resolve(first + num_steps - 1)
         replica.now_s = times_s[-1]
-        self._door.note_steps(count, planned_s, times_s)
+        self._door.note_steps(count, planned_s[0], times_s)
         times = array("d", times_s)  # many are kept, and these are a third of the size of lists
         planned = array("d", planned_s[:num_steps])
         replica.log.record_run(StepRun(first, times, planned, count, len(replica.running), used_blocks))
