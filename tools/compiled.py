@@ -7,6 +7,7 @@ out uses what mypyc does not know: an event loop of one's own, asynchronous gene
     PYTHONPATH=build/compiled weft bench simulator
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,10 @@ COMPILED = (
 )
 LEFT_OUT = ("engine/client.py", "*/__init__.py")
 
+DIRECT_CALLS = "-fno-semantic-interposition"
+"""Else a function in a shared library may be replaced by one of that name elsewhere: it is called by a table, and never
+inlined."""
+
 
 def modules(package: Path) -> list[Path]:
     """What is compiled, in a fixed order."""
@@ -56,7 +61,8 @@ def compile_copy(out: Path) -> None:
         shutil.copy(ROOT / name, out)
     named = [str(path.relative_to(out)) for path in modules(out / "weft")]
     with _emptied(out / "weft" / "__init__.py"):
-        subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True)
+        environment = os.environ | {"CFLAGS": f"{os.environ.get('CFLAGS', '')} {DIRECT_CALLS}"}
+        subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True, env=environment)
 
 
 @contextmanager
