@@ -7,6 +7,7 @@ out uses what mypyc does not know: an event loop of one's own, asynchronous gene
     PYTHONPATH=build/compiled weft bench simulator
 """
 
+import os
 import shutil
 import subprocess
 import sys
@@ -16,23 +17,34 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPILED = (
+    *("cluster/assignment.py", "cluster/books.py", "cluster/circuit_breaker.py", "cluster/cluster.py"),
+    "cluster/inference_replica.py",
+    *("cluster/latency_estimate.py", "cluster/link.py", "cluster/member.py", "cluster/membership.py"),
+    *("cluster/open_request.py", "cluster/retry_budget.py", "cluster/router.py"),
     *("contracts/events.py", "contracts/execution.py", "contracts/policies.py", "contracts/prompts.py"),
     *("contracts/requests.py", "contracts/state.py", "contracts/steps.py", "contracts/transfers.py"),
     *("costs/kernel_ratios.py", "costs/kernel_terms.py", "costs/profiled_span_costs.py"),
-    *("costs/span_costs.py", "costs/step_costs.py", "costs/token_terms.py"),
+    *("costs/servers.py", "costs/span_costs.py", "costs/step_costs.py", "costs/token_terms.py"),
     "engine/*.py",
     *("measurement/log_histogram.py", "measurement/request_table.py", "measurement/serving_figures.py"),
     *("measurement/simulation.py", "measurement/timeline.py"),
     *("observation/conditions.py", "observation/event_log.py", "observation/faults.py"),
     *("observation/instruments.py", "observation/token_intervals.py"),
     "policies/*.py",
-    *("simulator/agenda.py", "simulator/coasting_driver.py", "simulator/playing.py"),
-    *("simulator/replica_figures.py", "simulator/request_outcome.py", "simulator/service.py"),
-    *("simulator/simulated_executor.py", "simulator/simulated_rows.py", "simulator/standing_sums.py"),
-    *("workloads/arrivals.py", "workloads/distributions.py", "workloads/generated.py"),
+    *("simulator/agenda.py", "simulator/clustered_service.py", "simulator/coasting_driver.py"),
+    *("simulator/playing.py", "simulator/replica_figures.py", "simulator/reporting_coasting_driver.py"),
+    *("simulator/request_outcome.py", "simulator/service.py", "simulator/simulated_executor.py"),
+    *("simulator/simulated_fabric.py", "simulator/simulated_replica.py", "simulator/simulated_rows.py"),
+    "simulator/standing_sums.py",
+    *("workloads/arrivals.py", "workloads/audience.py", "workloads/distributions.py"),
+    "workloads/generated.py",
     *("workloads/lengths.py", "workloads/limits.py", "workloads/sessions.py", "workloads/shapes.py"),
 )
 LEFT_OUT = ("engine/client.py", "*/__init__.py")
+
+DIRECT_CALLS = "-fno-semantic-interposition"
+"""Else a function in a shared library may be replaced by one of that name elsewhere: it is called by a table, and never
+inlined."""
 
 
 def modules(package: Path) -> list[Path]:
@@ -49,7 +61,8 @@ def compile_copy(out: Path) -> None:
         shutil.copy(ROOT / name, out)
     named = [str(path.relative_to(out)) for path in modules(out / "weft")]
     with _emptied(out / "weft" / "__init__.py"):
-        subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True)
+        environment = os.environ | {"CFLAGS": f"{os.environ.get('CFLAGS', '')} {DIRECT_CALLS}"}
+        subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True, env=environment)
 
 
 @contextmanager

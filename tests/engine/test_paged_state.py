@@ -4,7 +4,7 @@ import pytest
 
 from tests.engine.small_engine import SmallEngine, ask, words
 from weft.contracts.events import PrefixLookup, StepRecord
-from weft.contracts.steps import BlockCopy, TableChange
+from weft.contracts.steps import BlockCopy, TableChange, TableGrowth
 
 PREFIX = words("prefix", 8)
 
@@ -20,11 +20,18 @@ def test_blocks_are_taken_as_a_sequence_grows_and_given_back_at_its_end() -> Non
     engine.run()
     engine.expect(request)
     assert [event.used_blocks for event in engine.events(StepRecord)] == [2, 2, 2, 3, 0]
-    changes = [step.tables for step in engine.steps]
+    assert [step.tables for step in engine.steps] == [()] * 5
     ((table,),) = [admission.tables for step in engine.steps for admission in step.added]
-    (new,) = changes[3]
-    assert changes == [(), (), (), (TableChange(0, 0, 2, new.blocks),), ()]
-    assert len(dict.fromkeys((*table, *new.blocks))) == 3
+    ((growth,),) = [step.grown for step in engine.steps if step.grown]
+    (change,) = growth.changes()
+    assert engine.steps[3].grown == (growth,)
+    assert change == TableChange(0, 0, 2, (growth.blocks[0],))
+    assert len(dict.fromkeys((*table, *growth.blocks))) == 3
+
+
+def test_a_row_that_is_given_up_before_its_block_was_told_of_is_left_out() -> None:
+    growth = TableGrowth(0, [3, 5, 7], [1, 2, 4], [10, 11, 12])
+    assert growth.without(5) == TableGrowth(0, [3, 7], [1, 4], [10, 12])
 
 
 def test_whole_blocks_of_an_equal_prefix_are_shared_and_not_computed_again() -> None:

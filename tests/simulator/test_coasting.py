@@ -1,7 +1,7 @@
 """Runs of steps taken at once leave the same record as steps taken one by one."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.simulator.simulated_service import Listed, deployment
+from weft.cluster.member import Member
 from weft.contracts.events import Event, RequestEnded, StepRun
 from weft.contracts.prompts import LengthPrompt
 from weft.contracts.requests import Request
+from weft.contracts.routing import LoadReport
 from weft.engine.driver import EngineDriver
 from weft.observation.event_log import EventLog
 from weft.simulator import clustered_service, service
@@ -25,16 +27,29 @@ from weft.simulator.request_outcome import RequestOutcome
 from weft.simulator.service import simulate_service
 from weft.workloads.sessions import Session, Turn, Workload
 
+NoteLoad = Callable[[Member, LoadReport, float], None]
+
 
 class Record:
     """All that can be seen of a run."""
 
     def __init__(self, workload: Workload, **choices: Any) -> None:
         self.outcomes: list[RequestOutcome] = []
+        self.loads: list[tuple[str, LoadReport]] = []
         self._logs: list[EventLog] = []
-        self.reports: list[ReplicaReport] = simulate_service(
-            deployment(**choices), workload, self.outcomes.append, lambda _index, log: self._logs.append(log)
-        )
+        with patch.object(Member, "note_load", self._noting(Member.note_load)):
+            self.reports: list[ReplicaReport] = simulate_service(
+                deployment(**choices), workload, self.outcomes.append, lambda _, log: self._logs.append(log)
+            )
+
+    def _noting(self, note: NoteLoad) -> NoteLoad:
+        """What replicas tell with their heartbeats."""
+
+        def note_load(member: Member, load: LoadReport, now_s: float) -> None:
+            self.loads.append((member.name, load))
+            note(member, load, now_s)
+
+        return note_load
 
     @property
     def events(self) -> list[list[Event]]:
@@ -99,6 +114,7 @@ def compare(workload: Workload, **choices: Any) -> Record:
         assert num_gaps(mine) == num_gaps(theirs)
         assert seconds_of_gaps(mine) == pytest.approx(seconds_of_gaps(theirs))
     assert coasting.reports == plain.reports
+    assert coasting.loads == plain.loads
     for events, plain_events in zip(coasting.events, plain.events, strict=True):
         assert events == plain_events
     return coasting

@@ -71,7 +71,7 @@ class _Accepted:
         self.told = {index: len(each.tokens) for index, each in enumerate(submit.emitted or ())}
         self.has_begun = False
         self.stops: list[tuple[int, int]] = []
-        self.is_over = asyncio.Event()
+        self.is_over: asyncio.Event | None = None
         self.task: asyncio.Task[None] | None = None
 
 
@@ -154,7 +154,8 @@ class InferenceReplica:
     def _part(self, request_id: str, status: Status) -> _Accepted:
         """It is done with a request, in this way."""
         accepted = self._accepted.pop(request_id)
-        accepted.is_over.set()
+        if accepted.is_over is not None:
+            accepted.is_over.set()
         self._latency.note_ended(request_id, status, self._loop.time())
         return accepted
 
@@ -189,10 +190,11 @@ class InferenceReplica:
 
     async def _begin_held(self, submit: Submit, accepted: _Accepted) -> None:
         request_id = submit.request.request_id
+        is_over = accepted.is_over = asyncio.Event()
         try:
             async with self._hold(submit.request):
                 self._begin(submit)
-                await accepted.is_over.wait()
+                await is_over.wait()
         except Exception as error:
             self._refuse(request_id, submit.attempt, error)
 

@@ -8,7 +8,6 @@ nothing that a former one said is ever taken for word of the present one.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
 
 from weft.cluster.messages import Frame
 from weft.observation.conditions import sometimes
@@ -24,10 +23,11 @@ MOST_EARLY = 1 << 12
 """Messages kept that came before an earlier one; beyond that they are dropped, and will be sent again."""
 
 
-class _Posted(NamedTuple):
-    number: int
-    message: object
-    posted_s: float
+class _Posted:
+    __slots__ = ("message", "number", "posted_s")
+
+    def __init__(self, number: int, message: object, posted_s: float) -> None:
+        self.number, self.message, self.posted_s = number, message, posted_s
 
 
 class Link:

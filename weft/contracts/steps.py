@@ -3,14 +3,14 @@
 A step is a *delta*. A sequence that takes part in steps holds a *row*. Most rows *stand*: in every step
 that `advances`, each standing row computes one unit (its latest token) and emits one token, without being
 mentioned. Everything else is said explicitly. An executor keeps per row what it was told (request, block
-tables, position) and applies a step's parts in the order of the fields of `Step`.
+tables, position) and applies a step's parts in the order of the fields of `Step`, `grown` with `tables`.
 
 A step names positions. Tokens are only sent where the executor did not produce them itself: on admission,
 and where a client of `fork` chose them.
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from weft.contracts.requests import Request
@@ -43,6 +43,27 @@ class TableChange(NamedTuple):
     group: int
     first: int
     blocks: tuple[int, ...]
+
+
+class TableGrowth(NamedTuple):
+    """Standing rows that begin a block: in state group `group` the table of each of `rows` gets one of `blocks`, at the
+    index in `ends`, where it ended."""
+
+    group: int
+    rows: Sequence[int]
+    ends: Sequence[int]
+    blocks: Sequence[int]
+
+    def changes(self) -> Iterator[TableChange]:
+        """The same, one by one."""
+        for row, end, block in zip(self.rows, self.ends, self.blocks, strict=True):
+            yield TableChange(row, self.group, end, (block,))
+
+    def without(self, row: int) -> "TableGrowth":
+        """The same for the other rows."""
+        kept = [index for index, other in enumerate(self.rows) if other != row]
+        columns = ([column[index] for index in kept] for column in (self.rows, self.ends, self.blocks))
+        return TableGrowth(self.group, *columns)
 
 
 class BlockCopy(NamedTuple):
@@ -96,7 +117,8 @@ class StepEntry(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What the executor does next; see the module's text. `num_tokens` counts all units computed."""
+    """What the executor does next; see the module's text. `num_tokens` counts all units computed. `grown`: what
+    happens most often to tables, in few words."""
 
     number: int
     weights_version: int
@@ -109,6 +131,7 @@ class Step(NamedTuple):
     encodes: tuple[EncodeEntry, ...]
     advances: bool
     entries: tuple[StepEntry, ...]
+    grown: tuple[TableGrowth, ...] = ()
 
 
 class Candidate(NamedTuple):

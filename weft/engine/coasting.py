@@ -62,19 +62,28 @@ class Coasting:
         self._renumber(first + num_steps, planned_s[num_steps:])
         replica.deferred.resolve(first + num_steps - 1)
         replica.now_s = times_s[-1]
-        self._door.note_steps(count, planned_s, times_s)
+        self._door.note_steps(count, planned_s[0], times_s)
         times = array("d", times_s)  # many are kept, and these are a third of the size of lists
         planned = array("d", planned_s[:num_steps])
         replica.log.record_run(StepRun(first, times, planned, count, len(replica.running), used_blocks))
+
+    def num_blocks(self, num_steps: int) -> int:
+        """How many blocks so many of them take, all rows together."""
+        standing, store = self._replica.standing, self._replica.store
+        last_tick, count = standing.clock.tick + num_steps - 1, 0
+        for sequence in self._replica.running.values():
+            if sequence.crossing_tick <= last_tick:
+                count += 1 + (last_tick - sequence.crossing_tick) // store.block_tokens
+        return count * len(store.groups)
 
     def _plan_ticks(self, num_ticks: int) -> list[tuple[int, int]]:
         """Plan them; the blocks in use before the first, and before those that follow a change."""
         replica = self._replica
         standing, store = replica.standing, replica.store
-        first, used_blocks = standing.clock.tick, [(0, store.used_blocks())]
+        first, used_blocks, unseen = standing.clock.tick, [(0, store.used_blocks())], StepPlan(0)
         while standing.skip_to_crossing(first + num_ticks):
             due = standing.take_crossings()
-            if due and not store.extend_each(due, StepPlan(0)):
+            if due and not store.extend_each(due, unseen):
                 raise InvariantViolation("room_checked", f"{len(due)} blocks were promised and are not there")
             if (following := standing.clock.tick + 1 - first) < num_ticks:
                 used_blocks.append((following, store.used_blocks()))
@@ -83,7 +92,7 @@ class Coasting:
     def _renumber(self, first: int, planned_s: SequenceOf[float]) -> None:
         """As many are in flight as before, and they are as plain, but later ones."""
         replica = self._replica
-        template = replica.in_flight[0].step._replace(tables=())
+        template = replica.in_flight[0].step._replace(tables=(), grown=())
         replica.in_flight.clear()
         for number, begun_s in enumerate(planned_s, first):
             plan, step = StepPlan(number), template._replace(number=number)

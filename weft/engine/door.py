@@ -191,13 +191,14 @@ class Door:
 
     def note_step(self, num_tokens: int, planned_s: float, now_s: float) -> None:
         """A step of so many tokens has returned."""
-        self.note_steps(num_tokens, (planned_s,), (now_s,))
+        self.note_steps(num_tokens, planned_s, (now_s,))
 
-    def note_steps(self, num_tokens: int, planned_s: SequenceOf[float], times_s: SequenceOf[float]) -> None:
-        """Steps of so many tokens each have returned, in this order."""
-        last_s, smoothed = self._last_step_s, self._tokens_per_s
-        for begun_s, now_s in zip(planned_s, times_s, strict=False):
-            step_s = now_s - (begun_s if begun_s > last_s else last_s)
+    def note_steps(self, num_tokens: int, planned_s: float, times_s: SequenceOf[float]) -> None:
+        """Steps of so many tokens each have returned, in this order; `planned_s`: when the first of them was planned,
+        and the others when or before the one ahead of them returned."""
+        last_s, smoothed = max(planned_s, self._last_step_s), self._tokens_per_s
+        for now_s in times_s:
+            step_s = now_s - last_s
             last_s = now_s
             if step_s > 0.0:
                 speed = num_tokens / step_s

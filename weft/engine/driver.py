@@ -58,6 +58,10 @@ class EngineDriver:
         self._handlers_of_engine = [each for each in self._log.handlers() if each not in before]
         return engine
 
+    def _now_s(self) -> float:
+        """On the clock of the loop."""
+        return self._loop.time()
+
     def submit(self, request: Request, *, stream: bool = False) -> News:
         """Hand a request to the engine; raises what `Engine.submit` raises, or the defect that stopped it."""
         self._begin(request, stream=stream)
@@ -67,24 +71,24 @@ class EngineDriver:
     def _begin(self, request: Request, *, stream: bool, emitted: Resumption = None) -> None:
         if self.defect:
             raise self.defect
-        self._ask(partial(self.engine.submit, request, self._loop.time(), stream=stream, emitted=emitted))
+        self._ask(partial(self.engine.submit, request, self._now_s(), stream=stream, emitted=emitted))
         self._loop.call_soon(self._pump)  # so that what arrives together runs together
 
     def cancel(self, request_id: str) -> None:
         """End a request, if it is live; nothing more is told of it."""
         self._news.pop(request_id, None)
-        self._ask(partial(self.engine.cancel, request_id, self._loop.time()))
+        self._ask(partial(self.engine.cancel, request_id, self._now_s()))
         self._loop.call_soon(self._pump)
 
     def stop_output(self, request_id: str, sample_index: int, num_tokens: int) -> bool:
         """End one output with its `num_tokens`-th token; answers and raises as `Engine.stop_output` does."""
         self._loop.call_soon(self._pump)
-        stop = partial(self.engine.stop_output, request_id, sample_index, num_tokens, self._loop.time())
+        stop = partial(self.engine.stop_output, request_id, sample_index, num_tokens, self._now_s())
         return self._ask(stop)
 
     async def update_weights(self, version: int, source: str) -> None:
         """Replace the weights between two steps."""
-        self.engine.update_weights(version, self._loop.time())
+        self.engine.update_weights(version, self._now_s())
         await self._executor.update_weights(version, source)
 
     def load(self) -> LoadReport:
@@ -106,9 +110,9 @@ class EngineDriver:
         if self.defect:
             return
         try:
-            take_in(*happened, self._loop.time())
+            take_in(*happened, self._now_s())
             while self._overdue:
-                self.engine.fail(self._overdue.pop(), "its client leaves too much unread", self._loop.time())
+                self.engine.fail(self._overdue.pop(), "its client leaves too much unread", self._now_s())
             if not self._is_replaced:
                 self._start()
             self._tell()
@@ -135,9 +139,9 @@ class EngineDriver:
     def _plan(self) -> Step | None:
         while True:
             try:
-                return self.engine.schedule(self._loop.time())
+                return self.engine.schedule(self._now_s())
             except PolicyError as error:
-                if not self.engine.give_up(error, self._loop.time()):
+                if not self.engine.give_up(error, self._now_s()):
                     return None
 
     def _step_ended(self, number: int, ended: asyncio.Future[StepResult]) -> None:
@@ -175,7 +179,7 @@ class EngineDriver:
 
     def _get_over(self, defect: Exception) -> None:
         """All who wait are told; then this engine goes on, or another, unless there is no end of it."""
-        now_s = self._loop.time()
+        now_s = self._now_s()
         count = self._defects.note(now_s)
         self._loop.call_exception_handler({"message": named(defect), "exception": defect})
         if count >= MOST_DEFECTS:

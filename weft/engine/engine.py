@@ -169,11 +169,12 @@ class Engine:
         the others, and the tokens by row that each brought."""
         self._coasting.take(times_s, tokens)
 
-    def load(self) -> LoadReport:
-        """How it gets on."""
+    def load(self, num_coasted: int = 0) -> LoadReport:
+        """How it gets on; or will, once it has taken in so many steps that `coast` will be told of."""
         replica, store = self._replica, self._replica.store
-        num_steps = replica.plan.number - len(replica.in_flight)
-        blocks = store.used_blocks(), replica.view.num_blocks
+        num_steps = replica.plan.number - len(replica.in_flight) + num_coasted
+        used_blocks = store.used_blocks() + (self._coasting.num_blocks(num_coasted) if num_coasted else 0)
+        blocks = used_blocks, replica.view.num_blocks
         num_waiting = len(replica.queue) + len(replica.transfers)
         return LoadReport(num_steps, len(replica.running), num_waiting, *blocks)
 

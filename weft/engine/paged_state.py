@@ -5,7 +5,7 @@ from collections.abc import Sequence as SequenceOf
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.requests import Request
 from weft.contracts.state import Owner
-from weft.contracts.steps import HOLE, TableChange
+from weft.contracts.steps import HOLE, TableGrowth
 from weft.engine.block_pool import BlockPool
 from weft.engine.deferred import Deferred
 from weft.engine.group_state import GroupState
@@ -113,12 +113,14 @@ class PagedState(GroupState):
         blocks = self.pool.allocate_each(owners)
         if blocks is None:
             raise InvariantViolation("room_checked", f"{len(owners)} blocks were promised and are not there")
-        index, changes = self.index, plan.tables
+        index, rows, ends = self.index, list[int](), list[int]()
         for position, block in enumerate(blocks):
             sequence = sequences[position]
             table = sequence.tables[index]
-            changes.append(TableChange(sequence.row, index, len(table), (block,)))
+            rows.append(sequence.row)
+            ends.append(len(table))
             table.append(block)
+        plan.grown.append(TableGrowth(index, rows, ends, blocks))
 
     def _allocate(self, sequence: Sequence, count: int) -> list[int]:
         blocks = self.pool.allocate(sequence.owner, count)

@@ -15,8 +15,29 @@ Report = Callable[[Sequence[Output | RequestEnded]], object]
 """Told of what is new of all requests, in order, once for each step and not once for each token."""
 
 
+class Reports:
+    """What a driver has to tell: `report`, what it would put into mailboxes; `stopped`, what stopped it for good."""
+
+    def __init__(self, report: Report, stopped: Callable[[Exception], object]) -> None:
+        self._unreported: list[Output | RequestEnded] = []
+        self._report, self.stopped = report, stopped
+
+    def forget(self, request_id: str) -> None:
+        """Tell no more of it: the next news under its id would be taken for those of another request."""
+        self._unreported = [each for each in self._unreported if each.request_id != request_id]
+
+    def tell(self, outputs: Sequence[Output], end: RequestEnded | None) -> None:
+        """As `EngineDriver` does; an end waits for what has led to it."""
+        self._unreported += outputs
+        if end is not None:
+            self._unreported.append(end)
+        elif self._unreported:
+            unreported, self._unreported = self._unreported, []
+            self._report(unreported)
+
+
 class ReportingDriver(EngineDriver):
-    """An `EngineDriver` that tells `report` what it would put into mailboxes; `stopped`, what stopped it for good."""
+    """An `EngineDriver` that reports."""
 
     def __init__(
         self,
@@ -26,8 +47,7 @@ class ReportingDriver(EngineDriver):
         report: Report,
         stopped: Callable[[Exception], object],
     ) -> None:
-        self._unreported: list[Output | RequestEnded] = []
-        self._report, self._stopped = report, stopped
+        self._reports = Reports(report, stopped)
         super().__init__(config, executor, log)
 
     def begin(self, request: Request, emitted: Resumption = None) -> None:
@@ -35,25 +55,16 @@ class ReportingDriver(EngineDriver):
         try:
             self._begin(request, stream=True, emitted=emitted)
         except Exception:
-            self._forget(request.request_id)
+            self._reports.forget(request.request_id)
             raise
 
     def cancel(self, request_id: str) -> None:
         super().cancel(request_id)
-        self._forget(request_id)
-
-    def _forget(self, request_id: str) -> None:
-        """Tell no more of it: the next news under its id would be taken for those of another request."""
-        self._unreported = [each for each in self._unreported if each.request_id != request_id]
+        self._reports.forget(request_id)
 
     def _tell(self, end: RequestEnded | None = None) -> None:
-        self._unreported += self.engine.take_outputs()
-        if end is not None:
-            self._unreported.append(end)
-        elif self._unreported:
-            unreported, self._unreported = self._unreported, []
-            self._report(unreported)
+        self._reports.tell(self.engine.take_outputs(), end)
 
     def _stop(self, defect: Exception) -> None:
         super()._stop(defect)
-        self._stopped(self.defect or defect)
+        self._reports.stopped(self.defect or defect)

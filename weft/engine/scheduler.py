@@ -38,6 +38,7 @@ class Scheduler:
         self._entries = Entries(replica, lifecycle, reclaim)
         self._admissions = Admissions(replica, lifecycle, reclaim, self._entries)
         self._displacement = Displacement(replica, lifecycle, reclaim)
+        self._whole = StepBudget(replica.config.max_step_tokens, admit=True, chunk=True, mix=True)
 
     def schedule(self) -> Step | None:
         """The next step, or None where there is nothing to do until a step or transfer returns or a request
@@ -59,18 +60,33 @@ class Scheduler:
             raise failure
         replica.queue.rerank(replica.now_s)
         self._displacement.make_way()
+        if self._only_stand():
+            replica.lacks_place = False
+            self._decode()
+            budget = self._whole
+        else:
+            budget = self._share_out()
+        replica.plan.advances = replica.plan.advances and replica.standing.count > 0
+        return budget
+
+    def _share_out(self) -> StepBudget:
         budget = self._ask_budget()
         if budget.mix:
             self._decode()
             self._prefill(budget)
         else:
             self._prefill(budget)
-            if not replica.plan.entries:
+            if not self._replica.plan.entries:
                 self._decode()
-            elif replica.standing.count:
+            elif self._replica.standing.count:
                 PREFILL_ALONE.hit()
-        replica.plan.advances = replica.plan.advances and replica.standing.count > 0
         return budget
+
+    def _only_stand(self) -> bool:
+        """Whether there is nobody but those who stand, and all can go on: then there are no shares to be asked for."""
+        replica = self._replica
+        count = replica.standing.count
+        return count > 0 and not replica.active and not replica.queue and replica.store.can_extend(count)
 
     def _has_failed_some(self, num_requests: int) -> bool:
         """Whether requests failed while nothing was planned: what they held is free for those that wait."""

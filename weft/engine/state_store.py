@@ -122,11 +122,20 @@ class StateStore:
         False, changing nothing, where that takes more than a block each or there is no room for all: then
         `grow` decides for each alone.
         """
-        owners = [sequence.owner for sequence in sequences]
-        if self._others or any(group.pool.num_available < len(owners) for group in self._unlimited):
+        if not self.can_extend(len(sequences)):
             return False
+        owners = [sequence.owner for sequence in sequences]
         for group in self._unlimited:
             group.extend_each(sequences, owners, plan)
+        return True
+
+    def can_extend(self, count: int) -> bool:
+        """Whether so many standing sequences can begin a block, and that takes a block each."""
+        if self._others:
+            return False
+        for group in self._unlimited:
+            if group.pool.num_available < count:
+                return False
         return True
 
     def trim(self, sequence: Sequence, start: int) -> None:

@@ -11,6 +11,7 @@ from weft.contracts.steps import (
     Step,
     StepEntry,
     TableChange,
+    TableGrowth,
 )
 from weft.engine.block_pool import BlockPool
 from weft.engine.sequence import Sequence
@@ -40,6 +41,7 @@ class StepPlan:
         "ending",
         "entries",
         "explicit",
+        "grown",
         "joining",
         "left",
         "media",
@@ -58,6 +60,7 @@ class StepPlan:
         self.paused: list[int] = []
         self.added: list[Admission] = []
         self.tables: list[TableChange] = []
+        self.grown: list[TableGrowth] = []
         self.copies: list[BlockCopy] = []
         self.encodes: list[EncodeEntry] = []
         self.entries: list[StepEntry] = []
@@ -115,6 +118,8 @@ class StepPlan:
             self.paused = [other for other in self.paused if other != row]
         if self.tables:
             self.tables = [change for change in self.tables if change.row != row]
+        if self.grown:
+            self.grown = [growth.without(row) for growth in self.grown]
         if self.encodes:
             self.num_tokens -= sum(media[each.item].num_tokens for each in self.encodes if each.row == row)
             self.encodes = [encode for encode in self.encodes if encode.row != row]
@@ -157,6 +162,7 @@ class StepPlan:
             tuple(self.encodes),
             self.advances,
             tuple(self.entries),
+            tuple(self.grown),
         )
 
 

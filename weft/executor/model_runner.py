@@ -113,6 +113,8 @@ class ModelRunner:
             self.sampler.admit(row.number, row.request, row.sample_index, row.outputs)
         for change in step.tables:
             self._rows.change(change)
+        for growth in step.grown:
+            self._rows.grow(growth)
 
     def _pieces(self, step: Step) -> list[Piece]:
         standing = self._rows.standing.values() if step.advances else ()

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from weft.contracts.errors import InvalidRequest, InvariantViolation
 from weft.contracts.prompts import TokenPrompt
-from weft.contracts.steps import HOLE, Admission, Step, StepEntry, TableChange
+from weft.contracts.steps import HOLE, Admission, Step, StepEntry, TableChange, TableGrowth
 from weft.executor.prompt_reading import prompt_reader
 
 
@@ -125,6 +125,14 @@ class RowTable:
             detail = f"row {change.row} has {end} blocks; there is room for {len(table_M)}"
             raise InvariantViolation("table_too_long", detail)
         table_M[change.first : end] = change.blocks
+
+    def grow(self, growth: TableGrowth) -> None:
+        """The tables of several rows get a block each."""
+        tables_RM, longest = self.tables_RM[growth.group], max(growth.ends, default=0)
+        if longest >= tables_RM.shape[1]:
+            detail = f"a row gets {longest + 1} blocks; there is room for {tables_RM.shape[1]}"
+            raise InvariantViolation("table_too_long", detail)
+        tables_RM[growth.rows, growth.ends] = growth.blocks
 
     def stand(self, row: Row) -> None:
         """From the next step on the row advances by itself."""

@@ -23,7 +23,7 @@ from weft.simulator.node_lives import NO_NODE_FAULTS, ColdStart, Lifetime, NodeF
 from weft.simulator.playing import Play
 from weft.simulator.reporting_coasting_driver import EndsDriver, TellingDriver
 from weft.simulator.request_outcome import TOO_LONG, Observe, answered, asked, refused
-from weft.simulator.simulated_executor import SimulatedExecutor
+from weft.simulator.simulated_executor import NUMERIC_FINGERPRINT
 from weft.simulator.simulated_fabric import SimulatedFabric
 from weft.simulator.simulated_provisioning import SimulatedProvisioning
 from weft.simulator.simulated_replica import SimulatedReplica
@@ -61,7 +61,7 @@ class _Actor(InferenceReplica):
             assert isinstance(driver, make)
             return driver
 
-        super().__init__(incarnation, make_driver, SimulatedExecutor.numeric_fingerprint, send, timing)
+        super().__init__(incarnation, make_driver, NUMERIC_FINGERPRINT, send, timing)
 
     def close(self) -> None:
         super().close()

@@ -2,8 +2,9 @@
 
 While a replica only decodes, the next thing to happen to it is an output's end, of which its executor knows, or
 something that it is asked. So one timer stands for all steps until then. Whatever is asked before comes first to
-`_land`, which takes in the steps that have returned by that time and leaves the rest in flight. Only where steps of two
-replicas end in the very same nanosecond may their order be another one than without.
+`_land`, which takes in the steps that have returned by that time and leaves the rest in flight; how the engine gets on
+is told without. Only where steps of two replicas end in the very same nanosecond may their order be another one than
+without.
 """
 
 from bisect import bisect_left
@@ -44,6 +45,9 @@ class CoastingDriver(EngineDriver):
         self._reach = FEWEST_STEPS
         self._answered: dict[str, Answered] = {}
         log.subscribe(self._on_end, RequestEnded)
+
+    def _now_s(self) -> float:
+        return self._agenda.now_s
 
     def answer(self, request: Request, answered: Answered, emitted: Resumption = None) -> None:
         """As `submit`, where nobody wants the output: `answered` is told, when all that led to it has been done."""
@@ -86,8 +90,8 @@ class CoastingDriver(EngineDriver):
         return super().stop_output(request_id, sample_index, num_tokens)
 
     def load(self) -> LoadReport:
-        self._land()
-        return super().load()
+        """Asked with every heartbeat: no reason to land."""
+        return self.engine.load(0 if self._ahead is None else self._num_returned(self._ahead))
 
     async def update_weights(self, version: int, source: str) -> None:
         self._land()
@@ -124,10 +128,14 @@ class CoastingDriver(EngineDriver):
     def _land(self) -> None:
         """Take in what has returned before now."""
         if self._ahead is not None:
-            most = len(self._ahead.ends_s) - self._simulated.depth
-            num_steps = bisect_left(self._ahead.ends_s, self._agenda.now_s, hi=most)
+            num_steps = self._num_returned(self._ahead)
             self._reach = max(FEWEST_STEPS, 2 * num_steps)
             self._land_after(num_steps)
+
+    def _num_returned(self, ahead: LookAhead) -> int:
+        """Before now, but for the last ones, which stay in flight."""
+        most = len(ahead.ends_s) - self._simulated.depth
+        return bisect_left(ahead.ends_s, self._agenda.now_s, hi=most)
 
     def _land_after(self, num_steps: int) -> None:
         ahead, landing = self._ahead, self._landing

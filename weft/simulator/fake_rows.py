@@ -32,6 +32,9 @@ class FakeRows:
             self._admit(admission)
         for change in step.tables:
             self.get(change.row).change_table(change)
+        for growth in step.grown:
+            for change in growth.changes():
+                self.get(change.row).change_table(change)
 
     def _remove(self, number: int) -> None:
         if number in self._lost:

@@ -61,13 +61,15 @@ class TokenGaps(Histogram):
         self._gaps.append((value, count))
 
     def observe_gaps(self, times_s: Sequence[float], count: int = 1) -> None:
-        """Each of them, or their mean as often where nobody could tell them apart."""
+        """The mean of those next to each other that nobody could tell apart, as often."""
+        num_gaps = len(times_s) - 1
         first_s, last_s = times_s[1] - times_s[0], times_s[-1] - times_s[-2]
-        if abs(last_s - first_s) < ALIKE * first_s:
-            num_gaps = len(times_s) - 1
+        if num_gaps == 1 or abs(last_s - first_s) < ALIKE * first_s:
             self.observe((times_s[-1] - times_s[0]) / num_gaps, num_gaps * count)
         else:
-            super().observe_gaps(times_s, count)
+            middle = num_gaps // 2
+            self.observe_gaps(times_s[: middle + 1], count)
+            self.observe_gaps(times_s[middle:], count)
 
     def take(self) -> list[tuple[float, int]]:
         """All since the last call."""

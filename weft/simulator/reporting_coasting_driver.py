@@ -5,23 +5,40 @@ from weft.contracts.events import RequestEnded
 from weft.contracts.requests import Request
 from weft.engine.arrivals import Resumption
 from weft.engine.config import EngineConfig
-from weft.engine.reporting_driver import ReportingDriver
+from weft.engine.reporting_driver import Reports
 from weft.observation.event_log import EventLog
 from weft.simulator.coasting_driver import CoastingDriver
 from weft.simulator.simulated_executor import SimulatedExecutor
 
 
-class TellingDriver(ReportingDriver, CoastingDriver):
-    """Tells tokens as they come."""
+class TellingDriver(CoastingDriver):
+    """Tells tokens as they come, as a `ReportingDriver` does, of which a compiled class cannot be one as well."""
 
     def __init__(
         self, config: EngineConfig, executor: SimulatedExecutor, log: EventLog, reporter: Reporter
     ) -> None:
-        super().__init__(config, executor, log, reporter.report, reporter.stopped)
+        self._reports = Reports(reporter.report, reporter.stopped)
+        super().__init__(config, executor, log)
 
     def begin(self, request: Request, emitted: Resumption = None) -> None:
+        """As `ReportingDriver.begin`."""
         self._land()
-        super().begin(request, emitted)
+        try:
+            self._begin(request, stream=True, emitted=emitted)
+        except Exception:
+            self._reports.forget(request.request_id)
+            raise
+
+    def cancel(self, request_id: str) -> None:
+        super().cancel(request_id)
+        self._reports.forget(request_id)
+
+    def _tell(self, end: RequestEnded | None = None) -> None:
+        self._reports.tell(self.engine.take_outputs(), end)
+
+    def _stop(self, defect: Exception) -> None:
+        super()._stop(defect)
+        self._reports.stopped(self.defect or defect)
 
 
 class EndsDriver(CoastingDriver):

@@ -21,6 +21,8 @@ from weft.simulator.virtual_time import running_agenda
 
 Arrived = TypeVar("Arrived", StepResult, TransferResult)
 
+NUMERIC_FINGERPRINT = "simulated-1"
+
 MOST_ROWS = 1 << 16
 """Of one replica: bounds a wrong number."""
 
@@ -80,7 +82,7 @@ class SimulatedExecutor:
     1.
     """
 
-    numeric_fingerprint = "simulated-1"
+    numeric_fingerprint = NUMERIC_FINGERPRINT
 
     def __init__(
         self, model: ServedModel, output_tokens: Mapping[str, Sequence[int]], depth: int = 2, seed: int = 0
