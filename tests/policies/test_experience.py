@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.policies.experience import Expectation, Reading
+from weft.policies.experience import Expectation, Reading, gain
 
 EXPECTED = Expectation(ttft_s=1.0, tokens_per_s=5.0)
 
@@ -62,3 +62,21 @@ def test_the_area_is_that_below_the_curve(parts: list[tuple[float, int]]) -> Non
         time_s, arrived = time_s + duration_s, arrived + tokens
         reading = reading.advanced(time_s, arrived, 5.0)
     assert reading.area == pytest.approx(area, rel=0.02, abs=0.05)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 5.0), st.integers(0, 80)), max_size=4),
+    st.floats(0.1, 20.0),
+    st.floats(0.0, 400.0),
+)
+def test_the_gain_is_what_two_readers_then_have_more_or_less(
+    parts: list[tuple[float, int]], horizon_s: float, more_tokens: float
+) -> None:
+    reading, arrived = Reading(), 0
+    for duration_s, tokens in parts:
+        arrived += tokens
+        reading = reading.advanced(reading.time_s + duration_s, arrived, 5.0)
+    end_s = reading.time_s + horizon_s
+    served = reading.advanced(end_s, reading.arrived + more_tokens, 5.0).quality(EXPECTED)
+    waiting = reading.advanced(end_s, reading.arrived, 5.0).quality(EXPECTED)
+    assert gain(reading, EXPECTED, horizon_s, more_tokens) == served - waiting
