@@ -13,12 +13,11 @@ from datetime import datetime
 from itertools import pairwise
 from math import erf, exp, log, sqrt
 from pathlib import Path
-from statistics import fmean
 from typing import Any, NamedTuple
 
 from tools.fit_workloads import LENGTHS_AT, TARGET, quantiles, significant
+from tools.workload_fit_quality import Requests, compare
 from weft.workloads.fitted import workload_from
-from weft.workloads.limits import Limited
 from weft.workloads.reading.opening import opened_text
 
 AGENTS = "agentic/tau2_retail_10_litellm.jsonl.zst"
@@ -96,22 +95,14 @@ def _independent(prompts: list[int], outputs: list[int]) -> dict[str, Any]:
 
 
 def _agreement(data: dict[str, Any], runs: list[list[Call]]) -> dict[str, Any]:
-    """Means of the trace, and of 2,000 generated requests."""
-    sessions = list(Limited(workload_from(data, seed=1), 2000).sessions())
-    turns = [turn for session in sessions for turn in session.turns]
+    """With twenty times as many generated requests, since the recorded ones are few."""
     calls = [call for run in runs for call in run]
-    return {
-        "requests": len(calls),
-        "mean_prompt": [
-            round(fmean(c.prompt for c in calls)),
-            round(fmean(t.prompt.num_tokens for t in turns)),
-        ],
-        "mean_output": [round(fmean(c.output for c in calls)), round(fmean(t.output_tokens for t in turns))],
-        "calls_per_session": [
-            significant(len(calls) / len(runs)),
-            significant(len(turns) / len(sessions)),
-        ],
-    }
+    recorded = Requests([], [call.prompt for call in calls], [call.output for call in calls], 0.0)
+    generated = workload_from(data, seed=1)
+    made = Requests.of(generated, 20 * len(calls))
+    figures = compare(recorded, made._replace(reuse_share=0.0), timed=False)
+    recorded_calls, made_calls = significant(len(calls) / len(runs)), significant(generated.shape.mean_turns)
+    return figures | {"calls_per_session": [recorded_calls, made_calls]}
 
 
 def multi_turn() -> dict[str, Any]:

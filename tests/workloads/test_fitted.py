@@ -112,6 +112,8 @@ def test_generated_agents_are_like_the_recorded_ones() -> None:
     recorded = fit("agents")
     assert recorded["mean_prompt"][1] == pytest.approx(recorded["mean_prompt"][0], rel=0.1)
     assert recorded["mean_output"][1] == pytest.approx(recorded["mean_output"][0], rel=0.1)
+    assert recorded["ks_output"] < 0.1
+    assert recorded["ks_prompt"] < 0.25  # what is added is drawn without regard to how far a run is
     assert recorded["calls_per_session"][1] == pytest.approx(recorded["calls_per_session"][0], rel=0.05)
 
 
