@@ -80,3 +80,20 @@ def test_the_gain_is_what_two_readers_then_have_more_or_less(
     served = reading.advanced(end_s, reading.arrived + more_tokens, 5.0).quality(EXPECTED)
     waiting = reading.advanced(end_s, reading.arrived, 5.0).quality(EXPECTED)
     assert gain(reading, EXPECTED, horizon_s, more_tokens) == served - waiting
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 5.0), st.integers(0, 40)), min_size=1, max_size=8))
+def test_telling_a_reader_no_more_than_they_can_read_costs_them_nothing(
+    parts: list[tuple[float, int]],
+) -> None:
+    """Which is why a server may hold back what it makes faster."""
+    free, paced, time_s, arrived = Reading(), Reading(), 0.0, 0
+    for duration_s, tokens in parts:
+        begun, time_s, arrived = free, time_s + duration_s, arrived + tokens
+        free = free.advanced(time_s, arrived, 5.0)
+        # What is read follows at most two lines: as fast as one reads, then as fast as tokens come.
+        rate = tokens / duration_s
+        full_s = duration_s if rate >= 5.0 else min(duration_s, (begun.arrived - begun.read) / (5.0 - rate))
+        middle = begun.advanced(begun.time_s + full_s, begun.arrived + rate * full_s, 5.0)
+        paced = paced.advanced(middle.time_s, middle.read, 5.0).advanced(time_s, free.read, 5.0)
+    assert paced.quality(EXPECTED) == pytest.approx(free.quality(EXPECTED), abs=1e-6)
