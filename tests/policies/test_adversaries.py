@@ -8,6 +8,7 @@ from tests.engine.small_engine import SmallEngine, ask
 from weft.contracts.events import Status
 from weft.contracts.requests import Request
 from weft.observation.metrics import EngineMetrics
+from weft.observation.timeline import timeline
 from weft.policies.registry import POLICIES
 
 PATIENT = ["fcfs", "priority", "edf", "sjf", "srpt", "hrrn", "vtc", "tiny_quanta:quantum_tokens=4"]
@@ -70,9 +71,12 @@ def test_a_tenant_of_long_prompts_gets_no_more_than_its_share() -> None:
     assert sum(name.startswith("short") for name in done) > 2 * sum(name.startswith("long") for name in done)
 
 
-@pytest.mark.parametrize("order", POLICIES["order"])
-def test_bursts_that_come_all_at_once_are_served_to_the_end(order: str) -> None:
-    engine = SmallEngine(order=order, num_blocks=40, max_running=4, max_queued_tokens=100_000)
+EACH_ALONE = [(kind, name) for kind in ("order", "budget", "preempt", "retain") for name in POLICIES[kind]]
+
+
+@pytest.mark.parametrize(("kind", "name"), EACH_ALONE)
+def test_bursts_that_come_all_at_once_are_served_to_the_end(kind: str, name: str) -> None:
+    engine = SmallEngine(**{kind: name}, num_blocks=40, max_running=4, max_queued_tokens=100_000)
     requests = []
     for burst in range(4):
         new = [
@@ -85,6 +89,29 @@ def test_bursts_that_come_all_at_once_are_served_to_the_end(order: str) -> None:
             engine.step()
     engine.run()
     engine.expect(*requests)
+
+
+def steps_beside_long_prompts(budget: str) -> int | None:
+    """One decodes while a long prompt comes at every step; after how many steps it is done."""
+    engine = SmallEngine(budget=budget, max_running=4, num_blocks=400, max_queued_tokens=10_000_000)
+    engine.submit(ask("patient", 4, 12, tenant="patient"))
+    engine.step()
+    for step in range(MOST_STEPS):
+        engine.submit(ask(f"long{step}", 60, 1, tenant="flood"))
+        engine.step()
+        if "patient" in engine.ends:
+            return step
+    return None
+
+
+@pytest.mark.parametrize("budget", [each for each in POLICIES["budget"] if each != "prefill_first"])
+def test_a_flood_of_long_prompts_does_not_stop_those_who_get_tokens(budget: str) -> None:
+    assert steps_beside_long_prompts(budget) is not None
+
+
+def test_prompts_first_means_that_a_flood_of_them_stops_all_others() -> None:
+    """Which docs/policies.md says."""
+    assert steps_beside_long_prompts("prefill_first") is None
 
 
 @pytest.mark.parametrize("preempt", POLICIES["preempt"])
@@ -109,5 +136,6 @@ def test_a_load_that_makes_state_move_all_the_time_gets_done_and_the_time_lost_i
         status is Status.PREEMPTED for each in requests for status, _ in engine.moves(each.request_id)
     )
     assert moved > 0
-    assert metrics.preempted_seconds.value > 0.0
+    lost_s = [timeline(engine.log.events(), each.request_id).preempted_s for each in requests]
+    assert 0.0 < sum(lost_s) == pytest.approx(metrics.preempted_seconds.value)
     assert sum(metrics.num_preemptions.by_label.values()) > 0

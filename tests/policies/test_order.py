@@ -119,6 +119,32 @@ def test_who_takes_longest_gives_way_to_a_shorter_one_unless_it_is_nearly_done()
     assert policy.displace(Replica(), head, [nearly_done], 0.0) == ()
 
 
+@given(
+    st.lists(st.tuples(st.integers(1, 60), st.integers(0, 40), st.integers(0, 3)), max_size=12),
+    st.integers(1, 30),
+)
+def test_of_those_who_may_give_way_it_is_the_one_that_ranks_last(
+    runs: list[tuple[int, int, int]], head_tokens: int
+) -> None:
+    """By a search of all of them."""
+    lengths = [*(float(remaining) for remaining, _, _ in runs), float(head_tokens)]
+    policy = ShortestRemainingFirst(lengths=Known(*lengths))
+    running = [
+        Seen(number, arrival_s=arrival_s, num_computed=computed, num_output_tokens=computed)
+        for number, (_, computed, arrival_s) in enumerate(runs)
+    ]
+    head = Seen(len(runs), arrival_s=3.0)
+    able = [
+        each
+        for each in running
+        if lengths[each.number] - head_tokens > each.num_computed
+        and each.num_output_tokens < 0.8 * policy.lengths.total(each)
+        and policy.decide(Replica(), each, 0.0) > policy.decide(Replica(), head, 0.0)
+    ]
+    last = max(able, key=lambda each: (policy.decide(Replica(), each, 0.0), each.number), default=None)
+    assert policy.displace(Replica(), head, running, 0.0) == (() if last is None else (last,))
+
+
 def test_who_has_aged_does_not_give_way_to_a_shorter_newcomer() -> None:
     policy = ShortestRemainingFirst(ageing_tokens_per_s=10.0, lengths=Known(10.0, 80.0))
     assert policy.displace(Replica(), Seen(0, arrival_s=9.0), [Seen(1, arrival_s=0.0)], 9.0) == ()

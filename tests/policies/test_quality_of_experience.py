@@ -1,6 +1,8 @@
 """Readers who gain most are served."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.policies.views import Replica, Seen
 from weft.contracts.errors import ConfigurationError
@@ -73,6 +75,7 @@ def test_ends_are_forgotten() -> None:
     for number in (0, 1):
         served.move(number, 1.0, Status.RUNNING, Status.FINISHED)
     assert not served.policy._stops
+    assert not served.policy._content_until_s
     assert served.policy._counts.tokens(0) == 0
 
 
@@ -80,3 +83,14 @@ def test_ends_are_forgotten() -> None:
 def test_settings_must_be_above_zero(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"andes: {name} is 0.0; it must be above 0"):
         QualityOfExperience(**{name: 0.0})
+
+
+@given(st.integers(1, 600), st.lists(st.floats(0.0, 200.0), min_size=1, max_size=8))
+def test_asking_often_is_the_same_as_asking_once(num_steps: int, times_s: list[float]) -> None:
+    """What a policy remembers of readers who have enough changes no answer."""
+    begun_s = num_steps * STEP_S
+    asked = Served(0, num_steps=num_steps).policy
+    running = Seen(0, num_known=10 + num_steps)
+    for now_s in sorted(begun_s + each for each in times_s):
+        anew = Served(0, num_steps=num_steps).policy
+        assert asked.decide(Replica(), running, now_s) == anew.decide(Replica(), running, now_s)

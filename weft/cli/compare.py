@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import BACKENDS, COUNT
 from weft.cli.serve_options import MILLISECONDS, objective
 from weft.cli.simulate import service_options
@@ -20,6 +21,8 @@ from weft.measurement.comparison.comparing import SENSITIVITY, Comparison, compa
 from weft.measurement.comparison.contestants import Contestant, read_contestants
 from weft.measurement.comparison.html import comparison_page
 from weft.measurement.comparison.live import LONELY_LIVE_PER_S, LiveTrials
+from weft.measurement.comparison.markdown import comparison_markdown
+from weft.measurement.comparison.objectives import TOLD
 from weft.measurement.comparison.text import describe_comparison
 from weft.measurement.comparison.trial import (
     LONELY_PER_S,
@@ -44,7 +47,7 @@ from weft.simulator.deployment_options import DeploymentOptions
     "--workload", default="azure-conv", show_default=True, help="A name, a trace, or DIRECTORY:MODEL."
 )
 @click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), help="Sessions per second.  [default: its own]"
+    "--rate", type=click.FloatRange(min=0, min_open=True), help="Requests per second.  [default: its own]"
 )
 @click.option("--requests", type=COUNT, default=1000, show_default=True, help="Of each run.")
 @click.option("--seeds", type=click.IntRange(min=2), default=5, show_default=True, help="Runs of each.")
@@ -53,6 +56,14 @@ from weft.simulator.deployment_options import DeploymentOptions
 )
 @click.option(
     "--slo-tpot-ms", type=MILLISECONDS, help="Objective.  [default: 2 times that of a lonely request]"
+)
+@click.option(
+    "--slo-told",
+    "told",
+    type=NearChoice(list(TOLD)),
+    default="both",
+    show_default=True,
+    help="Which objectives requests name, so that policies see them.",
 )
 @click.option(
     "--sensitivity",
@@ -81,8 +92,11 @@ from weft.simulator.deployment_options import DeploymentOptions
 )
 @click.option("--json", "json_path", type=OUTPUT, help="All figures of all runs.")
 @click.option("--html", "html_path", type=OUTPUT, help="A page with plots, in one file.")
+@click.option("--markdown", "markdown_path", type=OUTPUT, help="The table, for a page of text.")
 @service_options
-def command(json_path: Path | None, html_path: Path | None, live: bool, **given: Any) -> None:
+def command(
+    json_path: Path | None, html_path: Path | None, markdown_path: Path | None, live: bool, **given: Any
+) -> None:
     """Compare POLICIES on the same requests, simulated or live: what each gives, how it differs from the first with a
     95 % interval over seeds, and where a win ends. Simulated, orders that expect lengths may be given true ones:
     srpt_oracle.
@@ -101,19 +115,21 @@ def command(json_path: Path | None, html_path: Path | None, live: bool, **given:
         json_path.write_text(json.dumps(configuration | found.as_json(), indent=1) + "\n")
     if html_path is not None:
         html_path.write_text(comparison_page(found, configuration))
+    if markdown_path is not None:
+        markdown_path.write_text(comparison_markdown(found))
 
 
 def _question(given: dict[str, Any]) -> tuple[Question, dict[str, Any]]:
     """What is compared, and the options that were named."""
-    names = ("model", "workload", "rate", "requests", "shorten", "slo_ttft_ms", "slo_tpot_ms")
-    model, workload, rate, requests, shorten, ttft_ms, tpot_ms = (given.pop(name) for name in names)
+    names = ("model", "workload", "rate", "requests", "shorten", "told", "slo_ttft_ms", "slo_tpot_ms")
+    model, workload, rate, requests, shorten, told, ttft_ms, tpot_ms = (given.pop(name) for name in names)
     named = {name: value for name, value in given.items() if value is not None and value is not False}
     if named.pop("no_prefix_caching", False):
         named["enable_prefix_caching"] = False
     options = deployment_options(DeploymentOptions(), named)
     rate_per_s = own_rate_per_s(workload) if rate is None else rate
     goal = objective(ttft_ms, tpot_ms) or Slo()
-    return Question(model, workload, rate_per_s, requests, options, goal, shorten), named
+    return Question(model, workload, rate_per_s, requests, options, goal, shorten, told), named
 
 
 def _simulated(

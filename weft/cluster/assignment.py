@@ -78,10 +78,10 @@ class Assignment:
         if failed is not None:
             raise failed
         try:
-            index = self._policy.decide(request, books, now_s)
+            index: object = self._policy.decide(request, books, now_s)
         except Exception as error:
             raise PolicyError(name, f"raised {type(error).__name__}: {error}", request.request_id) from error
-        if not 0 <= index < len(members):
+        if not isinstance(index, int) or not 0 <= index < len(members):
             raise PolicyError(name, f"chose {index} of {len(members)} replicas", request.request_id)
         return members[index]
 

@@ -23,7 +23,12 @@ from weft.policies.registry import (
     make_retain_policy,
 )
 
-PROMPT_TOKENS, OUTPUT_TOKENS = 32, 64
+PROMPT_TOKENS, OUTPUT_TOKENS = 32, 256
+GIVEN_TOKENS = 96
+"""That each has that runs. Who gives way is asked once more where each has one and has waited for the next since."""
+BEGUN_S, STEP_S = 1.0, 0.02
+NOW_S = BEGUN_S + GIVEN_TOKENS * STEP_S + 0.1
+"""Those that run arrived within the first second, and got a token per step from then on. Those that wait come now."""
 BLOCKS_PER_SEQUENCE = 16
 """Idle ones, of which the retain policy gives up as many at once as a sequence of this length takes."""
 NUM_TENANTS = 8
@@ -39,23 +44,27 @@ def bench_policies(num_sequences: int) -> list[DecisionCost]:
     ]
 
 
-def _loaded(num_sequences: int, order: PolicyChoice = "fcfs") -> Engine:
-    """An engine in which so many run, each with a token, and as many wait."""
+def _loaded(num_sequences: int, order: PolicyChoice = "fcfs", given_tokens: int = GIVEN_TOKENS) -> Engine:
+    """An engine in which so many run, each with so many tokens, and as many wait."""
     layout = StateLayout((PagedGroup("kv", bytes_per_token=1),))
     config = EngineConfig(
         layout,
-        {"kv": 16 * num_sequences},
+        {"kv": 64 * num_sequences},
         max_running=num_sequences,
         max_step_tokens=num_sequences * (PROMPT_TOKENS + 1),
         max_queued_tokens=1 << 40,
         order=order,
     )
     engine = Engine(config, ExecutorTraits(1, "none"))
-    for number in range(2 * num_sequences):
-        engine.submit(_request(number), 0.001 * number)
-    step = engine.schedule(1.0)
-    assert step is not None
-    engine.update(StepResult(step.number, [0] * num_sequences), 1.1)
+    for number in range(num_sequences):
+        engine.submit(_request(number), BEGUN_S * number / num_sequences)
+    for index in range(given_tokens):
+        now_s = BEGUN_S + STEP_S * index
+        step = engine.schedule(now_s)
+        assert step is not None
+        engine.update(StepResult(step.number, [0] * num_sequences), now_s + STEP_S)
+    for number in range(num_sequences, 2 * num_sequences):
+        engine.submit(_request(number), NOW_S)
     return engine
 
 
@@ -67,7 +76,7 @@ def _request(number: int) -> Request:
         sampling,
         f"tenant-{number % NUM_TENANTS}",
         number % 3,
-        Slo(60.0, 1.0),
+        Slo(None, 0.2),
         f"s{number}",
     )
 
@@ -75,24 +84,32 @@ def _request(number: int) -> Request:
 def _order(name: str, num_sequences: int) -> list[DecisionCost]:
     order = make_order_policy(name)
     view = _loaded(num_sequences, lambda: order).view
-    waiting, running = list(view.waiting), list(view.running)
-    ranking = microseconds(lambda: [order.decide(view, each, 1.2) for each in waiting])
+    waiting = list(view.waiting)
+    ranking = microseconds(lambda: [order.decide(view, each, NOW_S) for each in waiting])
     costs = [DecisionCost("order", name, "a rank", ranking / len(waiting))]
     if order.displaces:
-        displacing = microseconds(lambda: order.displace(view, waiting[0], running, 1.2))
-        costs.append(DecisionCost("order", name, "who gives way to the first", displacing))
+        costs.append(_displacing(name, num_sequences, GIVEN_TOKENS, "who gives way to the first"))
+        costs.append(_displacing(name, num_sequences, 1, "the same, all with a token"))
     return costs
+
+
+def _displacing(name: str, num_sequences: int, given_tokens: int, decision: str) -> DecisionCost:
+    order = make_order_policy(name)
+    view = _loaded(num_sequences, lambda: order, given_tokens).view
+    first, running = view.waiting[0], list(view.running)
+    cost = microseconds(lambda: order.displace(view, first, running, NOW_S))
+    return DecisionCost("order", name, decision, cost)
 
 
 def _budget(name: str, num_sequences: int) -> list[DecisionCost]:
     view, budget = _loaded(num_sequences).view, make_budget_policy(name)
-    return [DecisionCost("budget", name, "a step's shares", microseconds(lambda: budget.decide(view, 1.2)))]
+    return [DecisionCost("budget", name, "a step's shares", microseconds(lambda: budget.decide(view, NOW_S)))]
 
 
 def _preempt(name: str, num_sequences: int) -> list[DecisionCost]:
     view, preempt = _loaded(num_sequences).view, make_preempt_policy(name)
     running = list(view.running)
-    cost = microseconds(lambda: preempt.decide(view, running, 1.2))
+    cost = microseconds(lambda: preempt.decide(view, running, NOW_S))
     return [DecisionCost("preempt", name, "who gives way", cost)]
 
 

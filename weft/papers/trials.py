@@ -9,6 +9,7 @@ from weft.contracts.events import Status
 from weft.contracts.options import ServingOptions
 from weft.contracts.requests import Slo
 from weft.engine.config import Reservation
+from weft.measurement.comparison.objectives import Judged
 from weft.measurement.comparison.run_figures import RunFigures, run_figures
 from weft.measurement.comparison.stays import Stays
 from weft.measurement.statistics import quantile
@@ -64,10 +65,11 @@ def served(
 
 
 def run_of(deployment: Deployment, workload: Workload, objective: Slo) -> RunFigures:
-    """All figures of a run, its warm-up left out."""
+    """All figures of a run, its warm-up left out; its requests name no objective."""
     outcomes, stays = list[RequestOutcome](), Stays()
-    replicas = simulate_service(deployment, workload, outcomes.append, stays.watch)
-    return run_figures(outcomes, stays, objective, sum(each.preemptions for each in replicas))
+    load = Judged(workload, objective, "none")
+    replicas = simulate_service(deployment, load, outcomes.append, stays.watch)
+    return run_figures(outcomes, stays, load, sum(each.preemptions for each in replicas))
 
 
 def crowd(workload: Workload, number: int) -> Workload:

@@ -3,6 +3,7 @@
 from bisect import bisect_right, insort
 from collections import deque
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import ClassVar, Protocol
 
 from weft.contracts.events import Event, RequestArrived, RequestEnded, Status, Transition
@@ -27,14 +28,14 @@ class LengthSource(Protocol):
 
 
 class Lengths:
-    """The newest outputs of a class of requests, in order of arrival and of length."""
+    """The newest outputs of a class of requests, in order of arrival and of length; `number` of them. `_longest[n]`:
+    the sum of the n longest, as the question is asked oftener than the answer changes."""
 
     def __init__(self) -> None:
+        self.number = 0
         self._newest = deque[int]()
         self._sorted: list[int] = []
-
-    def __len__(self) -> int:
-        return len(self._newest)
+        self._longest: list[int] = []
 
     def add(self, num_tokens: int) -> None:
         """One more; the oldest is forgotten."""
@@ -42,12 +43,16 @@ class Lengths:
             del self._sorted[bisect_right(self._sorted, self._newest.popleft()) - 1]
         self._newest.append(num_tokens)
         insort(self._sorted, num_tokens)
+        self.number = len(self._sorted)
+        self._longest = list(accumulate(reversed(self._sorted), initial=0))
 
     def remaining(self, emitted: int) -> float:
         """The mean of what outputs had beyond `emitted`, of those that had more. Where none had, as much again: what
         has lasted long is taken to last as long (Harchol-Balter and Downey, SIGMETRICS 1996, of processes)."""
-        longer = self._sorted[bisect_right(self._sorted, emitted) :]
-        return sum(longer) / len(longer) - emitted if longer else float(max(1, emitted))
+        num_longer = self.number - bisect_right(self._sorted, emitted)
+        if not num_longer:
+            return float(max(1, emitted))
+        return self._longest[num_longer] / num_longer - emitted
 
 
 class LengthPredictor:
@@ -77,9 +82,9 @@ class LengthPredictor:
 
     def _remaining(self, request: Request, emitted: int) -> float:
         known = self._classes.get((request.tenant, request.prompt.num_tokens.bit_length()))
-        lengths = known if known is not None and len(known) >= LEAST_REMEMBERED else self._all
+        lengths = self._all if known is None or known.number < LEAST_REMEMBERED else known
         most = max(1, request.sampling.max_tokens - emitted)
-        return min(float(most), lengths.remaining(emitted)) if len(lengths) else float(most)
+        return min(float(most), lengths.remaining(emitted)) if lengths.number else float(most)
 
 
 @dataclass(slots=True)

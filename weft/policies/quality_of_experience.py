@@ -1,17 +1,20 @@
 """Rows and blocks go to those whose readers gain most by them."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import ClassVar
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import Event, RequestArrived, Status, StepRecord, Transition
 from weft.contracts.policies import EngineView, OrderPolicy, Rank, SequenceView
-from weft.policies.experience import Expectation, Reading
+from weft.policies.experience import Expectation, advanced, gain, lasts_s
 from weft.policies.periodic import Moments
 from weft.policies.token_counts import TokenCounts
 
 SMOOTHING = 0.02
 """Weight of the newest step in the mean time between two tokens: about fifty steps count."""
+MARGIN_S = 1e-3
+"""Far more than sums of times are off by rounding."""
 MOST_CONSIDERED = 64
 """Of those that wait, the first so many compete with those that run."""
 
@@ -44,6 +47,7 @@ class QualityOfExperience(OrderPolicy):
         self._horizon_s, self._preemptions_per_request = horizon_s, preemptions_per_request
         self._counts = TokenCounts()
         self._stops: dict[int, list[tuple[float, int]]] = {}
+        self._content_until_s: dict[int, float] = {}
         self._num_requests = self._num_preemptions = 0
         self._step_s = self._last_step_s = 0.0
         self._moments = Moments()
@@ -71,20 +75,36 @@ class QualityOfExperience(OrderPolicy):
         number = event.sequence_number
         if not self._counts.knows(number):
             self._stops.pop(number, None)
+            self._content_until_s.pop(number, None)
         elif event.after in (Status.RUNNING, Status.PREEMPTED):
             self._num_preemptions += event.before is Status.RUNNING
             self._stops.setdefault(number, []).append((event.time_s, self._counts.tokens(number)))
 
     def decide(self, view: EngineView, sequence: SequenceView, now_s: float) -> Rank:
-        return (-self._gain(sequence, now_s) / sequence.num_known, sequence.arrival_s)
+        # A reader who has enough to read beyond the horizon gains nothing before that has run down, whatever comes. So
+        # the question is not asked again until then; that changes no answer.
+        content = self._content_until_s.get(sequence.number, -inf) > now_s
+        gain_share = 0.0 if content else self._gain(sequence, now_s)
+        return (-gain_share / sequence.num_known, sequence.arrival_s)
 
     def _gain(self, sequence: SequenceView, now_s: float) -> float:
         """What a reader's quality will be over the horizon, served against waiting."""
-        expected, reading = self._expectation(sequence), self._reading(sequence, now_s)
-        end_s, arrived = reading.time_s + self._horizon_s, reading.arrived
-        more = self._horizon_s / self._step_s if self._step_s else self._horizon_s * expected.tokens_per_s
-        served = reading.advanced(end_s, arrived + more, expected.tokens_per_s).quality(expected)
-        return served - reading.advanced(end_s, arrived, expected.tokens_per_s).quality(expected)
+        expected, number, since_s = self._expectation(sequence), sequence.number, sequence.arrival_s
+        tokens_per_s, stops, arrived = (
+            expected.tokens_per_s,
+            self._stops.get(number, ()),
+            self._counts.tokens(number),
+        )
+        # Nothing had arrived at the first stop, when it was let in for the first time.
+        progress = (stops[0][0] - since_s if stops else 0.0, 0.0, 0.0, 0.0)
+        for time_s, number_then in stops[1:]:
+            progress = advanced(progress, time_s - since_s, number_then, tokens_per_s)
+        progress = advanced(progress, now_s - since_s, arrived, tokens_per_s)
+        spare_s = lasts_s(progress, tokens_per_s) - self._horizon_s - MARGIN_S
+        if spare_s > 0.0 and stops:
+            self._content_until_s[number] = now_s + spare_s
+        more = self._horizon_s / self._step_s if self._step_s else self._horizon_s * tokens_per_s
+        return gain(progress, expected, self._horizon_s, more)
 
     def _expectation(self, sequence: SequenceView) -> Expectation:
         slo = sequence.request.slo
@@ -93,13 +113,6 @@ class QualityOfExperience(OrderPolicy):
         ttft_s = self._expected.ttft_s if slo.ttft_s is None else slo.ttft_s
         return Expectation(ttft_s, 1 / slo.tpot_s if slo.tpot_s else self._expected.tokens_per_s)
 
-    def _reading(self, sequence: SequenceView, now_s: float) -> Reading:
-        tokens_per_s, reading = self._expectation(sequence).tokens_per_s, Reading()
-        for time_s, arrived in self._stops.get(sequence.number, ()):
-            reading = reading.advanced(time_s - sequence.arrival_s, arrived, tokens_per_s)
-        arrived = self._counts.tokens(sequence.number)
-        return reading.advanced(now_s - sequence.arrival_s, arrived, tokens_per_s)
-
     def displace(
         self, view: EngineView, head: SequenceView, candidates: Sequence[SequenceView], now_s: float
     ) -> Sequence[SequenceView]:
@@ -107,22 +120,31 @@ class QualityOfExperience(OrderPolicy):
         if allowed < 1:
             return ()
         competing = [*view.running, *view.waiting[:MOST_CONSIDERED]]
-        ranks = {each.number: self.decide(view, each, now_s) for each in competing}
-        competing.sort(key=lambda each: (ranks[each.number], each.number))
-        chosen = self._knapsack(view, competing)
+        ranked = sorted((self.decide(view, each, now_s), each.number, each) for each in competing)
+        chosen = self._knapsack(view, [each for _, _, each in ranked])
         if head.number not in chosen:
             return ()
-        losers = [each for each in candidates if each.number not in chosen]
-        losers.sort(key=lambda each: (ranks[each.number], each.number), reverse=True)
+        able = {each.number: each for each in candidates if each.number not in chosen}
+        losers = [able[number] for _, number, _ in reversed(ranked) if number in able]
         return losers[:allowed]
 
     def _knapsack(self, view: EngineView, competing: Sequence[SequenceView]) -> dict[int, None]:
         """The numbers of those that had best run, the first first, as many as there are rows and blocks for."""
-        running = list(view.running)
-        tokens_per_block = sum(s.num_known for s in running) / max(1, sum(s.num_blocks for s in running))
-        room_tokens, chosen = tokens_per_block * view.num_blocks, dict[int, None]()
+        num_tokens = num_blocks = 0
+        for each in view.running:
+            num_tokens += each.num_known
+            num_blocks += each.num_blocks
+        room_tokens, chosen, left = (
+            num_tokens / max(1, num_blocks) * view.num_blocks,
+            dict[int, None](),
+            view.max_running,
+        )
         for each in competing:
-            if len(chosen) < view.max_running and each.num_known <= room_tokens:
+            if not left:
+                break
+            known = each.num_known
+            if known <= room_tokens:
                 chosen[each.number] = None
-                room_tokens -= each.num_known
+                room_tokens -= known
+                left -= 1
         return chosen

@@ -1,6 +1,7 @@
 """The shortest expected rest first, also before those that run."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import ClassVar
 
 from weft.contracts.errors import ConfigurationError
@@ -37,14 +38,20 @@ class ShortestRemainingFirst(ShortestJobFirst):
     def displace(
         self, view: EngineView, head: SequenceView, candidates: Sequence[SequenceView], now_s: float
     ) -> Sequence[SequenceView]:
-        head_rank, head_tokens = self.decide(view, head, now_s), self.lengths.remaining(head)
-        able = [each for each in candidates if self._may_give_way(each, head_tokens)]
-        if not able:
-            return ()
-        longest = max(able, key=lambda each: (self.decide(view, each, now_s), each.number))
-        return (longest,) if self.decide(view, longest, now_s) > head_rank else ()
+        remaining, ageing = self.lengths.remaining, self._ageing_tokens_per_s
+        head_tokens = remaining(head)
+        longest, last, number = None, head_tokens + ageing * head.arrival_s, inf
+        # Thousands may run. The newest have aged least, so that one found early outranks most of the others.
+        for each in reversed(candidates):
+            tokens = remaining(each)
+            rank = tokens + ageing * each.arrival_s
+            if rank < last or (rank == last and each.number < number):
+                continue
+            if self._may_give_way(each, tokens - head_tokens):
+                longest, last, number = each, rank, each.number
+        return () if longest is None else (longest,)
 
-    def _may_give_way(self, sequence: SequenceView, head_tokens: float) -> bool:
-        gain = self.lengths.remaining(sequence) - head_tokens
-        is_early = sequence.num_output_tokens < self._preemptible_share * self.lengths.total(sequence)
-        return is_early and gain > sequence.num_computed
+    def _may_give_way(self, sequence: SequenceView, gain_tokens: float) -> bool:
+        if gain_tokens <= sequence.num_computed:
+            return False
+        return sequence.num_output_tokens < self._preemptible_share * self.lengths.total(sequence)

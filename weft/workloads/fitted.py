@@ -1,4 +1,4 @@
-"""Named workloads: generators fitted to published traces, whose numbers ship as package data."""
+"""Named workloads: generators fitted to published traces or put together from published figures, which ship as data."""
 
 import json
 from collections.abc import Mapping
@@ -14,7 +14,19 @@ from weft.workloads.lengths import Independent, Joint, PairedLengths
 from weft.workloads.rate_profiles import RateProfile, Steady, windows
 from weft.workloads.shapes import Conversation, SessionShape, Single
 
-NAMES = ("arena", "azure-code", "azure-conv", "burstgpt", "mooncake-conversation", "sharegpt")
+NAMES = (
+    *(
+        "agents",
+        "arena",
+        "azure-code",
+        "azure-conv",
+        "burstgpt",
+        "mooncake-conversation",
+        "multi-turn",
+        "pulses",
+    ),
+    "sharegpt",
+)
 
 
 @cache

@@ -7,6 +7,7 @@ from weft.contracts.requests import Slo
 from weft.measurement.comparison.comparing import Comparison, Outcome, compare
 from weft.measurement.comparison.contestants import Contestant, read_contestants
 from weft.measurement.comparison.html import comparison_page
+from weft.measurement.comparison.markdown import comparison_markdown
 from weft.measurement.comparison.run_figures import RunFigures
 from weft.measurement.comparison.text import describe_comparison
 from weft.measurement.comparison.trial import (
@@ -24,7 +25,7 @@ from weft.measurement.sweep_workers import SweepError
 from weft.simulator.deployment_options import DeploymentOptions
 
 SMALL = deployment_options(DeploymentOptions(), {"hardware": "l4", "max_num_seqs": 4})
-QUESTION = Question("facebook/opt-125m", "azure-conv", 60.0, 60, SMALL, Slo(0.05, 0.01))
+QUESTION = Question("facebook/opt-125m", "azure-conv", 60.0, 60, SMALL, Slo(0.05, 0.01), told="none")
 
 
 def figures(**values: float) -> RunFigures:
@@ -62,6 +63,14 @@ def test_the_best_is_named_only_where_intervals_say_so() -> None:
     assert outcome((10.0, 5.0), (5.0, 10.0)).best("ttft_mean_s") is None
 
 
+def test_a_table_for_a_page_marks_the_best_and_gives_intervals() -> None:
+    table = comparison_markdown(Comparison(QUESTION, outcome((10.0, 5.0), (11.0, 5.6)))).splitlines()
+    assert table[1] == "|---|---:|---:|"
+    assert "| mean TTFT | 10,500.0 ms | **5,300.0 ms** (+25 to +74 %) |" in table
+    assert "| preemptions per request | 1.000 | 1.000 |" in table
+    assert "| p99 TTFT | 1,000.0 ms | 1,000.0 ms (0 %) |" in table
+
+
 def test_the_sentences_say_who_wins_and_where_that_ends() -> None:
     plain, gone = outcome((10.0, 5.0), (11.0, 5.5)), outcome((10.0, 12.0), (11.0, 13.0))
     found = Comparison(QUESTION, plain, {("load", 0.5): gone, ("load", 1.1): plain})
@@ -83,7 +92,10 @@ def test_a_comparison_is_the_same_with_any_number_of_processes_and_has_all_its_p
     assert found.plain.mean("srpt_oracle", "latency_mean_s") != found.plain.mean("fcfs", "latency_mean_s")
     text = "\n".join(describe_comparison(found))
     assert "mean TTFT" in text
-    assert "TTFT 50 ms and TPOT 10 ms" in text
+    assert "TTFT 50 ms and TPOT 10 ms; requests do not name it" in text
+    table = comparison_markdown(found).splitlines()
+    assert table[0] == "| | `fcfs` | `srpt_oracle` |"
+    assert len(table) == 2 + len(RunFigures._fields)
     page = comparison_page(found, {"seeds": 2})
     assert page.count("<svg viewBox") >= 6
     assert "http" not in page.replace("http-equiv", "")
@@ -118,8 +130,27 @@ def test_objectives_are_derived_from_lonely_requests_where_none_are_given() -> N
     assert 0.0 < found.ttft_s < 1.0
 
 
-def test_a_workload_has_a_rate_of_its_own() -> None:
-    assert own_rate_per_s("azure-conv") > 0.0
+def test_a_workload_has_a_rate_of_its_own_in_requests() -> None:
+    assert own_rate_per_s("multi-turn") == pytest.approx(1.0, rel=0.25)
+
+
+def test_bursts_leave_the_rate_of_requests_as_it_is() -> None:
+    turns = QUESTION._replace(workload="multi-turn", rate=10.0, requests=2000)
+    plain, bursty = (
+        [each.arrival_s for each in varied(turns, 1, Variation(burstiness=cv)).sessions()]
+        for cv in (0.0, 2.0)
+    )
+    assert len(plain) == len(bursty)
+    assert bursty[-1] == pytest.approx(plain[-1], rel=0.3)
+
+
+def test_policies_that_follow_objectives_are_told_them() -> None:
+    """A chunk that fits the objective keeps the time per token within it; one that is told nothing cannot."""
+    tight = QUESTION._replace(objective=Slo(1.0, 0.003), workload="azure-code", requests=200, rate=80.0)
+    told, untold = (
+        run_trial(tight._replace(told=which), {"budget": "slo_chunk"}, 0) for which in ("both", "ttft")
+    )
+    assert told.tpot_p99_s < untold.tpot_p99_s
 
 
 def test_mistakes_are_told() -> None:

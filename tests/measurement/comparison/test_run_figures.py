@@ -2,13 +2,15 @@
 
 import pytest
 
-from weft.contracts.events import RequestArrived, Status, Transition
+from weft.contracts.events import PrefixLookup, RequestArrived, Status, Transition
 from weft.contracts.requests import Slo
+from weft.measurement.comparison.objectives import Judged
 from weft.measurement.comparison.run_figures import MeasurementError, RunFigures, jain, run_figures
 from weft.measurement.comparison.stays import Stays
 from weft.observation.event_log import EventLog
 from weft.policies.experience import Expectation
 from weft.simulator.request_outcome import RequestOutcome
+from weft.workloads.fitted import fitted_workload
 
 FINISHED, REJECTED = Status.FINISHED, Status.REJECTED
 
@@ -40,7 +42,8 @@ def seen(*outcomes: RequestOutcome, tenants: tuple[str, ...] = ()) -> Stays:
 
 
 def figures(*outcomes: RequestOutcome, tenants: tuple[str, ...] = ()) -> RunFigures:
-    return run_figures(outcomes, seen(*outcomes, tenants=tenants), Slo(1.0, 0.1), 3)
+    load = Judged(fitted_workload("azure-conv"), Slo(1.0, 0.1))
+    return run_figures(outcomes, seen(*outcomes, tenants=tenants), load, 3)
 
 
 def test_latencies_count_from_arrivals_and_the_warm_up_does_not_count() -> None:
@@ -59,6 +62,15 @@ def test_goodput_counts_those_that_meet_both_objectives() -> None:
     slow_start, slow_end = outcome("2", 2.0, 3.5, 4.0), outcome("3", 3.0, 3.5, 9.0)
     found = figures(warm, good, slow_start, slow_end, outcome("4", 11.0, 11.5, 12.0))
     assert found.goodput_per_s == pytest.approx(2 / 10)
+
+
+def test_what_was_found_in_the_cache_counts_from_the_requests_after_the_warm_up() -> None:
+    stays, log = Stays(), EventLog()
+    stays.watch(0, log)
+    for name, found in (("0", 90), ("1", 10), ("1", 30), ("2", 0)):
+        log.record(PrefixLookup(1.0, name, 0, 100, found))
+    assert stays.cached_share(["1", "2"]) == pytest.approx(40 / 300)
+    assert stays.cached_share(["3"]) == 0.0
 
 
 def test_refusals_have_no_latency_and_no_experience() -> None:

@@ -14,7 +14,7 @@ from weft.contracts.callers import Caller
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import PrefixLookup, RequestArrived, RequestEnded, Status
 from weft.contracts.requests import Slo
-from weft.server.callers.caller import KEY_TENANT, read_caller
+from weft.server.callers.caller import KEY_TENANT, read_caller, read_pace
 from weft.server.callers.keys import ApiKey, read_key_file
 from weft.server.completions.schema import CompletionBody
 from weft.server.errors import ApiError
@@ -106,6 +106,21 @@ def test_headers_that_are_wrong_are_named(headers: list[tuple[str, str]], proble
     with pytest.raises(ApiError, match=problem) as caught:
         read_caller(scope(*headers), None)
     assert (caught.value.status, caught.value.code) == (400, "invalid_header")
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e3", "10001", "", "fast", "9" * 5000])
+def test_a_pace_is_a_number_within_bounds(text: str) -> None:
+    with pytest.raises(ApiError, match="x-weft-pace-tokens-per-s must be a number of tokens") as caught:
+        read_pace(scope(("x-weft-pace-tokens-per-s", text)), is_streamed=True)
+    assert (caught.value.status, caught.value.code) == (400, "invalid_header")
+
+
+def test_a_pace_is_for_streams() -> None:
+    asked = scope(("x-weft-pace-tokens-per-s", "4.8"))
+    assert read_pace(asked, is_streamed=True) == 4.8
+    assert read_pace(scope(), is_streamed=False) is None
+    with pytest.raises(ApiError, match="ask for a stream"):
+        read_pace(asked, is_streamed=False)
 
 
 @pytest.mark.parametrize(

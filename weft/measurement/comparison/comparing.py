@@ -74,7 +74,13 @@ class Comparison:
         ]
         objective = {"ttft_s": self.question.objective.ttft_s, "tpot_s": self.question.objective.tpot_s}
         about = {"model": self.question.model, "workload": self.question.workload, "rate": self.question.rate}
-        return {**about, "objective": objective, "plain": self.plain.as_json(), "varied": varied}
+        return {
+            **about,
+            "objective": objective,
+            "told": self.question.told,
+            "plain": self.plain.as_json(),
+            "varied": varied,
+        }
 
 
 def compare(

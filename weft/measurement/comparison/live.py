@@ -15,7 +15,7 @@ from weft.engine.config import UNBOUNDED_TOKENS
 from weft.engine.driver import EngineDriver
 from weft.measurement.comparison.run_figures import RunFigures, run_figures
 from weft.measurement.comparison.stays import Stays
-from weft.measurement.comparison.trial import PLAIN, Question, Variation, varied
+from weft.measurement.comparison.trial import PLAIN, Question, Variation, judged
 from weft.measurement.serving_bench import check_lengths
 from weft.observation.event_log import EventLog
 from weft.policies.choices import PolicyChoices
@@ -56,12 +56,12 @@ class LiveTrials:
     async def _run(
         self, question: Question, choices: Mapping[str, str], seed: int, variation: Variation
     ) -> RunFigures:
-        load = varied(question, seed, variation)
+        load = judged(question, seed, variation)
         check_lengths(load, self._serving.max_model_len)
         await self._serving.executor.forget_rows()
         clients = _Clients(self._serving, replace(self._policies, **choices), seed)
         await drive(load.sessions(), clients.submit)
-        return run_figures(clients.outcomes, clients.stays, question.objective, clients.num_preemptions)
+        return run_figures(clients.outcomes, clients.stays, load, clients.num_preemptions)
 
 
 class _Clients:

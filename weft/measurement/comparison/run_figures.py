@@ -7,6 +7,7 @@ from typing import NamedTuple
 from weft.contracts.errors import WeftError
 from weft.contracts.events import Status
 from weft.contracts.requests import Slo
+from weft.measurement.comparison.objectives import Judged
 from weft.measurement.comparison.stays import Stays
 from weft.measurement.statistics import quantile
 from weft.policies.experience import Expectation
@@ -29,7 +30,7 @@ class RunFigures(NamedTuple):
     `goodput_per_s`: requests per second of those that met both objectives. `per_token_s`: to the last token, per output
     token. `failed`: the share that was refused or failed. `fairness`: Jain's index of tenants' mean `per_token_s`; 1:
     all alike (and where there is one only). `experience`: the mean quality of experience; refused requests have none.
-    `preemptions`: per request.
+    `preemptions`: per request. `cached`: the share of the tokens of sequences about to run that was found in the cache.
     """
 
     goodput_per_s: float
@@ -45,16 +46,18 @@ class RunFigures(NamedTuple):
     fairness: float
     experience: float
     preemptions: float
+    cached: float
 
 
 MORE_IS_BETTER = ("goodput_per_s", "fairness", "experience")
 
 
 def run_figures(
-    outcomes: Sequence[RequestOutcome], stays: Stays, objective: Slo, preemptions: int
+    outcomes: Sequence[RequestOutcome], stays: Stays, load: Judged, preemptions: int
 ) -> RunFigures:
-    """Of all outcomes of a run, in any order. `preemptions`: of the whole run. Raises `MeasurementError` where nothing
-    was answered, with what the first one that failed was told."""
+    """Of all outcomes of a run, in any order, judged by the objectives of `load`, whose sessions were played.
+    `preemptions`: of the whole run. Raises `MeasurementError` where nothing was answered, with what the first one that
+    failed was told."""
     ordered = sorted(outcomes, key=lambda outcome: outcome.arrival_s)
     kept = ordered[int(WARM_UP_SHARE * len(ordered)) :]
     done = [each for each in kept if each.status is Status.FINISHED and each.first_token_s is not None]
@@ -68,10 +71,9 @@ def run_figures(
     ttfts_s, tpots_s = [ttft_s(each) for each in done], [tpot_s(each) for each in done]
     latencies_s = [each.ended_s - each.arrival_s for each in done]
     duration_s = kept[-1].arrival_s - kept[0].arrival_s
-    good = sum(_meets(each, objective) for each in done)
+    good = sum(_meets(each, load.objective(each.request_id)) for each in done)
     per_token_s = {each.request_id: _per_token_s(each) for each in done}
-    expected = _expected(objective)
-    qualities = [stays.quality(each, expected) for each in done]
+    qualities = [stays.quality(each, _expected(load.objective(each.request_id))) for each in done]
     return RunFigures(
         good / duration_s,
         fmean(ttfts_s),
@@ -86,6 +88,7 @@ def run_figures(
         jain(_by_tenant(per_token_s, stays.tenants)),
         sum(qualities) / len(kept),
         preemptions / len(ordered),
+        stays.cached_share([each.request_id for each in kept]),
     )
 
 

@@ -1,8 +1,9 @@
 """When requests ran, from the event log: what their readers saw of it."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from weft.contracts.events import ENDS, RequestArrived, Status, Transition
+from weft.contracts.events import ENDS, PrefixLookup, RequestArrived, Status, Transition
 from weft.observation.event_log import EventLog
 from weft.policies.experience import Expectation, Reading
 from weft.simulator.request_outcome import RequestOutcome
@@ -23,11 +24,13 @@ class Stays:
         self._first: dict[str, int] = {}
         self._begun_s: dict[str, float] = {}
         self._stays: dict[str, list[Stay]] = {}
+        self._looked_up: dict[str, tuple[int, int]] = {}
 
     def watch(self, replica: int, log: EventLog) -> None:
         """Follow a replica's log."""
         log.subscribe(self._on_arrival, RequestArrived)
         log.subscribe(self._on_transition, Transition)
+        log.subscribe(self._on_lookup, PrefixLookup)
 
     def _on_arrival(self, event: RequestArrived) -> None:
         self.tenants[event.request_id] = event.tenant
@@ -43,6 +46,16 @@ class Stays:
             and (begun_s := self._begun_s.pop(name, None)) is not None
         ):
             self._stays.setdefault(name, []).append(Stay(begun_s, event.time_s))
+
+    def _on_lookup(self, event: PrefixLookup) -> None:
+        queried, hits = self._looked_up.get(event.request_id, (0, 0))
+        self._looked_up[event.request_id] = (queried + event.queried_tokens, hits + event.hit_tokens)
+
+    def cached_share(self, request_ids: Sequence[str]) -> float:
+        """Of the tokens of these requests' sequences about to run, those whose state was found in the cache."""
+        found = [self._looked_up.get(each, (0, 0)) for each in request_ids]
+        queried = sum(each[0] for each in found)
+        return sum(each[1] for each in found) / queried if queried else 0.0
 
     def quality(self, outcome: RequestOutcome, expected: Expectation) -> float:
         """What the reader of an answer experienced; its tokens came evenly while it ran, from the first one on."""

@@ -7,6 +7,12 @@ from weft.measurement.comparison.run_figures import RunFigures
 from weft.measurement.comparison.verdicts import JUDGED, TITLES, verdicts
 
 HEADS = ("policies", *TITLES.values())
+TOLD = {
+    "both": "requests name it",
+    "ttft": "requests name that for the first token",
+    "tpot": "requests name that per output token",
+    "none": "requests do not name it",
+}
 
 
 def describe_comparison(comparison: Comparison) -> list[str]:
@@ -32,9 +38,9 @@ def _about(comparison: Comparison) -> list[str]:
         if value is not None
     ]
     return [
-        f"{question.model} under {question.workload}, {question.rate:g} sessions/s, {question.requests:,} requests, "
+        f"{question.model} under {question.workload}, {question.rate:g} requests/s, {question.requests:,} requests, "
         f"{num_seeds} seeds, first fifth left out",
-        f"objective  {' and '.join(goals)}",
+        f"objective  {' and '.join(goals)}; {TOLD[question.told]}",
         "in brackets: how much better (+) or worse (-) than the first, with the 95 % interval; * best of all by these",
     ]
 
@@ -48,14 +54,15 @@ def table_rows(outcome: Outcome) -> list[list[str]]:
 
 def _cell(outcome: Outcome, name: str, figure: str, best: dict[str, str | None]) -> str:
     mark = "*" if best[figure] == name else ""
-    value = _value(outcome.mean(name, figure), figure)
+    value = value_text(outcome.mean(name, figure), figure)
     if name == outcome.contestants[0].name or figure not in JUDGED:
         return value + mark
     gain = outcome.gain(name, figure)
     return f"{value}{mark} ({gain.mean:+.0%}; {gain.low:+.0%} to {gain.high:+.0%})"
 
 
-def _value(value: float, figure: str) -> str:
+def value_text(value: float, figure: str) -> str:
+    """A figure as one reads it."""
     if figure.endswith("_per_s"):
         return f"{value:.2f}/s"
     return f"{value * 1e3:,.1f} ms" if figure.endswith("_s") else f"{value:.3f}"

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.requests import Slo
+from weft.measurement.comparison.objectives import Judged
 from weft.measurement.comparison.run_figures import RunFigures, run_figures
 from weft.measurement.comparison.stays import Stays
 from weft.measurement.simulation import bounded_workload, deployment_options
@@ -34,8 +35,9 @@ PLAIN = Variation()
 
 
 class Question(NamedTuple):
-    """What all trials of a comparison have in common. `rate`: sessions per second. `shorten`: lengths are divided by
-    it."""
+    """What all trials of a comparison have in common. `rate`: requests per second. `objective`: what requests are
+    judged by that name none themselves. `shorten`: lengths are divided by it. `told`: which of the objectives requests
+    name to the server, one of `TOLD`."""
 
     model: str
     workload: str
@@ -44,6 +46,7 @@ class Question(NamedTuple):
     options: DeploymentOptions
     objective: Slo
     shorten: float = 1.0
+    told: str = "both"
 
 
 def run_trial(
@@ -52,10 +55,14 @@ def run_trial(
     """The same arguments give the same figures."""
     outcomes, stays = list[RequestOutcome](), Stays()
     deployment = plan_deployment(question.model, deployment_options(question.options, dict(choices)))
-    replicas = simulate_service(
-        deployment, varied(question, seed, variation), outcomes.append, stays.watch, seed, 1
-    )
-    return run_figures(outcomes, stays, question.objective, sum(each.preemptions for each in replicas))
+    load = judged(question, seed, variation)
+    replicas = simulate_service(deployment, load, outcomes.append, stays.watch, seed, 1)
+    return run_figures(outcomes, stays, load, sum(each.preemptions for each in replicas))
+
+
+def judged(question: Question, seed: int, variation: Variation) -> Judged:
+    """The workload of a trial, whose requests name what they are judged by."""
+    return Judged(varied(question, seed, variation), question.objective, question.told)
 
 
 def varied(question: Question, seed: int, variation: Variation) -> Workload:
@@ -63,7 +70,14 @@ def varied(question: Question, seed: int, variation: Variation) -> Workload:
     rate = question.rate * variation.load
     found = bounded_workload(question.workload, rate, seed, question.requests, None)
     found = OtherLengths(found, 1.0 / question.shorten, variation.outputs / question.shorten)
-    return OtherArrivals(found, rate, variation.burstiness, seed) if variation.burstiness else found
+    if not variation.burstiness:
+        return found
+    return OtherArrivals(found, rate / _turns_per_session(found), variation.burstiness, seed)
+
+
+def _turns_per_session(workload: Workload) -> float:
+    numbers = [len(tuple(session.turns)) for session in workload.sessions()]
+    return sum(numbers) / len(numbers)
 
 
 LONELY = Variation(burstiness=0.1)
@@ -87,10 +101,11 @@ def with_objective(question: Question, run: Run, lonely_per_s: float) -> Questio
 
 
 def own_rate_per_s(workload: str) -> float:
-    """Sessions per second of a workload as it is, over its first thousand."""
-    arrivals_s = [each.arrival_s for each in bounded_workload(workload, None, 0, 1000, None).sessions()]
-    if len(arrivals_s) < 2 or arrivals_s[-1] <= arrivals_s[0]:
+    """Requests per second of a workload as it is, over its first thousand."""
+    sessions = list(bounded_workload(workload, None, 0, 1000, None).sessions())
+    if len(sessions) < 2 or sessions[-1].arrival_s <= sessions[0].arrival_s:
         raise ConfigurationError(
             f"workload {workload} has no rate of its own; say at which --rate to play it"
         )
-    return (len(arrivals_s) - 1) / (arrivals_s[-1] - arrivals_s[0])
+    num_turns = sum(len(tuple(each.turns)) for each in sessions[:-1])
+    return num_turns / (sessions[-1].arrival_s - sessions[0].arrival_s)

@@ -19,9 +19,10 @@ TITLES = {
     "fairness": "fairness (Jain)",
     "experience": "quality of experience",
     "preemptions": "preemptions per request",
+    "cached": "found in cache",
 }
-JUDGED = tuple(name for name in TITLES if name not in ("preemptions", "failed"))
-"""Preemptions are a means, not an end; a share of refusals has no scale to be better or worse by."""
+JUDGED = tuple(name for name in TITLES if name not in ("preemptions", "cached", "failed"))
+"""Preemptions and hits are a means, not an end; a share of refusals has no scale to be better or worse by."""
 NEGLIGIBLE = 0.01
 """Differences below this share are not worth a word, however sure they are."""
 

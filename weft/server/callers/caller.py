@@ -20,10 +20,12 @@ KEY_TENANT = "weft.key_tenant"
 TENANT_HEADERS = ("x-weft-tenant", "x-llm-d-inference-fairness-id", "x-gateway-inference-fairness-id")
 SESSION_HEADERS = ("x-weft-session", "x-session-id")
 TTFT_HEADERS = ("x-weft-slo-ttft-ms", "x-llm-d-slo-ttft-ms", "x-slo-ttft-ms")
+PACE_HEADERS = ("x-weft-pace-tokens-per-s",)
+MOST_PACE_TOKENS_PER_S = 10_000.0
 TPOT_HEADERS = ("x-weft-slo-tpot-ms", "x-llm-d-slo-tpot-ms", "x-slo-tpot-ms")
 
 _NAME = re.compile(rf"[\x21-\x7e]{{1,{MOST_NAME_CHARACTERS}}}")
-_MILLISECONDS = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
+_NUMBER = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
 MILLISECONDS_PER_S = 1000.0
 
 
@@ -67,11 +69,25 @@ def _objective_s(scope: Scope, names: Sequence[str]) -> float | None:
     name, text = _header(scope, names)
     if text is None:
         return None
-    milliseconds = float(text) if _MILLISECONDS.fullmatch(text) else 0.0
+    milliseconds = float(text) if _NUMBER.fullmatch(text) else 0.0
     most = MOST_OBJECTIVE_S * MILLISECONDS_PER_S
     if not 0.0 < milliseconds <= most:
         raise _wrong(name, f"a number of milliseconds above 0 and at most {most:.0f}")
     return milliseconds / MILLISECONDS_PER_S
+
+
+def read_pace(scope: Scope, *, is_streamed: bool) -> float | None:
+    """Tokens per second at which an answer is to be told; None: as it comes. Raises `ApiError` 400 for a header that is
+    wrong, or that comes with a request for an answer in one piece."""
+    name, text = _header(scope, PACE_HEADERS)
+    if text is None:
+        return None
+    tokens_per_s = float(text) if _NUMBER.fullmatch(text) else 0.0
+    if not 0.0 < tokens_per_s <= MOST_PACE_TOKENS_PER_S:
+        raise _wrong(name, f"a number of tokens per second above 0 and at most {MOST_PACE_TOKENS_PER_S:.0f}")
+    if not is_streamed:
+        raise _wrong(name, "left out of requests for an answer in one piece; or ask for a stream")
+    return tokens_per_s
 
 
 def _header(scope: Scope, names: Sequence[str]) -> tuple[str, str | None]:

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 
 from weft.contracts.errors import RequestRejected
 from weft.llm.language_model import LanguageModel
-from weft.server.callers.caller import read_caller
+from weft.server.callers.caller import read_caller, read_pace
 from weft.server.callers.intake import declared_bytes
 from weft.server.errors import api_error
 from weft.server.http.bodies import parse_body, read_body
@@ -17,6 +17,7 @@ from weft.server.http.json_response import JsonResponse
 from weft.server.protocol.dialect import Dialect
 from weft.server.protocol.fields import RequestFields
 from weft.server.protocol.generating import Asked, Usage, chunks, whole_outputs
+from weft.server.protocol.pacing import News, paced
 from weft.server.state import Loaded, ServerState
 
 
@@ -71,8 +72,11 @@ class GenerationRoute:
         receive: Receive,
         send: Send,
     ) -> None:
+        tokens_per_s = read_pace(scope, is_streamed=bool(dialect.body.stream))
         if dialect.body.stream:
-            await _stream(dialect, asked, EventStream(send, names_events=dialect.names_events))
+            made = chunks(dialect.llm, asked)
+            news = made if tokens_per_s is None else paced(made, tokens_per_s)
+            await _stream(dialect, asked, news, EventStream(send, names_events=dialect.names_events))
             return
         usage = Usage(asked)
         outputs = await whole_outputs(dialect.llm, asked)
@@ -80,11 +84,11 @@ class GenerationRoute:
         await JsonResponse(dialect.whole(outputs, usage))(scope, receive, send)
 
 
-async def _stream(dialect: Dialect[Any], asked: list[Asked], stream: EventStream) -> None:
+async def _stream(dialect: Dialect[Any], asked: list[Asked], news: News, stream: EventStream) -> None:
     """The stream begins with the first token: until then a refusal still gets a status of its own."""
     usage = Usage(asked)
     try:
-        async with aclosing(chunks(dialect.llm, asked)) as news:
+        async with aclosing(news):
             async for chunk in news:
                 usage.completion_tokens += len(chunk.token_ids)
                 if not stream.has_begun:
