@@ -13,7 +13,7 @@ from weft.measurement.overload_bench import OverloadBench
 from weft.measurement.overload_trials import Asked
 
 COUNT = click.IntRange(min=2)
-PASSED_ON = ("max_num_seqs", "threads", "depth")
+PASSED_ON = ("emulate", "max_num_seqs", "threads", "depth")
 """Flags of `weft serve`."""
 
 
@@ -38,6 +38,7 @@ PASSED_ON = ("max_num_seqs", "threads", "depth")
     show_default=True,
     help="Seconds at each load.",
 )
+@click.option("--emulate", metavar="HARDWARE", help="As weft serve takes it: no model computes.")
 @click.option("--max-num-seqs", type=COUNT, help="As weft serve takes it.")
 @click.option("--threads", type=click.IntRange(min=1), help="As weft serve takes it.")
 @click.option("--depth", type=click.IntRange(min=1), help="As weft serve takes it.")

@@ -106,7 +106,7 @@ class OverloadBench:
         async with served(self._model, *self._flags) as process:
             client = self._client(process)
             await capacity_per_s(client.ask, self._asked, 1, 1.0)  # warms up
-            slo = await twice_unloaded(client.ask, self._asked, NUM_ALONE)
+            slo = await twice_unloaded(client.ask, self._asked, NUM_ALONE, self._duration_s)
             duration_s = self._duration_s / len(CONCURRENCY)
             capacity = max(
                 [await capacity_per_s(client.ask, self._asked, count, duration_s) for count in CONCURRENCY]
