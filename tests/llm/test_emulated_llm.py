@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.costs.calibrated_examples import profile
+from tests.executor.tiny_serving import CONFIG
 from weft import SamplingParams
 from weft.contracts.constraints import Constraint
 from weft.contracts.errors import ConfigurationError, InvalidRequest
 from weft.contracts.events import StepRecord, TransferEnded
+from weft.costs.local_profile import write_profile
 from weft.llm.emulated_llm import SAID, EmulatedLLM
 from weft.model_specs.builtin import builtin_model
 from weft.observation.event_log import EventLog
@@ -147,6 +150,20 @@ def test_what_cannot_be_emulated_is_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         EmulatedLLM(model, hardware, **options)
+
+
+def test_a_machine_that_was_calibrated_is_emulated_by_its_profile(tmp_path: Path) -> None:
+    config, file = tmp_path / "config.json", tmp_path / "profile.json"
+    config.write_text(json.dumps(CONFIG))
+    write_profile(profile(), file)
+
+    async def main() -> None:
+        async with EmulatedLLM(str(config), f"local:{file}", block_tokens=4, max_model_len=64) as llm:
+            assert llm.emulates == "this machine (a test)"
+            (output,) = (await llm.generate([1, 2, 3], LIMITED)).outputs
+            assert len(output.token_ids) == 12
+
+    asyncio.run(main())
 
 
 def test_texts_are_read_by_the_models_own_tokenizer_where_it_has_one(tmp_path: Path) -> None:
