@@ -122,6 +122,24 @@ def test_the_first_token_comes_after_what_its_prompt_takes() -> None:
     assert measured.pace.first_token_s("t", 64) == pytest.approx(prompt_s, rel=0.02)
 
 
+def test_what_prompts_take_is_known_from_the_first_on_and_stays_known_when_fewer_decode() -> None:
+    measured = Measured()
+    for _ in range(3):
+        measured.step(0, 100)
+        measured.now_s += 1.0
+    measured.step(1)
+    assert measured.pace.prompt_s(100) == pytest.approx(0.019 + 0.001, rel=0.1)
+    measured = Measured()
+    measured.step(20)
+    for _ in range(100):
+        measured.step(20, 100)
+        measured.step(20)
+    before_s = measured.pace.prompt_s(1000) - measured.pace.prompt_s(0)
+    measured.step(19)
+    after_s = measured.pace.prompt_s(1000) - measured.pace.prompt_s(0)
+    assert pytest.approx(after_s) == before_s == pytest.approx(0.1, rel=0.05)
+
+
 def test_how_late_first_tokens_come_is_learnt_and_forgotten() -> None:
     late = Lateness()
     assert late.value(0.0) == 1.0
@@ -141,7 +159,7 @@ def test_those_let_in_show_how_late_first_tokens_come() -> None:
     measured.step(1)
     for name in "abc":
         expected_s = measured.pace.first_token_s("t", 64)
-        measured.pace.expect(name, "t", 64)
+        measured.pace.expect(name, expected_s)
         asked_s = measured.replica.now_s
         measured.replica.log.record(FirstToken(asked_s + 2.0 * expected_s, name))
     assert measured.pace.lateness == pytest.approx(2.0)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from weft.llm.async_llm import AsyncLLM
 from weft.server.http.patience import Patience
@@ -19,6 +19,9 @@ from weft.server.state import ServerSettings, ServerState
 
 Answer = TypeVar("Answer")
 OPTIONS: Mapping[str, Any] = {"backend": "reference", "num_threads": 1, "max_num_seqs": 16}
+if TYPE_CHECKING:
+    from weft.executor.model_runner import ModelRunner
+
 NAME = "tiny"
 
 
@@ -55,6 +58,16 @@ class LiveServer:
     @property
     def llm(self) -> AsyncLLM:
         return self.llms[0]
+
+    @property
+    def runner(self) -> "ModelRunner":
+        """What its steps are done by."""
+        from weft.executor.loading import Serving
+
+        serving = self.llm.serving
+        if not isinstance(serving, Serving):
+            raise AssertionError("this server has no model")
+        return serving.executor.runner
 
     def on_loop(self, call: Callable[[], Answer]) -> Answer:
         """What a call returns, made on the server's loop."""

@@ -293,7 +293,7 @@ def test_what_breaks_inside_stays_inside(
 ) -> None:
     with live_server(model) as up, caplog.at_level(logging.ERROR, "weft.server"):
         broken = Mock(side_effect=RuntimeError("secret detail of a library"))
-        monkeypatch.setattr(up.llm.serving.executor.runner, "execute", broken)
+        monkeypatch.setattr(up.runner, "execute", broken)
         for path, body in PATHS.items():
             reply = up.ask(path, body)
             assert (reply.status, reply.error["code"]) == (500, "internal_error")

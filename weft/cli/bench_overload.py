@@ -13,7 +13,7 @@ from weft.measurement.overload_bench import OverloadBench
 from weft.measurement.overload_trials import Asked
 
 COUNT = click.IntRange(min=2)
-PASSED_ON = ("max_num_seqs", "threads", "depth")
+PASSED_ON = ("emulate", "max_num_seqs", "threads", "depth")
 """Flags of `weft serve`."""
 
 
@@ -38,9 +38,16 @@ PASSED_ON = ("max_num_seqs", "threads", "depth")
     show_default=True,
     help="Seconds at each load.",
 )
+@click.option("--emulate", metavar="HARDWARE", help="As weft serve takes it: no model computes.")
 @click.option("--max-num-seqs", type=COUNT, help="As weft serve takes it.")
 @click.option("--threads", type=click.IntRange(min=1), help="As weft serve takes it.")
 @click.option("--depth", type=click.IntRange(min=1), help="As weft serve takes it.")
+@click.option(
+    "--capacity",
+    "capacity_per_s",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Requests per second that count as one capacity.  [default: measured]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of arrivals and lengths.")
 @click.option(
     "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here too."
@@ -50,7 +57,7 @@ def command(json_path: Path | None, **settings: Any) -> None:
 
     The objective is twice the times of requests that are alone, and the server is told it: --slo-ttft-ms,
     --slo-tpot-ms, --order vtc. Loads are multiples of the most that 1, 4 or 16 clients get that ask one
-    question after the other.
+    question after the other, or of --capacity.
     """
     report = asyncio.run(_bench(settings).run())
     click.echo(report.as_text())
@@ -65,7 +72,8 @@ def _bench(settings: dict[str, Any]) -> OverloadBench:
     passed_on = {f"--{name.replace('_', '-')}": settings[name] for name in PASSED_ON}
     flags = tuple(f"{name}={value}" for name, value in passed_on.items() if value is not None)
     asked = Asked(*lengths, seed=settings["seed"])
-    return OverloadBench(settings["model"], flags, asked, settings["vocab_size"], settings["duration_s"])
+    about = asked, settings["vocab_size"], settings["duration_s"], settings["capacity_per_s"]
+    return OverloadBench(settings["model"], flags, *about)
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:

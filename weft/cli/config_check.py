@@ -9,6 +9,7 @@ import click
 
 from weft.cli.config_keys import Configuration, Finding, by_line, complaint
 from weft.cli.config_places import misplaced
+from weft.cli.emulation_options import check_emulated
 from weft.cli.model_options import given_options
 from weft.cli.serve import prepared
 from weft.cli.simulate import asked_deployment, asked_for, asked_workload
@@ -85,14 +86,16 @@ def _serving(context: click.Context) -> Attempts:
     arguments = dict(context.params)
     given = given_options(arguments)
     return Attempts(
-        (lambda: _check_model(arguments["model"], given),),
+        (lambda: _check_model(arguments["model"], arguments["emulate"], given),),
         lambda: prepared(given, arguments),
     )
 
 
-def _check_model(model: str | None, given: dict[str, Any]) -> None:
+def _check_model(model: str | None, emulated: str | None, given: dict[str, Any]) -> None:
     """One that would have to be downloaded first is not known yet."""
-    if (directory := model_at_hand(model)) is not None:
+    if emulated is not None:
+        check_emulated(model, emulated, given)
+    elif (directory := model_at_hand(model)) is not None:
         longest_tokens(read_spec(directory), serving_options(given))
 
 

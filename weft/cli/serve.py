@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 from weft.cli.answering_options import answering_options
 from weft.cli.cluster_options import check_cluster, cluster_options, cluster_settings
 from weft.cli.config_option import config_option
+from weft.cli.emulation_options import check_emulation, emulated_name, emulation_options, load_emulated
 from weft.cli.mistakes import NearChoice
 from weft.cli.model_options import model_options
 from weft.cli.policy_options import chosen_policies
@@ -73,6 +75,7 @@ log = logging.getLogger("weft.server")
 @click.option(
     "--dry-run", is_flag=True, help="Say whether it fits and how many blocks there are; serve nothing."
 )
+@emulation_options
 @model_options()
 def command(
     model: str | None,
@@ -90,11 +93,19 @@ def command(
     SIGTERM or Ctrl-C ends what runs and stops; a second one stops at once.
     """
     _log_to_stderr(log_level)
+    if arguments["emulate"] is not None:
+        _emulate(model, names, given, arguments, dry_run=dry_run)
+        return
     directory = resolve_model(model)
     if dry_run:
         _tell_plan(directory, given, arguments)
         return
-    _serve(directory, names or (default_name(model, directory),), given, arguments)
+    chosen, cluster = prepared(given, arguments), cluster_settings(arguments)
+
+    def load() -> "LanguageModel":
+        return _load(directory, chosen, cluster)
+
+    _serve(str(directory), names or (default_name(model, directory),), load, arguments)
 
 
 def default_name(model: str | None, directory: Path) -> str:
@@ -116,6 +127,7 @@ def _tell_plan(directory: Path, given: dict[str, Any], arguments: dict[str, Any]
     from weft.llm.prompting import Prompting
     from weft.server.announcement import describe_plan
 
+    check_emulation(arguments)
     replicas, files = arguments["replicas"], (arguments["tokenizer"], arguments["chat_template"])
     if replicas == 1:
         plan = plan_serving(directory, serving_options(given))
@@ -126,11 +138,27 @@ def _tell_plan(directory: Path, given: dict[str, Any], arguments: dict[str, Any]
     click.echo("it fits" if replicas == 1 else f"it fits {replicas} times")
 
 
-def _serve(
-    directory: Path,
+def _emulate(
+    model: str | None,
     names: tuple[str, ...],
     given: dict[str, Any],
     arguments: dict[str, Any],
+    *,
+    dry_run: bool,
+) -> None:
+    from weft.server.announcement import describe_serving
+
+    chosen = prepared(given, arguments)
+    llm, name = load_emulated(model, arguments, chosen), emulated_name(model)
+    if dry_run:
+        click.echo("\n".join(describe_serving(llm, name)))
+        return
+    log.warning("no model computes: steps take as long as on %s", llm.emulates)
+    _serve(name, names or (name,), lambda: llm, arguments)
+
+
+def _serve(
+    described: str, names: tuple[str, ...], load: Callable[[], "LanguageModel"], arguments: dict[str, Any]
 ) -> None:
     begun_s = time.perf_counter()
     from weft.server.http.patience import Patience
@@ -139,18 +167,15 @@ def _serve(
 
     log.debug("import of the HTTP part: %.2f s", time.perf_counter() - begun_s)
     host, is_open = arguments["host"], arguments["allow_unauthenticated"]
-    api_keys, chosen = prepared(given, arguments)
-    cluster = cluster_settings(arguments)
-    settings = ServerSettings(names, api_keys, arguments["stalled_after_s"], allow_unauthenticated=is_open)
+    settings = ServerSettings(
+        names, _keys(arguments), arguments["stalled_after_s"], allow_unauthenticated=is_open
+    )
     state = ServerState(settings)
     listener = listen(host, arguments["port"])
     port = listener.getsockname()[1]
 
-    def load() -> "LanguageModel":
-        return _load(directory, chosen, cluster)
-
     def announce(llm: "LanguageModel") -> None:
-        _announce(llm, directory, state, _url(host, port), time.perf_counter() - begun_s)
+        _announce(llm, described, state, _url(host, port), time.perf_counter() - begun_s)
 
     patience = Patience(shutdown_s=arguments["shutdown_s"], send_s=arguments["send_s"])
     asyncio.run(serve(listener, state, load, announce, patience))
@@ -161,23 +186,28 @@ def _url(host: str, port: int) -> str:
     return f"http://[{reachable}]:{port}" if ":" in reachable else f"http://{reachable}:{port}"
 
 
-def prepared(given: dict[str, Any], arguments: dict[str, Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """The keys of callers, and what `AsyncLLM` takes beside the model.
-
-    Raises `ConfigurationError` for what cannot be, before the port is taken; `weft config check` asks here, too.
-    """
-    api_keys = checked_keys(
+def _keys(arguments: dict[str, Any]) -> tuple[str, ...]:
+    return checked_keys(
         arguments["host"],
         arguments["api_keys"],
         arguments["api_key_file"],
         allow_unauthenticated=arguments["allow_unauthenticated"],
     )
+
+
+def prepared(given: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """What `AsyncLLM` takes beside the model.
+
+    Raises `ConfigurationError` for what cannot be, before the port is taken; `weft config check` asks here, too.
+    """
+    _keys(arguments)
     check_cluster(arguments)
+    check_emulation(arguments)
     serving_options(given)
     names = ("tokenizer", "chat_template", "tool_format", "max_queue_delay_s")
     named = {name: arguments[name] for name in names} | {"policies": chosen_policies(arguments)}
     within = objective(arguments["slo_ttft_ms"], arguments["slo_tpot_ms"])
-    return api_keys, given | named | {"objective": within}
+    return given | named | {"objective": within}
 
 
 def _load(directory: Path, options: dict[str, Any], cluster: dict[str, Any] | None) -> "LanguageModel":
@@ -201,7 +231,7 @@ def _load(directory: Path, options: dict[str, Any], cluster: dict[str, Any] | No
     return llm
 
 
-def _announce(llm: "LanguageModel", directory: Path, state: "ServerState", url: str, took_s: float) -> None:
+def _announce(llm: "LanguageModel", described: str, state: "ServerState", url: str, took_s: float) -> None:
     from weft.llm.cluster_llm import ClusterLLM
     from weft.server.announcement import describe_serving, lines_to_try
 
@@ -209,7 +239,7 @@ def _announce(llm: "LanguageModel", directory: Path, state: "ServerState", url: 
     names = ", ".join(settings.model_names)
     answered = "anybody" if settings.allow_unauthenticated else "only this machine"
     keys = "required" if settings.api_keys else f"none; {answered} is answered"
-    click.echo("\n".join(describe_serving(llm, str(directory))))
+    click.echo("\n".join(describe_serving(llm, described)))
     if isinstance(llm, ClusterLLM):
         click.echo(f"replicas   {llm.num_replicas}; router {llm.router}")
     click.echo(f"server     model name {names}; API key {keys}")

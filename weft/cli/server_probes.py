@@ -28,6 +28,7 @@ SERVER_PROBES = (
     Probe(Stage.JSON, "weft.server.http.events:EventStream._framed"),
     Probe(Stage.JSON, "weft.server.http.json_response:JsonResponse.__init__"),
     Probe(Stage.WRITE, "uvicorn.protocols.http.httptools_impl:RequestResponseCycle.send"),
+    Probe(Stage.WRITE, "weft.server.http.body_writer:BodyWriter.write"),
 )
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 class BenchLLM(AsyncLLM):
     """A bench's model, which may be random, with what `directory` has of texts."""
 
+    serving: "Serving"
+
     def __init__(self, model: BenchModel, directory: Path, options: dict[str, Any]) -> None:
         self._model = model
         super().__init__(directory, bounded=False, **options)
@@ -68,7 +70,7 @@ def main(argument: str) -> None:
     serving_options(options)
     listener, state = listen("127.0.0.1", 0), ServerState(ServerSettings((SERVED_NAME,)))
 
-    def on_ready(llm: AsyncLLM) -> None:
+    def on_ready(llm: BenchLLM) -> None:
         runner = llm.serving.executor.runner
         Orders(state, Probes(probes_with(type(runner.model)))).listen()
         answer({"port": listener.getsockname()[1], "serving": describe_serving(model, llm.serving)})

@@ -1,14 +1,14 @@
 """Asking a driven engine for output."""
 
 from array import array
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import NamedTuple, Protocol
 
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.requests import Request
 from weft.contracts.steps import TokenLogprobs
-from weft.engine.driver import News
+from weft.engine.driver import News, OneNews
 from weft.engine.replica import Output
 
 
@@ -39,14 +39,15 @@ class Completion(NamedTuple):
 
 
 async def stream(
-    driver: Asked, request: Request, *, whole: bool = False
+    driver: Asked, request: Request, *, whole: bool = False, offer: Callable[[OneNews], bool] | None = None
 ) -> AsyncGenerator[Output | RequestEnded, None]:
     """Outputs as they come, or each as a `whole` at its end; last, how the request ended. Leaving early cancels
-    the request.
+    the request. `offer`: see `Mailbox`.
 
     Raises what `Engine.submit` raises.
     """
     news = driver.submit(request, stream=not whole)
+    news.offer = offer
     is_over = False
     try:
         while not is_over:

@@ -51,9 +51,11 @@ class Door:
         sampling = request.sampling
         count = max(sampling.n, sampling.beam_width)
         tokens = request.prompt.num_tokens, count, count * sampling.max_tokens
-        self.check_load(request.request_id, request.tenant, request.slo, *tokens)
+        first_s = self.check_load(request.request_id, request.tenant, request.slo, *tokens)
         if self._pace is not None and within(request.slo, self._objective) < inf:
-            self._pace.expect(request.request_id, request.tenant, request.prompt.num_tokens)
+            if first_s is None:
+                first_s = self._pace.first_token_s(request.tenant, request.prompt.num_tokens)
+            self._pace.expect(request.request_id, first_s)
 
     def check_ahead(self, request_id: str, tenant: str, slo: Slo | None, prompt_tokens: int) -> None:
         """As `check_load`, of a request that is not here yet; where it is refused, it comes and ends."""
@@ -113,19 +115,20 @@ class Door:
         prompt_tokens: int,
         num_sequences: int = 1,
         max_output_tokens: int = 1,
-    ) -> None:
+    ) -> float | None:
         """Raise `RequestRejected` where such a request cannot be served now: too much waits, or it could not be served
         fast enough. A tenant whose own work stays within an equal share of what there is room for is never refused for
-        what others ask."""
-        config = self._replica.config
+        what others ask. Returns in how many seconds its first token is to be expected, where that was looked at."""
+        config, first_s = self._replica.config, None
         if self._pace is None and (slo, self._objective, config.max_queue_delay_s) != (None, None, None):
             self._pace = Pace(self._replica, None if self._objective is None else self._objective.tpot_s)
         if self._pace is not None and self._replica.requests:
             self._check_number(self._pace, request_id, tenant, num_sequences)
-            self._check_first_token(self._pace, request_id, tenant, slo, prompt_tokens)
+            first_s = self._check_first_token(self._pace, request_id, tenant, slo, prompt_tokens)
         if self._replica.queue:
             output_tokens = self._expected_output(1, max_output_tokens)
             self._check_queue(request_id, tenant, prompt_tokens + output_tokens)
+        return first_s
 
     def _check_number(self, pace: Pace, request_id: str, tenant: str, num_sequences: int) -> None:
         """Tenants that share the engine leave some of it free, so that there is room for those who ask little; see
@@ -144,10 +147,10 @@ class Door:
 
     def _check_first_token(
         self, pace: Pace, request_id: str, tenant: str, slo: Slo | None, prompt_tokens: int
-    ) -> None:
+    ) -> float | None:
         most_s, delay_s = within(slo, self._objective), self._replica.config.max_queue_delay_s
         if most_s == inf and (delay_s is None or not self._replica.queue):
-            return
+            return None
         first_s = pace.first_token_s(tenant, prompt_tokens)
         late_s = first_s * pace.lateness
         if late_s > most_s:
@@ -155,6 +158,7 @@ class Door:
             self._refuse(request_id, f"{reason}; try again later", late_s - most_s)
         if delay_s is not None and self._replica.queue:
             self._check_wait(request_id, first_s, pace.prompt_s(prompt_tokens), delay_s)
+        return first_s
 
     def _check_wait(self, request_id: str, first_s: float, own_s: float, delay_s: float) -> None:
         if first_s - own_s > max(delay_s, STRETCH * own_s):

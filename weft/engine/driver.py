@@ -25,7 +25,8 @@ from weft.engine.mailbox import Mailbox
 from weft.engine.replica import Output
 from weft.observation.event_log import EventLog
 
-News = Mailbox[Output | RequestEnded | Exception]  # the last: what stopped the engine for good
+OneNews = Output | RequestEnded | Exception  # the last: what stopped the engine for good
+News = Mailbox[OneNews]
 Answer = TypeVar("Answer")
 
 MOST_UNREAD = 1 << 15

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -9,9 +10,14 @@ Item = TypeVar("Item")
 
 class Mailbox(Generic[Item]):
     """An `asyncio.Queue` without a bound, for one reader at a time: with neither writers that wait nor tasks to count
-    it costs each token a third."""
+    it costs each token a third.
+
+    `offer`: where a reader waits, an item is first offered to this; what it takes, by saying True, nobody reads, and
+    the reader goes on waiting. What it raises, the reader gets.
+    """
 
     def __init__(self) -> None:
+        self.offer: Callable[[Item], bool] | None = None
         self._items: deque[Item] = deque()
         self._reader: asyncio.Future[None] | None = None
 
@@ -21,12 +27,27 @@ class Mailbox(Generic[Item]):
 
     def put_nowait(self, item: Item) -> None:
         """Leave one more."""
-        self._items.append(item)
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        reader = self._reader
+        if reader is None or reader.done():
+            self._items.append(item)
+        elif self.offer is None:
+            self._items.append(item)
+            reader.set_result(None)
+        else:
+            self._offer(self.offer, item, reader)
+
+    def _offer(self, offer: Callable[[Item], bool], item: Item, reader: "asyncio.Future[None]") -> None:
+        try:
+            is_taken = offer(item)
+        except Exception as error:
+            reader.set_exception(error)
+            return
+        if not is_taken:
+            self._items.append(item)
+            reader.set_result(None)
 
     async def get(self) -> Item:
-        """The next, once there is one."""
+        """The next, once there is one. Raises what `offer` raised."""
         while not self._items:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader

@@ -31,15 +31,20 @@ TYPICAL_OUTPUT_TOKENS = 211.0
 class Mean:
     """A running mean of a share: of sums, so that large observations count for more."""
 
-    __slots__ = ("_above", "_below")
+    __slots__ = ("_above", "_below", "_weight")
 
     def __init__(self) -> None:
-        self._above = self._below = 0.0
+        self._above = self._below = self._weight = 0.0
 
     def add(self, above: float, below: float) -> None:
         """One more observation."""
         self._above += SMOOTHING * (above - self._above)
         self._below += SMOOTHING * (below - self._below)
+        self._weight += SMOOTHING * (1.0 - self._weight)
+
+    def lower(self, above: float) -> None:
+        """Each observation so far had so much in it that belongs elsewhere."""
+        self._above -= above * self._weight
 
     @property
     def value(self) -> float:
@@ -161,9 +166,9 @@ class Pace:
             self._per_prompt_token_s.add(step_s - self._decode_s(num_standing), prompt_tokens)
             return
         if num_standing < self._fewest:
+            if self._fewest == maxsize:
+                self._per_prompt_token_s.lower(step_s)  # whole steps were put down to their prompts until now
             self._fewest, self._least_s = num_standing, Mean()
-            # what was beyond something else
-            self._per_sequence_s, self._per_prompt_token_s = Mean(), Mean()
         if num_standing == self._fewest:
             self._least_s.add(step_s, 1.0)
         self._per_sequence_s.add(step_s - self._least_s.value, num_standing)
@@ -176,10 +181,9 @@ class Pace:
         """Times what `first_token_s` says, at most `MISSED` of the first tokens come later."""
         return self._lateness.value(self._replica.now_s)
 
-    def expect(self, request_id: str, tenant: str, prompt_tokens: int) -> None:
-        """This request is let in: its first token will show how late they come."""
-        if self._is_known:
-            self._expected[request_id] = self._replica.now_s, self.first_token_s(tenant, prompt_tokens)
+    def expect(self, request_id: str, first_s: float) -> None:
+        """This request is let in, and its first token expected in so many seconds: it will show how late they come."""
+        self._expected[request_id] = self._replica.now_s, first_s
 
     def _on_first_token(self, event: FirstToken) -> None:
         self._first_token_s[event.request_id] = event.time_s

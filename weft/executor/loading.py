@@ -26,6 +26,7 @@ from weft.ops.backend import Ops
 from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.reference_ops import ReferenceOps
 from weft.ops.torch_ops import TorchOps
+from weft.text.constraints import Grammars
 from weft.weights.checkpoint import CheckpointWeights
 from weft.weights.packed_files import PackedFile
 from weft.weights.packing import PackedWeights
@@ -50,6 +51,10 @@ class Serving:
     max_model_len: int
     config: EngineConfig
     executor: TorchExecutor
+
+    def follow(self, grammars: Grammars) -> None:
+        """Constraints of requests are those of these from now on."""
+        self.executor.runner.sampler.use(grammars)
 
     def close(self) -> None:
         """End the threads; the memory goes with the last reference."""

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from weft.contracts.callers import Caller
 from weft.contracts.errors import ConfigurationError
@@ -14,8 +14,9 @@ from weft.contracts.requests import Request, Slo
 from weft.engine.config import UNBOUNDED_TOKENS, EngineConfig
 from weft.engine.driver import EngineDriver
 from weft.engine.engine import Engine
+from weft.llm.answering import Preparation
 from weft.llm.constraining import ConstraintCompiler
-from weft.llm.language_model import LanguageModel
+from weft.llm.language_model import LanguageModel, Served
 from weft.llm.prompting import Prompting
 from weft.llm.results import (
     ABANDONED,
@@ -23,9 +24,27 @@ from weft.llm.results import (
 )
 from weft.observation.event_log import EventLog
 from weft.policies.choices import DEFAULT_POLICIES, PolicyChoices
+from weft.text.constraints import Grammars
 
-if TYPE_CHECKING:
-    from weft.executor.loading import Serving
+
+class StepExecutor(ServingExecutor, Protocol):
+    """`step_thread`: the id of the thread that does the steps; None before the first."""
+
+    @property
+    def step_thread(self) -> int | None: ...
+
+
+class ServedHere(Served, Protocol):
+    """A model whose steps are done in this process."""
+
+    @property
+    def executor(self) -> StepExecutor: ...
+
+    def follow(self, grammars: Grammars) -> None:
+        """Constraints of requests are those of these from now on."""
+
+    def close(self) -> None:
+        """End the threads."""
 
 
 class AsyncLLM(LanguageModel):
@@ -60,12 +79,10 @@ class AsyncLLM(LanguageModel):
         super().__init__()
         directory, checked = Path(model), serving_options(options)
         policies.check()  # its complaints come before the weights
-        self.serving: Serving = self._load(directory, checked)
+        self.serving: ServedHere = self._load(directory, checked)
         self.prompting = self._prompting(directory, tokenizer, chat_template, tool_format)
         self.prompting.warn_of_defaults()
-        self._constraints = ConstraintCompiler(self.prompting.grammars)
-        if self.prompting.grammars is not None:
-            self.serving.executor.runner.sampler.use(self.prompting.grammars)
+        self._preparation = self._prepare()
         self.log = EventLog()
         config = replace(
             self.serving.config.with_policies(policies),
@@ -77,12 +94,19 @@ class AsyncLLM(LanguageModel):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_closed = self._is_abandoned = False
 
-    def _load(self, directory: Path, options: ServingOptions) -> "Serving":
-        """For one that measures a model of its own."""
+    def _load(self, directory: Path, options: ServingOptions) -> ServedHere:
+        """For one that has a model of its own."""
         # Here, so that importing weft costs no second: torch comes with it.
         from weft.executor.loading import load_serving
 
         return load_serving(directory, options)
+
+    def _prepare(self) -> Preparation:
+        """What requests need beside their steps: the grammars of constraints."""
+        grammars = self.prompting.grammars
+        if grammars is not None:
+            self.serving.follow(grammars)
+        return ConstraintCompiler(grammars)
 
     def _prompting(
         self,
@@ -107,7 +131,7 @@ class AsyncLLM(LanguageModel):
         if self._is_closed:
             return
         self._is_closed = True
-        self._constraints.close()
+        self._preparation.close()
         self.abandon()
         await asyncio.to_thread(self.serving.close)
 
@@ -134,8 +158,8 @@ class AsyncLLM(LanguageModel):
         return self._config
 
     def held(self, request: Request) -> AbstractAsyncContextManager[None]:
-        """Within, the executor can find the grammar of a request's constraint; see `ConstraintCompiler`."""
-        return self._constraints.held(request)
+        """Within, the executor knows what it needs of a request beside its steps; see `Preparation`."""
+        return self._preparation.held(request)
 
     @property
     def engine(self) -> Engine | None:

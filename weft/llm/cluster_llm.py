@@ -100,7 +100,7 @@ class ClusterLLM(LanguageModel):
         self.plan = ReplicaPlan(*texts, *how)
         self.prompting = _prompting(self.plan, self.serving)
         self.prompting.warn_of_defaults()
-        self._constraints = ConstraintCompiler(None)  # that is for the replicas to do
+        self._preparation = ConstraintCompiler(None)  # that is for the replicas to do
         self.log = EventLog()
         self._make_backend = make_backend
         self._backend: Backend | None = None

@@ -15,8 +15,7 @@ from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Pooling, Request, SamplingParams
 from weft.engine.client import Asked, generate
 from weft.engine.config import EngineConfig
-from weft.llm.answering import answer
-from weft.llm.constraining import ConstraintCompiler
+from weft.llm.answering import Preparation, Taker, answer
 from weft.llm.prompting import Message, Prompt, Prompting
 from weft.llm.results import CompletionChunk, EmbeddingOutput, RequestOutput, failure, joined
 from weft.model_specs.model_spec import ModelSpec
@@ -43,7 +42,7 @@ class LanguageModel(ABC):
     serving: Served
     prompting: Prompting
     log: EventLog
-    _constraints: ConstraintCompiler
+    _preparation: Preparation
 
     def __init__(self) -> None:
         self._numbers = count()
@@ -72,6 +71,11 @@ class LanguageModel(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Names all that decides the bits of what is computed."""
+
+    @property
+    def emulates(self) -> str | None:
+        """The hardware whose speed it only has, while nothing is computed; None where a model computes."""
+        return None
 
     @property
     @abstractmethod
@@ -108,12 +112,18 @@ class LanguageModel(ABC):
         return await self._collect(tokens, sampling, caller, None)
 
     async def stream(
-        self, prompt: Prompt, sampling: SamplingParams | None = None, caller: Caller = ANYONE
+        self,
+        prompt: Prompt,
+        sampling: SamplingParams | None = None,
+        caller: Caller = ANYONE,
+        *,
+        taker: Taker | None = None,
     ) -> AsyncGenerator[CompletionChunk, None]:
-        """Outputs as they come. Leaving early cancels the request. Raises as `generate` does."""
+        """Outputs as they come, but for what `taker` takes. Leaving early cancels the request. Raises as `generate`
+        does."""
         tokens = await self.encode(prompt)
         request = self._request(tokens, sampling, caller)
-        async with aclosing(self._answer(request, is_streamed=True)) as chunks:
+        async with aclosing(self._answer(request, is_streamed=True, taker=taker)) as chunks:
             async for chunk in chunks:
                 yield chunk
 
@@ -171,5 +181,8 @@ class LanguageModel(ABC):
         outputs = tuple(joined(chunks[index], of_prompt) for index in sorted(chunks))
         return RequestOutput(request.request_id, prompt, tokens, outputs)
 
-    def _answer(self, request: Request, *, is_streamed: bool) -> AsyncGenerator[CompletionChunk, None]:
-        return answer(self._driven(), self.prompting, self._constraints, request, is_streamed=is_streamed)
+    def _answer(
+        self, request: Request, *, is_streamed: bool, taker: Taker | None = None
+    ) -> AsyncGenerator[CompletionChunk, None]:
+        asked = self._driven(), self.prompting, self._preparation, request
+        return answer(*asked, is_streamed=is_streamed, taker=taker)

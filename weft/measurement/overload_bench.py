@@ -92,13 +92,19 @@ class OverloadReport:
 
 class OverloadBench:
     """`model`: as `weft serve` takes it, with `flags`. `vocab_size`: prompts have ids below it. `duration_s`: of the
-    trials at one load."""
+    trials at one load. `capacity_per_s`: requests per second; None: as many as are found to be answered."""
 
     def __init__(
-        self, model: str, flags: tuple[str, ...], asked: Asked, vocab_size: int, duration_s: float
+        self,
+        model: str,
+        flags: tuple[str, ...],
+        asked: Asked,
+        vocab_size: int,
+        duration_s: float,
+        capacity_per_s: float | None = None,
     ) -> None:
         self._model, self._flags, self._asked = model, flags, asked
-        self._vocab_size, self._duration_s = vocab_size, duration_s
+        self._vocab_size, self._duration_s, self._capacity_per_s = vocab_size, duration_s, capacity_per_s
 
     async def run(self) -> OverloadReport:
         """A server that is told nothing shows what it can do; one that is told its objectives is then overloaded."""
@@ -106,11 +112,8 @@ class OverloadBench:
         async with served(self._model, *self._flags) as process:
             client = self._client(process)
             await capacity_per_s(client.ask, self._asked, 1, 1.0)  # warms up
-            slo = await twice_unloaded(client.ask, self._asked, NUM_ALONE)
-            duration_s = self._duration_s / len(CONCURRENCY)
-            capacity = max(
-                [await capacity_per_s(client.ask, self._asked, count, duration_s) for count in CONCURRENCY]
-            )
+            slo = await twice_unloaded(client.ask, self._asked, NUM_ALONE, self._duration_s)
+            capacity = self._capacity_per_s or await self._find_capacity(client)
             await client.close()
         report = OverloadReport(capacity, slo, load_average=[load_before])
         assert slo.ttft_s is not None and slo.tpot_s is not None
@@ -119,6 +122,12 @@ class OverloadBench:
             await self._overload(process, report)
         report.load_average.append(os.getloadavg()[0])
         return report
+
+    async def _find_capacity(self, client: LeanClient) -> float:
+        duration_s = self._duration_s / len(CONCURRENCY)
+        return max(
+            [await capacity_per_s(client.ask, self._asked, count, duration_s) for count in CONCURRENCY]
+        )
 
     def _client(self, process: ServedProcess) -> LeanClient:
         return LeanClient(process.port, self._model, self._vocab_size)

@@ -4,6 +4,7 @@ live, and says what its clients got."""
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from random import Random
 from statistics import median, quantiles
 from typing import NamedTuple
@@ -47,12 +48,14 @@ class Asked:
         return Load(rate_per_s, end_s, begin_s, tenant, self.prompt_tokens, self.output_tokens)
 
 
-async def twice_unloaded(ask: Ask, asked: Asked, count: int = 1) -> Slo:
-    """Twice the median times of requests of mean length that are alone."""
+async def twice_unloaded(ask: Ask, asked: Asked, count: int = 1, most_s: float = inf) -> Slo:
+    """Twice the median times of requests of mean length that are alone: `count`, or those of `most_s` seconds."""
     prompt_tokens, output_tokens = (sum(each) // 2 for each in (asked.prompt_tokens, asked.output_tokens))
-    ttfts_s, tpots_s = [], []
-    for _ in range(count):
-        sent_s = asyncio.get_running_loop().time()
+    ttfts_s, tpots_s = list[float](), list[float]()
+    now = asyncio.get_running_loop().time
+    begun_s = now()
+    while not ttfts_s or (len(ttfts_s) < count and now() < begun_s + most_s):
+        sent_s = now()
         answer = await ask(Question(sent_s, "default", prompt_tokens, output_tokens))
         if not isinstance(answer, Answered):
             raise WeftError("a request was refused that was alone; see the server's log")

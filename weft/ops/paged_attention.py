@@ -4,13 +4,18 @@ Spans of one unit (decoding) are padded to the longest and attended together; ea
 """
 
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from weft.ops.backend import GroupTables, LayerCache, PagedBatch, Span
 from weft.ops.packed_attention import causal_mask
+
+Indexes = NDArray[np.int64]
 
 GATHER_LIMIT_TOKENS = 1 << 17
 """The most (padded) tokens whose keys and values are gathered at once, so that copies stay small beside pools."""
@@ -63,9 +68,9 @@ def new_slots(batch: PagedBatch, tables_BM: Tensor) -> Tensor:
     """The slot of every unit of the batch in one state group: [T]."""
     device, size = tables_BM.device, batch.block_tokens
     if all(span.num_units == 1 for span in batch.spans):
-        starts_B = torch.tensor([span.start for span in batch.spans], device=device)
-        blocks_B = tables_BM.gather(1, (starts_B // size)[:, None])[:, 0]
-        return blocks_B * size + starts_B % size
+        starts_B = np.array([span.start for span in batch.spans])
+        blocks_B = _looked_up(tables_BM, np.arange(len(starts_B)), starts_B // size)
+        return _there(starts_B % size, device).add_(blocks_B, alpha=size)
     parts = []
     for row, span in enumerate(batch.spans):
         positions = torch.arange(span.start, span.start + span.num_units, device=device)
@@ -97,21 +102,33 @@ def _in_portions(batch: PagedBatch, group: GroupTables, rows: list[int]) -> list
 
 
 def _plan_decodes(batch: PagedBatch, group: GroupTables, rows: list[int]) -> DecodeGather:
+    """Worked out in arrays: on a CPU torch takes longer for a few numbers, and in each of its operations gives the
+    interpreter to the event loop's thread."""
     device, size = group.tables_BM.device, batch.block_tokens
     spans = [batch.spans[row] for row in rows]
-    positions_B1 = torch.tensor([span.start for span in spans], device=device)[:, None]
-    firsts = [_first_block(span.start, group.window_tokens, size) for span in spans]
-    num_blocks = max(span.start // size + 1 - first for span, first in zip(spans, firsts, strict=True))
-    first_B1 = torch.tensor(firsts, device=device)[:, None]
-    indexes_BM = first_B1 + torch.arange(num_blocks, device=device)
-    tables_BM = group.tables_BM[torch.tensor(rows, device=device)]
-    blocks_BM = tables_BM.gather(1, indexes_BM.clamp(max=tables_BM.shape[1] - 1)).clamp(min=0)
-    keys_BL = first_B1 * size + torch.arange(num_blocks * size, device=device)
+    positions_B1 = np.array([span.start for span in spans])[:, None]
+    firsts_B1 = np.array([_first_block(span.start, group.window_tokens, size) for span in spans])[:, None]
+    num_blocks = int((positions_B1 // size + 1 - firsts_B1).max())
+    indexes_BM = np.minimum(firsts_B1 + np.arange(num_blocks), group.tables_BM.shape[1] - 1)
+    blocks_BM = _looked_up(group.tables_BM, np.array(rows)[:, None], indexes_BM).clamp_(min=0)
+    keys_BL = firsts_B1 * size + np.arange(num_blocks * size)
     mask_BL = keys_BL <= positions_B1
     if group.window_tokens is not None:
         mask_BL &= keys_BL > positions_B1 - group.window_tokens
-    packed_rows = torch.tensor([span.first for span in spans], device=device)
-    return DecodeGather(packed_rows, blocks_BM.flatten(), mask_BL[:, None, None])
+    packed_rows = _there(np.array([span.first for span in spans]), device)
+    return DecodeGather(packed_rows, blocks_BM.flatten(), _there(mask_BL[:, None, None], device))
+
+
+def _looked_up(tables_BM: Tensor, rows: Indexes, columns: Indexes) -> Tensor:
+    """These entries, as a new tensor."""
+    if tables_BM.device.type == "cpu":
+        return torch.from_numpy(tables_BM.numpy()[rows, columns])
+    return tables_BM[_there(rows, tables_BM.device), _there(columns, tables_BM.device)]
+
+
+def _there(made: NDArray[Any], device: torch.device) -> Tensor:
+    tensor = torch.from_numpy(made)
+    return tensor if device.type == "cpu" else tensor.to(device)
 
 
 def _plan_span(batch: PagedBatch, group: GroupTables, row: int, span: Span) -> SpanGather:

@@ -30,9 +30,10 @@ def describe_plan(plan: "ServingPlan", model: str) -> list[str]:
 def describe_serving(llm: LanguageModel, model: str) -> list[str]:
     """What was loaded, with nothing left at "auto"."""
     serving = llm.serving
+    compute = llm.fingerprint if llm.emulates is None else f"none: as fast as {llm.emulates}"
     return [
         f"model      {model}, {serving.spec.num_parameters:,} parameters",
-        f"compute    {llm.fingerprint}",
+        f"compute    {compute}",
         *describe_config(serving.config, serving.max_model_len),
     ]
 

@@ -31,14 +31,15 @@ class InfoRoutes:
         return JsonResponse(self._model(name))
 
     def _model(self, name: str) -> dict[str, object]:
-        prompting = self._state.loaded.llm.prompting
-        return {
+        llm = self._state.loaded.llm
+        told: dict[str, object] = {
             "id": name,
             "object": "model",
             "created": self._created,
             "owned_by": "weft",
-            "max_model_len": prompting.max_model_len,
+            "max_model_len": llm.prompting.max_model_len,
         }
+        return told if llm.emulates is None else {**told, "emulates": llm.emulates}
 
     async def health(self, request: Request) -> Response:
         """200 while the engine is idle or gets on with its work, 503 otherwise."""

@@ -78,10 +78,11 @@ class _Row:
 class SimulatedRows:
     """Follows the deltas of one engine's steps.
 
-    `output_tokens`: by request id, how long its samples would be, or all hypotheses of its search; the engine knows
-    only the request's own limit. `windows_tokens`: of the model's layer groups, in their order. `tokens`: by row, the
-    one token that the output of its holder consists of; it follows from the request, so that outputs of two requests
-    differ. Changed in place only where nobody will read what was there: steps under way keep theirs.
+    `output_tokens`: by request id, how long its samples would be (`NEVER`: without end), or all hypotheses of its
+    search; the engine knows only the request's own limit. `windows_tokens`: of the model's layer groups, in their
+    order. `tokens`: by row, the one token that the output of its holder consists of; it follows from the request, so
+    that outputs of two requests differ. Changed in place only where nobody will read what was there: steps under way
+    keep theirs.
     `returned_step`: the number of the last step that has returned. `luck`: how many guesses of a draft are right; None
     where there are no drafts. `next_tokens`: what a search chooses from. `pads_decodes`: see `ServingCosts`.
     """

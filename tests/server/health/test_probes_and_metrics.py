@@ -92,7 +92,7 @@ def test_while_the_model_loads_nothing_is_served(model: Path) -> None:
 
 def test_an_engine_that_makes_no_step_is_not_healthy(model: Path) -> None:
     with live_server(model, ServerSettings((NAME,), stalled_after_s=0.2)) as up:
-        runner, may_step = up.llm.serving.executor.runner, threading.Event()
+        runner, may_step = up.runner, threading.Event()
         execute = runner.execute
 
         def stuck(step: Any) -> Any:
@@ -139,7 +139,7 @@ def test_defects_without_end_are_told(model: Path, monkeypatch: pytest.MonkeyPat
 
 def test_steps_that_all_fail_are_told_until_one_succeeds(model: Path) -> None:
     with live_server(model) as up:
-        runner = up.llm.serving.executor.runner
+        runner = up.runner
         execute, runner.execute = runner.execute, Mock(side_effect=RuntimeError("no device"))  # type: ignore[method-assign]
         for _ in range(8):
             assert up.ask("/v1/completions", BODY).status == 500

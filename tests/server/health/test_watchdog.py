@@ -106,7 +106,7 @@ def test_a_step_that_never_returns_is_told_by_name(model: Path) -> None:
     with live_server(model) as up:
         for _ in range(3):
             assert up.ask("/v1/completions", BODY).status == 200
-        runner, may_step = up.llm.serving.executor.runner, threading.Event()
+        runner, may_step = up.runner, threading.Event()
         execute = runner.execute
 
         def stuck(step: Any) -> Any:

@@ -302,7 +302,7 @@ def test_the_store_is_bounded_and_fair() -> None:
 def test_a_stream_that_breaks_off_says_so(
     builtin_server: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runner = builtin_server.llm.serving.executor.runner
+    runner = builtin_server.runner
     execute, calls = runner.execute, iter([True] * 4)
     monkeypatch.setattr(
         runner, "execute", Mock(side_effect=lambda *given: execute(*given) if next(calls, False) else 1 // 0)

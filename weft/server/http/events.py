@@ -1,9 +1,10 @@
 """Server-sent events: an answer in pieces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.types import Send
 
+from weft.server.http.body_writer import BodyWriter
 from weft.server.http.json_response import to_json
 
 HEADERS = [
@@ -17,11 +18,23 @@ class EventStream:
     """One answer. It begins with the first event: what fails before that still gets a status of its own.
 
     `names_events`: whether each event is preceded by its name, which is its `type`; else `[DONE]` ends the stream.
+    `writer`: of its body, for `write`.
     """
 
-    def __init__(self, send: Send, *, names_events: bool = False) -> None:
-        self._send, self._names_events = send, names_events
+    def __init__(self, send: Send, *, names_events: bool = False, writer: BodyWriter | None = None) -> None:
+        self._send, self._names_events, self._writer = send, names_events, writer
         self.has_begun = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether events can be written now, without waiting for the client."""
+        return self._writer is not None and self._writer.is_ready
+
+    def write(self, contents: Sequence[Mapping[str, object] | bytes]) -> None:
+        """As `event`, at once. It must be ready."""
+        assert self._writer is not None
+        if contents:
+            self._writer.write(b"".join(map(self._framed, contents)))
 
     async def event(self, *contents: Mapping[str, object] | bytes) -> None:
         """Events of one JSON object each, sent together; bytes are JSON already, for events without names."""

@@ -14,6 +14,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from weft.server.errors import INVALID
+from weft.server.http.body_writer import BODY_WRITER, BodyWriter
 from weft.server.http.patience import Patience
 
 PROBE_AFTER_S, PROBE_EVERY_S, PROBES = 60, 15, 4
@@ -88,6 +89,7 @@ class HttpProtocol(HttpToolsProtocol):
             raise HttpParserError("not a proxy")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
+            self.cycle.scope["state"][BODY_WRITER] = BodyWriter(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         self._num_unfinished_bytes = 0

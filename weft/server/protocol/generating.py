@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from weft.contracts.callers import ANYONE, Caller
 from weft.contracts.requests import SamplingParams
+from weft.llm.answering import Taker
 from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk, CompletionOutput
 
@@ -64,9 +65,12 @@ async def whole_outputs(llm: LanguageModel, asked: Sequence[Asked]) -> list[Comp
     return [replace(output, index=index) for index, output in enumerate(outputs)]
 
 
-def chunks(llm: LanguageModel, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:
-    """News of all choices as they come. Leaving early cancels all; so does the failure of one."""
-    return llm.stream(*asked[0]) if len(asked) == 1 else _merged(llm, asked)
+def chunks(
+    llm: LanguageModel, asked: Sequence[Asked], taker: Taker | None = None
+) -> AsyncGenerator[CompletionChunk, None]:
+    """News of all choices as they come. Leaving early cancels all; so does the failure of one. Where there is but one
+    prompt, `taker` may take some."""
+    return llm.stream(*asked[0], taker=taker) if len(asked) == 1 else _merged(llm, asked)
 
 
 async def _merged(llm: LanguageModel, asked: Sequence[Asked]) -> AsyncGenerator[CompletionChunk, None]:

@@ -7,10 +7,12 @@ from starlette.types import Receive, Scope, Send
 
 from weft.contracts.errors import RequestRejected
 from weft.llm.language_model import LanguageModel
+from weft.llm.results import CompletionChunk
 from weft.server.callers.caller import read_caller, read_pace
 from weft.server.callers.intake import declared_bytes
 from weft.server.errors import api_error
 from weft.server.http.bodies import parse_body, read_body
+from weft.server.http.body_writer import BODY_WRITER
 from weft.server.http.connection import while_connected
 from weft.server.http.events import EventStream
 from weft.server.http.json_response import JsonResponse
@@ -74,9 +76,9 @@ class GenerationRoute:
     ) -> None:
         tokens_per_s = read_pace(scope, is_streamed=bool(dialect.body.stream))
         if dialect.body.stream:
-            made = chunks(dialect.llm, asked)
-            news = made if tokens_per_s is None else paced(made, tokens_per_s)
-            await _stream(dialect, asked, news, EventStream(send, names_events=dialect.names_events))
+            writer = scope.get("state", {}).get(BODY_WRITER)
+            events = EventStream(send, names_events=dialect.names_events, writer=writer)
+            await _stream(dialect, asked, events, tokens_per_s)
             return
         usage = Usage(asked)
         outputs = await whole_outputs(dialect.llm, asked)
@@ -84,11 +86,36 @@ class GenerationRoute:
         await JsonResponse(dialect.whole(outputs, usage))(scope, receive, send)
 
 
-async def _stream(dialect: Dialect[Any], asked: list[Asked], news: News, stream: EventStream) -> None:
+class _Teller:
+    """Tells a client what is new as soon as it is there, see `Taker`."""
+
+    def __init__(self, dialect: Dialect[Any], usage: Usage, stream: EventStream) -> None:
+        self._dialect, self._usage, self._stream = dialect, usage, stream
+
+    @property
+    def is_ready(self) -> bool:
+        return self._stream.is_ready
+
+    def take(self, chunk: CompletionChunk) -> None:
+        self._usage.completion_tokens += len(chunk.token_ids)
+        self._stream.write(self._dialect.news(chunk))
+
+
+def _news(
+    dialect: Dialect[Any], asked: list[Asked], usage: Usage, stream: EventStream, tokens_per_s: float | None
+) -> News:
+    if tokens_per_s is None:
+        return chunks(dialect.llm, asked, _Teller(dialect, usage, stream))
+    return paced(chunks(dialect.llm, asked), tokens_per_s)
+
+
+async def _stream(
+    dialect: Dialect[Any], asked: list[Asked], stream: EventStream, tokens_per_s: float | None
+) -> None:
     """The stream begins with the first token: until then a refusal still gets a status of its own."""
     usage = Usage(asked)
     try:
-        async with aclosing(news):
+        async with aclosing(_news(dialect, asked, usage, stream, tokens_per_s)) as news:
             async for chunk in news:
                 usage.completion_tokens += len(chunk.token_ids)
                 if not stream.has_begun:
