@@ -84,7 +84,7 @@ async def take_loads(
         tell("requests one at a time")
         lonely = load_requests(1.0, ALONE_REQUESTS, plan.seed, "alone")
         alone = await _each(services, failures, lambda service: _alone(service, lonely))
-    objective = plan.objective or _objective([alone[name] for name in peers if name in alone])
+    objective = plan.objective or _objective([alone[name] for name in peers if name in alone], failures)
     tell(f"objective: TTFT {1e3 * objective.ttft_s:.0f} ms, TPOT {1e3 * objective.tpot_s:.1f} ms")
     loads: dict[float, Mapping[str, LoadResult]] = {}
     for rate_per_s in plan.rates_per_s:
@@ -124,9 +124,14 @@ async def _alone(service: Service, load: Sequence[Asked]) -> Reply:
     return Reply(median(each.ttft_s for each in found), median(each.tpot_s for each in found))
 
 
-def _objective(alone: Sequence[Reply]) -> Objective:
+def _objective(alone: Sequence[Reply], failures: Mapping[str, str]) -> Objective:
     if not alone:
         raise ConfigurationError(
-            "no other engine answers, so there is nothing to compare with; give --ttft-ms and --tpot-ms"
+            f"no other engine answers, so there is nothing to compare with{_reasons(failures)}; give --ttft-ms and "
+            "--tpot-ms"
         )
     return Objective(SLACK * min(each.ttft_s for each in alone), SLACK * min(each.tpot_s for each in alone))
+
+
+def _reasons(failures: Mapping[str, str]) -> str:
+    return f" ({'; '.join(f'{name}: {reason}' for name, reason in failures.items())})" if failures else ""
