@@ -27,9 +27,9 @@ GROUP_INPUTS = (32, 64, 128)
 LARGEST_SCALE = 1024.0
 """An output's largest scale lies between half of this and this, in half precision; its factor, a power of two, does the
 rest. So scales down to 2^-24 of the largest keep all their digits."""
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 2
 """Of what this module packs: blocks and files of another version are packed anew. Every change of bytes raises it. 1:
-scales behind all numbers of a block; 2: experts unpacked."""
+scales behind all numbers of a block."""
 MOST_INPUTS = 1 << 16
 """Sums of products of bytes stay below 2^31."""
 
