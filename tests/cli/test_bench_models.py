@@ -107,7 +107,7 @@ def test_beside_transformers(model: str) -> None:
 @pytest.mark.nightly
 def test_tables(model: str) -> None:
     table = bench(*LATENCY, model, "--against", "transformers")
-    assert "torch on cpu, float32, threads 1; weft " in table
+    assert "cpu on cpu, float32, threads 1; weft " in table
     lines = [line.split() for line in table.splitlines()]
     assert [line[:4] for line in lines if line[:1] == ["3"]] == [
         ["3", "9", "6", name] for name in ("weft", "transformers", "ratio")
@@ -125,7 +125,10 @@ def test_tables(model: str) -> None:
     [
         ((*LATENCY, "--max-num-seqs", "2"), "max_num_seqs is 2, and 3 requests are to run at once"),
         ((*LATENCY, "--prefill-tokens", "128"), "the longest request has 129 tokens"),
-        ((*LATENCY, "--backend", "abacus"), "backend is 'abacus'; choose one of 'torch', 'reference', 'cpu'"),
+        (
+            (*LATENCY, "--backend", "abacus"),
+            "backend is 'abacus'; choose one of 'auto', 'torch', 'reference', 'cpu'",
+        ),
         ((*THROUGHPUT, "--spread", "1.5"), "spread is 1.5; it must be at least 0 and below 1"),
     ],
 )

@@ -54,8 +54,11 @@ def test_a_mistyped_flag(capsys: pytest.CaptureFixture[str], verb: str, mistake:
             "--dtype is 'float8'; did you mean 'float32'? choose one of 'auto', 'float32'",
         ),
         (("--dtype", "BFloat16"), "did you mean 'bfloat16'?"),
-        (("--backend", "refrence"), "did you mean 'reference'? choose one of 'torch', 'reference', 'cpu'"),
-        (("--backend", "abacus"), "--backend is 'abacus'; choose one of 'torch', 'reference', 'cpu'"),
+        (
+            ("--backend", "refrence"),
+            "did you mean 'reference'? choose one of 'auto', 'torch', 'reference', 'cpu'",
+        ),
+        (("--backend", "abacus"), "--backend is 'abacus'; choose one of 'auto', 'torch', 'reference', 'cpu'"),
         (("--xyzzy",), "there is no option --xyzzy; `weft generate --help` tells what there is"),
         (("--seed", "one"), "'one' is not a valid integer; `weft generate --help` tells what there is"),
         (("--seed",), "Option '--seed' requires an argument"),

@@ -52,7 +52,7 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_directory_serves_what_the_model_would(packed: Path) -> None:
-    assert told(packed, *ASK, "--backend", "cpu") == told("weft-nano", *ASK, *INT8)
+    assert told(packed, *ASK) == told("weft-nano", *ASK, *INT8)
     names = {path.name for path in packed.iterdir()}
     assert {"config.json", "tokenizer.json", "tokenizer_config.json", "weights.weft"} <= names
     assert not any(name.endswith(".safetensors") for name in names)
@@ -62,9 +62,11 @@ def test_the_directory_serves_what_the_model_would(packed: Path) -> None:
 def test_others_are_told_what_to_do(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     holds = f"{packed} holds weights packed as int8 for backend 'cpu'"
     assert f"{holds}, and backend is 'torch'; choose backend 'cpu'" in refusal(
-        capsys, "generate", packed, *ASK
+        capsys, "generate", packed, *ASK, "--backend", "torch"
     )
-    assert f"{holds}, and backend is 'torch'" in refusal(capsys, "serve", packed, "--dry-run")
+    assert f"{holds}, and backend is 'reference'" in refusal(
+        capsys, "serve", packed, "--dry-run", "--backend", "reference"
+    )
     other = ("--backend", "cpu", "--quantization", "int4")
     assert "quantization is 'int4'; leave it out" in refusal(capsys, "generate", packed, *ASK, *other)
     wide = ("--backend", "cpu", "--dtype", "float32")
@@ -75,7 +77,7 @@ def test_others_are_told_what_to_do(packed: Path, capsys: pytest.CaptureFixture[
 
 def test_it_is_inspected_as_any_model_is(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ending:
-        main(["serve", str(packed), "--backend", "cpu", "--dry-run"])
+        main(["serve", str(packed), "--dry-run"])
     assert ending.value.code == 0
     assert "it fits" in capsys.readouterr().out
     assert all(finding.level is Level.OK for finding in check_model(str(packed)))

@@ -94,7 +94,7 @@ def test_layers_that_are_not_packed_are_torch_s() -> None:
         ({"backend": "cpu", "quantization": "int5"}, "quantization is 'int5'; choose from none, int8"),
         ({"backend": "cpu", "device": "cuda"}, "the cpu backend runs on 'cpu'"),
         ({"backend": "cpu", "dtype": "float16"}, "computes in 'float32' or 'bfloat16'"),
-        ({"backend": "abacus"}, "choose 'torch', 'reference' or 'cpu'"),
+        ({"backend": "abacus"}, "choose 'auto', 'torch', 'reference' or 'cpu'"),
     ],
 )
 def test_what_cannot_be_served_is_refused(changes: dict[str, Any], message: str) -> None:

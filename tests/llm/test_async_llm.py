@@ -217,7 +217,7 @@ async def llm_says(llm: AsyncLLM) -> str:
     [
         ({"max_model_length": 5}, "option max_model_length is unknown; did you mean max_model_len"),
         ({"max_model_len": 4096}, "max_model_len is 4096; the model was made for at most 128"),
-        ({"backend": "fast"}, "backend is 'fast'; choose 'torch', 'reference' or 'cpu'"),
+        ({"backend": "fast"}, "backend is 'fast'; choose 'auto', 'torch', 'reference' or 'cpu'"),
         ({"dtype": "float8"}, "number format 'float8' is unknown; choose from float32"),
         ({"dtype": "bfloat16"}, "the reference backend computes in 'float32'"),
         ({"backend": "torch", "device": "abacus"}, "device 'abacus' cannot be used"),

@@ -33,10 +33,6 @@ class NamedMetaWeights(MetaWeights):
         self._named.append((tensor, name))
         return tensor
 
-    def knows(self, tensor: Tensor) -> bool:
-        """Whether the model asked for this tensor, and not for one that it is a part of."""
-        return any(known is tensor for known, _ in self._named)
-
     def place(self, tensor: Tensor) -> tuple[str, int | None]:
         """The last part of a weight's name but "weight", and its layer."""
         name = next(name for known, name in self._named if known is tensor)

@@ -107,7 +107,7 @@ class TracingOps(TorchOps):
         return stream_TD, self.rms_norm(stream_TD, weight_D, eps)
 
     def linear(self, x_TI: Tensor, linear: Linear) -> Tensor:
-        if not self._weights.knows(linear.weight_OI):  # one expert's share of a grouped product
+        if self._mixed is not None and linear is not self._mixed[1].router:  # a share of a grouped product
             return super().linear(x_TI, linear)
         out_TO, flops = self._count(lambda: super(TracingOps, self).linear(x_TI, linear))
         part, layer = self._weights.place(linear.weight_OI)
@@ -155,16 +155,14 @@ class TracingOps(TorchOps):
         tokens_R = torch.empty(num_tokens * num_chosen, dtype=torch.int64, device=META)
         return Groups(tokens_R, routing.experts_TK, [rows[expert] for expert in range(num_experts)])
 
-    def grouped_linear(self, rows_RI: Tensor, weight_NOI: Tensor, groups: Groups) -> Tensor:
-        out_RO, flops = self._count(
-            lambda: super(TracingOps, self).grouped_linear(rows_RI, weight_NOI, groups)
-        )
+    def grouped_linear(self, rows_RI: Tensor, linears: Sequence[Linear], groups: Groups) -> Tensor:
+        out_RO, flops = self._count(lambda: super(TracingOps, self).grouped_linear(rows_RI, linears, groups))
         assert self._product is not None
         assert self._mixed is not None
         x_TD, experts = self._mixed
-        is_first = weight_NOI is experts.gate_up_NOD
+        is_first = linears is experts.gate_up
         name, layer = GROUPED_PRODUCTS[not is_first], self._product[1]
-        used = [weight_OI for weight_OI, size in zip(weight_NOI, groups.sizes, strict=True) if size]
+        used = [linear.weight_OI for linear, size in zip(linears, groups.sizes, strict=True) if size]
         sizes = {"rows": rows_RI.shape[0], "experts": len(used)}
         sizes |= {"outputs": out_RO.shape[1], "inputs": rows_RI.shape[1]}
         moved = Moved((x_TD if is_first else rows_RI,), (out_RO,), weights=used)

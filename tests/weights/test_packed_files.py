@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.weights.packed_models import Noted, build, opened, packed, packed_bytes, same
-from weft.weights.packed import PackedLinear
+from weft.weights.packed import PackedFormat, PackedLinear
 from weft.weights.packed_files import PackedFile
 from weft.weights.packed_index import PAGE_BYTES, PREAMBLE, PackedFileError, preamble
 
@@ -30,19 +30,21 @@ def test_a_file_gives_what_was_packed(
     assert any(isinstance(each, PackedLinear) for each in found)
 
 
-def test_experts_stay_as_they_are(tmp_path: Path) -> None:
+def test_what_routes_to_experts_keeps_its_numbers(tmp_path: Path) -> None:
     from weft.weights.packed_writer import PackedWriter
 
-    names, sizes = ["model.layers.0.mlp.experts.0.up_proj", "model.layers.0.mlp.experts.1.up_proj"], [4, 4]
+    names = ["model.layers.0.mlp.gate", "model.layers.0.mlp.experts.0.up_proj"]
     with (tmp_path / "f").open("wb") as file:
         writer = PackedWriter(packed("int8"), file, "experts")
-        writer.linear(names, sizes, 8)
+        for name in names:
+            writer.linear([name], [4], 8)
         writer.close()
     weights = PackedFile(tmp_path / "f")
-    found = weights.linear(names, sizes, 8)
+    found = [weights.linear([name], [4], 8) for name in names]
     weights.finish()
-    assert not isinstance(found, PackedLinear)
-    assert torch.equal(found.weight_OI, packed("int8").linear(names, sizes, 8).weight_OI)
+    assert same([*found], [packed("int8").linear([name], [4], 8) for name in names])
+    formats = [each.format for each in found if isinstance(each, PackedLinear)]
+    assert formats == [PackedFormat.FLOAT32, PackedFormat.INT8]
 
 
 def test_blocks_begin_with_a_page(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ from weft.simulator.deployment_options import DeploymentOptions
     is_flag=True,
     help="On a real engine here, in real time, instead of simulated; MODEL as for weft serve.",
 )
-@click.option("--backend", type=BACKENDS, help="With --live: what computes.  [default: torch]")
+@click.option("--backend", type=BACKENDS, help="With --live: what computes.  [default: auto]")
 @click.option(
     "--threads", "num_threads", type=COUNT, help="With --live: of a step.  [default: as many as may be used]"
 )

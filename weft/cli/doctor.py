@@ -81,7 +81,6 @@ def can_write(directory: Path) -> bool:
 def check_model(model: str) -> Iterator[Finding]:
     """Whether a model could be loaded, by its files' headers, and would fit."""
     from weft.executor.inspection import inspect_checkpoint
-    from weft.executor.packed_loading import is_packed
     from weft.executor.serving_plan import plan_serving
     from weft.llm.prompting import Prompting
 
@@ -89,9 +88,7 @@ def check_model(model: str) -> Iterator[Finding]:
         directory = resolve_model(model, may_download=False)
         spec = inspect_checkpoint(directory)
         yield Finding(Level.OK, f"{model}: all weights are there, {spec.num_parameters:,} parameters")
-        plan = plan_serving(
-            directory, ServingOptions(backend="cpu") if is_packed(directory) else ServingOptions()
-        )
+        plan = plan_serving(directory, ServingOptions())
         needed = f"{plan.weights_bytes / GIBIBYTE:.2f} GiB of {plan.free_bytes / GIBIBYTE:.1f} free"
         yield Finding(
             Level.OK, f"{model}: it fits into memory ({needed}), with the cache for a whole sequence"

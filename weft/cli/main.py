@@ -39,6 +39,9 @@ VERBS: Mapping[str, Verb] = {
     "bench.overload": Verb("Ask a server for too much.", "weft.cli.bench_overload:command"),
     "bench.policies": Verb("Time what a decision of each policy costs.", "weft.cli.bench_policies:command"),
     "bench.peers": Verb("Time other engines beside Weft.", "weft.cli.bench_peers:command"),
+    "bench.peers-serve": Verb(
+        "Give other engines and Weft the same load.", "weft.cli.bench_peers_serve:command"
+    ),
     "bench.scheduler": Verb("Time what the scheduler costs per step.", "weft.cli.bench_scheduler:command"),
     "bench.serve": Verb("Time what a running server gives a load.", "weft.cli.bench_serve:command"),
     "bench.server": Verb("Time what HTTP costs beside the model.", "weft.cli.bench_server:command"),

@@ -60,14 +60,15 @@ class Flag(NamedTuple):
 
 COUNT = click.IntRange(min=1)
 FORMATS = NearChoice([AUTO, *(number.value for number in NumberFormat)])
-BACKENDS = NearChoice(["torch", "reference", "cpu"])
+BACKENDS = NearChoice([AUTO, "torch", "reference", "cpu"])
 QUANTIZATIONS = NearChoice(["none", "int8", "int4", "int4-32", "int4-64", "int4-128"])
 CACHE_DEFAULT = "what these need, at most half of what is free; on a GPU nine tenths"
 FLAGS = (
     Flag(
         "backend",
         BACKENDS,
-        "torch (fast), reference (the same bits whatever else runs), or cpu (our kernels).",
+        "cpu (our kernels), torch (any device), or reference (slow, the same bits whatever else runs); auto: cpu for "
+        "dense models without a GPU.",
     ),
     Flag("device", str, "A torch device, such as cpu or cuda; auto: a GPU where there is one."),
     Flag("dtype", FORMATS, "Of weights, arithmetic and cache; auto: the checkpoint's (reference: float32)."),

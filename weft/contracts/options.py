@@ -18,11 +18,11 @@ KV_CACHE_DTYPES = (AUTO, "int8")
 class ServingOptions:
     """Where to compute, in what format, and how much at once. None and "auto" are derived.
 
-    `backend`: `torch` (fast), `reference` (the same bits whatever else
-    runs, float32 on the CPU), or `cpu` (kernels of our own). `quantization`: of the weights of linear layers on
-    backend `cpu`: int8, int4 (also int4-32, int4-64, int4-128 by its groups), or none. `device`: of torch; auto: a
-    GPU where there is one. `dtype`: number format of
-    weights in memory, of arithmetic and of the cache; auto: float32 for `reference`, else the checkpoint's.
+    `backend`: `torch` (any device), `reference` (the same bits whatever else runs, float32 on the CPU), or `cpu`
+    (kernels of our own); auto: `cpu` for dense models on a CPU, where the kernels are compiled, else `torch`.
+    `quantization`: of the weights of linear layers on backend `cpu`: int8, int4 (also int4-32, int4-64, int4-128 by
+    its groups), or none. `device`: of torch; auto: a GPU where there is one. `dtype`: number format of weights in
+    memory, of arithmetic and of the cache; auto: float32 for `reference`, else the checkpoint's.
     `kv_cache_dtype`: of keys and values; auto: as `dtype`; int8, with a scale per token and head, on backend `cpu`.
     `max_model_len`: the most tokens of a sequence, prompt and output; None: the model's own. `max_num_seqs`:
     the most sequences that run at once. `max_num_batched_tokens`: the most tokens of a step.
@@ -33,7 +33,7 @@ class ServingOptions:
     process may use. `depth`: steps in flight.
     """
 
-    backend: str = "torch"
+    backend: str = AUTO
     device: str = AUTO
     dtype: str = AUTO
     quantization: str = NO_QUANTIZATION

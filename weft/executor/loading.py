@@ -12,6 +12,7 @@ from weft.contracts.formats import NumberFormat, number_format
 from weft.contracts.options import AUTO, NO_QUANTIZATION, ServingOptions
 from weft.contracts.state import StateLayout
 from weft.engine.config import EngineConfig
+from weft.executor.backend_choice import with_backend
 from weft.executor.cache_format import choose_cache_format
 from weft.executor.limits import available_memory_bytes, available_processors
 from weft.executor.model_runner import ModelRunner
@@ -64,16 +65,18 @@ class Serving:
 def load_serving(directory: Path, options: ServingOptions) -> Serving:
     """Load a checkpoint. Raises `ConfigurationError` for whatever keeps it from being served."""
 
-    options = settled(directory, options)
+    spec = read_spec(directory)
+    options = with_backend(spec, settled(directory, options))
 
     def weights(dtype: torch.dtype, device: torch.device) -> WeightSource:
         return open_weights(directory, dtype, device, options)
 
-    return make_serving(read_spec(directory), weights, options)
+    return make_serving(spec, weights, options)
 
 
 def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> Serving:
     """Serve a model whose weights come from anywhere."""
+    options = with_backend(spec, options)
     ops, device = choose_backend(options)
     number = choose_format(spec, options)
     dtype: torch.dtype = getattr(torch, number.value)
@@ -139,7 +142,7 @@ def numeric_fingerprint(ops: Ops, device: torch.device, number: NumberFormat, op
 
 
 def choose_backend(options: ServingOptions) -> tuple[Ops, torch.device]:
-    """What computes, and where. Raises `ConfigurationError` where there is no such thing."""
+    """What computes, and where; `options` name a backend. Raises `ConfigurationError` where there is no such thing."""
     threads = options.num_threads or available_processors()
     if options.backend != CpuOps.name and options.quantization != NO_QUANTIZATION:
         raise ConfigurationError(
@@ -153,7 +156,9 @@ def choose_backend(options: ServingOptions) -> tuple[Ops, torch.device]:
             )
         return CPU_BACKENDS[options.backend](threads), torch.device("cpu")
     if options.backend != TorchOps.name:
-        raise ConfigurationError(f"backend is {options.backend!r}; choose 'torch', 'reference' or 'cpu'")
+        raise ConfigurationError(
+            f"backend is {options.backend!r}; choose 'auto', 'torch', 'reference' or 'cpu'"
+        )
     return TorchOps(threads), _device(options.device)
 
 

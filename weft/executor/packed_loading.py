@@ -46,7 +46,7 @@ def settled(directory: Path, options: ServingOptions) -> ServingOptions:
     index, _ = read_index(directory / PACKED_FILE)
     kind, dtype = index.quantization, index.dtype
     holds = f"{directory} holds weights packed as {kind} for backend 'cpu'"
-    if options.backend != CpuOps.name:
+    if options.backend not in (AUTO, CpuOps.name):
         raise ConfigurationError(
             f"{holds}, and backend is {options.backend!r}; choose backend 'cpu', or name the directory that they were "
             "made from"
@@ -59,7 +59,7 @@ def settled(directory: Path, options: ServingOptions) -> ServingOptions:
         raise ConfigurationError(
             f"{holds}, the rest in {dtype}, and dtype is {options.dtype!r}; leave it out, or run `weft quantize` again"
         )
-    return replace(options, quantization=kind, dtype=dtype)
+    return replace(options, backend=CpuOps.name, quantization=kind, dtype=dtype)
 
 
 def open_packed(directory: Path, dtype: torch.dtype, kind: str, build: Build) -> WeightSource:

@@ -7,6 +7,7 @@ from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
 from weft.contracts.options import ServingOptions
 from weft.engine.config import EngineConfig
+from weft.executor.backend_choice import with_backend
 from weft.executor.cache_format import choose_cache_format
 from weft.executor.inspection import inspect_checkpoint
 from weft.executor.loading import (
@@ -40,7 +41,8 @@ class ServingPlan:
 def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
     """Raises `ConfigurationError` for what keeps a checkpoint from being served: a damaged or missing file, an
     option that cannot be, too little memory."""
-    options, spec = settled(directory, options), inspect_checkpoint(directory)
+    spec = inspect_checkpoint(directory)
+    options = with_backend(spec, settled(directory, options))
     ops, device = choose_backend(options)
     number, max_model_len = choose_format(spec, options), longest_sequence(spec, options)
     free, weights = free_bytes(device), packed_bytes(directory) or spec.num_parameters * number.num_bytes

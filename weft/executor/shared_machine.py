@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import serving_options
 from weft.executor.limits import available_processors
-from weft.executor.loading import cache_share, choose_backend, free_bytes
+from weft.executor.loading import cache_share, free_bytes
 from weft.executor.serving_plan import ServingPlan, plan_serving
 
 
@@ -25,7 +27,7 @@ def plan_share(
         options["num_threads"] = max(1, available_processors() // replicas)
     plan = plan_serving(directory, serving_options(options))
     if checked.kv_cache_memory_bytes is None:
-        _, device = choose_backend(checked)
+        device = torch.device(plan.device)
         free = free_bytes(device)
         left = free - replicas * plan.weights_bytes
         if left <= 0:

@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from weft.contracts.errors import InvariantViolation, WeftError
@@ -47,6 +48,10 @@ class EngineContender:
         requests = self._run(self._engine.serve(load))
         return latency_run(requests, self._engine.metrics.prefix_cache_hits.value - hits_before)
 
+    def spaced(self, jobs: Sequence[tuple[float, Job]]) -> list[list[float]]:
+        """Serve each job from so many seconds after the call on; when its tokens came, in seconds after the call."""
+        return self._run(self._engine.serve_spaced(jobs))
+
     def throughput(self, load: Load) -> ThroughputRun:
         """Serve a load; see `Contender`."""
         metrics = self._engine.metrics
@@ -86,11 +91,17 @@ class _Engine:
         self._stepped = asyncio.Event()
         self._num_requests = 0
 
-    async def serve(self, load: Load) -> list[TokenTimes]:
-        """All at once; returns when nothing is under way any more."""
+    async def serve_spaced(self, jobs: Sequence[tuple[float, Job]]) -> list[list[float]]:
+        """Each when it is due."""
+        begun_s = asyncio.get_running_loop().time()
+        load, delays_s = [job for _, job in jobs], [delay_s for delay_s, _ in jobs]
+        return [[at_s - begun_s for at_s in seen.tokens_s] for seen in await self.serve(load, delays_s)]
+
+    async def serve(self, load: Load, delays_s: Iterable[float] = repeat(0.0)) -> list[TokenTimes]:
+        """All at once, or each after a delay; returns when nothing is under way any more."""
         self.steps.clear()
         requests = [self._request(job) for job in load]
-        seen = await asyncio.gather(*(_watch(self._driver, request) for request in requests))
+        seen = await asyncio.gather(*map(_watch, repeat(self._driver), requests, delays_s))
         # Steps that were planned before the last end was known run on, and must not slow what comes next.
         while self._driver.engine.num_in_flight:
             self._stepped.clear()
@@ -111,8 +122,10 @@ async def _start(serving: "Serving") -> _Engine:
     return _Engine(serving)
 
 
-async def _watch(driver: EngineDriver, request: Request) -> TokenTimes:
+async def _watch(driver: EngineDriver, request: Request, delay_s: float) -> TokenTimes:
     now = asyncio.get_running_loop().time
+    if delay_s:
+        await asyncio.sleep(delay_s)
     submitted_s = now()
     tokens_s: list[float] = []
     async for news in stream(driver, request):

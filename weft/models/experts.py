@@ -11,7 +11,7 @@ from weft.weights.source import WeightSource
 class ExpertMixture:
     """A router and gated products, of which each token goes to a few (arXiv 1701.06538, section 2).
 
-    A checkpoint has tensors of each expert; they are joined here, so that a backend may compute them together.
+    A checkpoint has tensors of each expert, gate and up apart; these two are joined.
     """
 
     def __init__(
@@ -20,12 +20,13 @@ class ExpertMixture:
         self._ops = ops
         count, inner = spec.num_experts, spec.inner_size
         experts = [f"{name}.experts.{expert}" for expert in range(count)]
-        gate_up = [f"{expert}.{part}_proj" for expert in experts for part in ("gate", "up")]
-        down = [f"{expert}.down_proj" for expert in experts]
         self._experts = Experts(
             weights.linear([f"{name}.gate"], [count], hidden_size),
-            weights.linear(gate_up, [inner] * 2 * count, hidden_size).weight_OI.view(count, -1, hidden_size),
-            weights.linear(down, [hidden_size] * count, inner).weight_OI.view(count, -1, inner),
+            [
+                weights.linear([f"{each}.gate_proj", f"{each}.up_proj"], [inner] * 2, hidden_size)
+                for each in experts
+            ],
+            [weights.linear([f"{each}.down_proj"], [hidden_size], inner) for each in experts],
             spec.num_chosen,
             spec.sums_to_one,
         )

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from weft.ops.tiles import join, tile, tile_starts
+
 
 class Routing(NamedTuple):
     """Each token's experts, ascending by index, and their weights."""
@@ -34,6 +36,13 @@ def route(scores_TN: Tensor, num_chosen: int, sums_to_one: bool) -> Routing:
         weights_TK = weights_TK / weights_TK.sum(-1, keepdim=True)
     experts_TK, ascending_TK = order_TN[:, :num_chosen].sort(-1)
     return Routing(experts_TK, weights_TK.gather(1, ascending_TK).to(scores_TN.dtype))
+
+
+def route_by_tile(scores_TN: Tensor, num_chosen: int, sums_to_one: bool) -> Routing:
+    """As `route`, in tiles of one shape, so that a token's weights do not depend on how many others there are."""
+    num_rows = scores_TN.shape[0]
+    parts = [route(tile(scores_TN, start), num_chosen, sums_to_one) for start in tile_starts(num_rows)]
+    return Routing(*(join(same_field, num_rows) for same_field in zip(*parts, strict=True)))
 
 
 def group_by_expert(experts_TK: Tensor, num_experts: int) -> Groups:

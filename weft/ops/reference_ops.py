@@ -5,9 +5,9 @@ from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
 from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch
-from weft.ops.experts import Routing
+from weft.ops.experts import Routing, route_by_tile
 from weft.ops.tiled_attention import TiledPlan, attend_tiled, plan_tiled
-from weft.ops.tiles import TILE_ROWS, Workers, bind_thread, by_tile, join, tile, tile_starts
+from weft.ops.tiles import TILE_ROWS, Workers, bind_thread, by_tile, tile, tile_starts
 from weft.ops.torch_ops import TorchOps
 from weft.weights.linear import Linear
 
@@ -67,13 +67,7 @@ class ReferenceOps(TorchOps):
         return by_tile(_gate, *both_TO.chunk(2, dim=-1), workers=self._workers)
 
     def route(self, scores_TN: Tensor, num_chosen: int, sums_to_one: bool) -> Routing:
-        num_rows = scores_TN.shape[0]
-        starts = tile_starts(num_rows)
-        parts = [
-            super(ReferenceOps, self).route(tile(scores_TN, start), num_chosen, sums_to_one)
-            for start in starts
-        ]
-        return Routing(*(join(same_field, num_rows) for same_field in zip(*parts, strict=True)))
+        return route_by_tile(scores_TN, num_chosen, sums_to_one)
 
     def plan_attention(self, batch: PagedBatch | PackedBatch) -> AttentionPlan:
         if isinstance(batch, PackedBatch):

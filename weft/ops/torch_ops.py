@@ -1,6 +1,7 @@
 """The `torch` backend: plain compositions that any torch device runs and autograd differentiates."""
 
 import os
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -67,10 +68,10 @@ class TorchOps:
 
     def experts(self, x_TD: Tensor, experts: Experts) -> Tensor:
         routing = self.route(self.linear(x_TD, experts.router), experts.num_chosen, experts.sums_to_one)
-        groups = self.group(routing, len(experts.down_NDF))
+        groups = self.group(routing, len(experts.down))
         rows_RD = x_TD.index_select(0, groups.tokens_R)
-        gated_RF = self.gate(self.grouped_linear(rows_RD, experts.gate_up_NOD, groups))
-        made_RD = self.grouped_linear(gated_RF, experts.down_NDF, groups)
+        gated_RF = self.gate(self.grouped_linear(rows_RD, experts.gate_up, groups))
+        made_RD = self.grouped_linear(gated_RF, experts.down, groups)
         return self.weighted_sum(made_RD, routing, groups)
 
     def route(self, scores_TN: Tensor, num_chosen: int, sums_to_one: bool) -> Routing:
@@ -81,10 +82,10 @@ class TorchOps:
         """The rows that the experts compute. Waits for the device, which alone knows how many each gets."""
         return group_by_expert(routing.experts_TK, num_experts)
 
-    def grouped_linear(self, rows_RI: Tensor, weight_NOI: Tensor, groups: Groups) -> Tensor:
+    def grouped_linear(self, rows_RI: Tensor, linears: Sequence[Linear], groups: Groups) -> Tensor:
         """x W^T of each row with the weight of its expert: [R, O]; weights of experts without rows stay unread."""
-        parts = zip(rows_RI.split_with_sizes(groups.sizes), weight_NOI.unbind(), strict=True)
-        return torch.cat([self.linear(part, Linear(weight_OI)) for part, weight_OI in parts if len(part)])
+        parts = zip(rows_RI.split_with_sizes(groups.sizes), linears, strict=True)
+        return torch.cat([self.linear(part, linear) for part, linear in parts if len(part)])
 
     def weighted_sum(self, made_RD: Tensor, routing: Routing, groups: Groups) -> Tensor:
         """Each token's rows times their weights, added in the order of the experts: [T, D]."""

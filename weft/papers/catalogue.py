@@ -24,6 +24,8 @@ IDS = (
     "prequal",
     "tech-health-checks",
     "ray",
+    "flashattention-2",
+    "tech-compression-quant",
 )
 """In the order in which they are listed; the file of a card is named by its id, with underscores."""
 

@@ -21,7 +21,7 @@ from weft.weights.packed_index import (
     read_index,
 )
 from weft.weights.packed_writer import layer_name, name_of
-from weft.weights.packing import KINDS, pack
+from weft.weights.packing import KINDS, kind_of, pack
 from weft.weights.source import WeightSource
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -47,7 +47,7 @@ class PackedFile(WeightSource):
         self._mapped = _mapped(path)
         _check(path, memoryview(self._mapped)[PAGE_BYTES:end], self.index.checksums)
         self._unread = dict.fromkeys(self.index.arrays)
-        self._templates: dict[int, PackedLinear] = {}
+        self._templates: dict[tuple[int, str], PackedLinear] = {}
         self._given: list[tuple[Tensor, str]] = []
 
     @property
@@ -69,19 +69,17 @@ class PackedFile(WeightSource):
     def linear(
         self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
     ) -> Linear:
-        """A layer, packed or plain, as it was written."""
-        return self._layer(layer_name(names), sum(out_features), in_features, bias=bias)
+        """A layer as it was written."""
+        kind = kind_of(names, self.quantization)
+        return self._layer(layer_name(names), sum(out_features), in_features, kind, bias=bias)
 
     def linear_of(self, weight_OI: Tensor) -> Linear:
         """A packed copy of a tensor that was read."""
         name = layer_name([name_of(self._given, weight_OI)])
-        return self._layer(name, weight_OI.shape[0], weight_OI.shape[1], bias=False)
+        return self._layer(name, weight_OI.shape[0], weight_OI.shape[1], self.quantization, bias=False)
 
-    def _layer(self, name: str, outputs: int, inputs: int, *, bias: bool) -> Linear:
-        if f"{name}.weight" in self.index.arrays:
-            bias_O = self._array(f"{name}.bias", (outputs,), self.dtype) if bias else None
-            return Linear(self._array(f"{name}.weight", (outputs, inputs), self.dtype), bias_O)
-        template, times = self._template(inputs), -(-outputs // COLUMNS)
+    def _layer(self, name: str, outputs: int, inputs: int, kind: str, *, bias: bool) -> Linear:
+        template, times = self._template(inputs, kind), -(-outputs // COLUMNS)
         parts = {
             part: self._array(f"{name}.{part}", (len(one) * times, *one.shape[1:]), one.dtype)
             for part, one in template.parts.items()
@@ -89,12 +87,12 @@ class PackedFile(WeightSource):
         bias_O = self._array(f"{name}.bias", (outputs,), torch.float32) if bias else None
         return template.of_parts(outputs, inputs, bias_O, parts)
 
-    def _template(self, inputs: int) -> PackedLinear:
+    def _template(self, inputs: int, kind: str) -> PackedLinear:
         """A layer of one block."""
-        if inputs not in self._templates:
+        if (inputs, kind) not in self._templates:
             zeros_OI = torch.zeros(COLUMNS, inputs, dtype=self.dtype)
-            self._templates[inputs] = pack(zeros_OI, None, self.quantization)
-        return self._templates[inputs]
+            self._templates[inputs, kind] = pack(zeros_OI, None, kind)
+        return self._templates[inputs, kind]
 
     def _array(self, name: str, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         array = self.index.arrays.get(name)

@@ -19,7 +19,8 @@ from weft.weights.messages import clipped
 from weft.weights.packed import LAYOUT_VERSION
 
 MAGIC = b"WEFTPACK"
-FILE_VERSION = 1
+FILE_VERSION = 2
+"""1: experts unpacked, those of a layer as one array."""
 PREAMBLE = struct.Struct("<8sIIQQ32s")
 PAGE_BYTES = 4096
 CHUNK_BYTES = 1 << 23

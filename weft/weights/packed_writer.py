@@ -71,9 +71,8 @@ class PackedWriter(WeightSource):
         file.write(preamble(index, offset))
         file.flush()
 
-    def _put_layer(self, name: str, made: Linear) -> Linear:
-        parts = made.parts if isinstance(made, PackedLinear) else {"weight": made.weight_OI}
-        for part, tensor in parts.items():
+    def _put_layer(self, name: str, made: PackedLinear) -> Linear:
+        for part, tensor in made.parts.items():
             self._put(f"{name}.{part}", tensor)
         if made.bias_O is not None:
             self._put(f"{name}.bias", made.bias_O)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
-from weft.weights.linear import Linear
+from weft.contracts.options import NO_QUANTIZATION
 from weft.weights.packed import (
     COLUMNS,
     GROUP_INPUTS,
@@ -19,6 +19,8 @@ from weft.weights.packed import (
 )
 from weft.weights.source import WeightSource
 
+ROUTER = ".mlp.gate"
+"""How the layer is called that scores experts."""
 INT4_GROUP = 32
 """Inputs that share a scale where nothing else is asked for."""
 SLICE_NUMBERS = 1 << 18
@@ -93,17 +95,17 @@ class PackedWeights(WeightSource):
 
     def linear(
         self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
-    ) -> Linear:
-        """Layers with the same input as one, packed; experts and what routes to them stay as they are."""
+    ) -> PackedLinear:
+        """Layers with the same input as one, packed."""
         plain = self._source.linear(names, out_features, in_features, bias=bias)
-        if any(_is_of_experts(name) for name in names):
-            return plain
-        return pack(plain.weight_OI, plain.bias_O, self.kind)
+        return pack(plain.weight_OI, plain.bias_O, kind_of(names, self.kind))
 
-    def linear_of(self, weight_OI: Tensor) -> Linear:
+    def linear_of(self, weight_OI: Tensor) -> PackedLinear:
         """A packed copy."""
         return pack(weight_OI, None, self.kind)
 
 
-def _is_of_experts(name: str) -> bool:
-    return ".experts." in name or name.endswith(".mlp.gate")
+def kind_of(names: Sequence[str], kind: str) -> str:
+    """In what format layers are packed: what routes tokens to experts keeps its numbers, which are few and decide
+    much."""
+    return NO_QUANTIZATION if names[0].endswith(ROUTER) else kind

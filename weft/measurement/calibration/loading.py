@@ -19,11 +19,14 @@ SWAP_BLOCKS = 64
 
 def load_for_calibration(directory: Path, given: Mapping[str, Any]) -> "Serving":
     """`given`: fields of `ServingOptions`, by name. Raises `ConfigurationError` for what keeps it from being served."""
-    from weft.executor.loading import load_serving  # here, because torch comes with it
+    from weft.executor.backend_choice import with_backend  # here, because torch comes with these
+    from weft.executor.loading import load_serving
+    from weft.executor.packed_loading import settled
 
-    options = serving_options(given)
+    spec = read_spec(directory)
+    options = with_backend(spec, settled(directory, serving_options(given)))
     if options.swap_memory_bytes == 0:
-        room_bytes = SWAP_BLOCKS * _block_bytes(read_spec(directory), options)
+        room_bytes = SWAP_BLOCKS * _block_bytes(spec, options)
         options = replace(options, swap_memory_bytes=room_bytes)
     return load_serving(directory, options)
 

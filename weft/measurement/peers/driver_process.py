@@ -51,6 +51,8 @@ class Place:
         self.run([sys.executable, "-m", "venv", str(self.environment)], timeout_s)
         pinned = [TORCH if package == "torch" else package for package in packages]
         self.run([self.python, "-m", "pip", "install", "--no-input", *pinned], timeout_s)
+        if self.peer.unwanted:
+            self.run([self.python, "-m", "pip", "uninstall", "-y", *self.peer.unwanted], timeout_s)
         stamp.write_text(" ".join(packages))
 
     def convert(self, model: Path, kind: str, timeout_s: float) -> Path:

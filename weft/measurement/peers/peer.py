@@ -8,17 +8,20 @@ from weft.contracts.errors import ConfigurationError
 @dataclass(frozen=True, slots=True)
 class Peer:
     """`packages`: of its own environment, None for Weft, which runs in this one. `formats`: by its own names; the first
-    `num_defaults` are measured where nothing is asked for."""
+    `num_defaults` are measured where nothing is asked for. `converter`: the peer whose files it reads.
+    `unwanted`: packages that others bring along, made for another build of torch, without which they work."""
 
     name: str
     packages: tuple[str, ...] | None
     formats: tuple[str, ...]
     num_defaults: int = 1
+    converter: str | None = None
+    unwanted: tuple[str, ...] = ()
 
     @property
     def driver(self) -> str:
         """The name of its module below `drivers`, after `with_`."""
-        return self.name.replace("-python", "").replace("-", "_")
+        return (self.converter or self.name).replace("-python", "").replace("-", "_")
 
 
 PEERS = {
@@ -26,7 +29,11 @@ PEERS = {
     for peer in (
         Peer("weft", None, ("int4", "int8", "none", "int4-64", "int4-128"), 2),
         Peer(
-            "openvino", ("openvino", "optimum-intel[openvino]", "nncf", "torch"), ("int4", "int8", "bf16"), 2
+            "openvino",
+            ("openvino", "optimum-intel[openvino]", "nncf", "torch"),
+            ("int4", "int8", "bf16"),
+            2,
+            unwanted=("torchvision",),
         ),
         Peer(
             "llama-cpp-python",

@@ -13,6 +13,7 @@ from weft.ops.cpu.attention import CpuPlan, cache_of, plan_attention
 from weft.ops.cpu.library import kernels
 from weft.ops.cpu.products import Products
 from weft.ops.cpu.recording import Arena, Recording, Watch
+from weft.ops.experts import group_by_expert, route_by_tile, weighted_sum
 from weft.ops.torch_ops import TorchOps
 from weft.weights.experts import Experts
 from weft.weights.linear import Linear
@@ -29,7 +30,7 @@ class CpuOps:
     """See `Ops`. `num_threads`: of the kernels and, in turns with these, of torch.
 
     Each operation gives a row the same bits whatever else is in a step, on any number of threads; norms, rotation and
-    attention also on all levels of instructions. Experts are computed by torch, whose bits may depend on the step.
+    attention also on all levels of instructions.
     Raises `ConfigurationError` where there are no kernels.
     """
 
@@ -46,7 +47,7 @@ class CpuOps:
     @property
     def fingerprint(self) -> str:
         """See `Ops`."""
-        return f"cpu-2-{self._products.level}-{self._torch.fingerprint}"
+        return f"cpu-3-{self._products.level}-{self._torch.fingerprint}"
 
     def bind_thread(self) -> None:
         """See `Ops`. What is left to torch is little, and threads of its own would spin beside the kernels'."""
@@ -114,12 +115,16 @@ class CpuOps:
         return out_TF
 
     def experts(self, x_TD: Tensor, experts: Experts) -> Tensor:
-        """See `Ops`."""
-        self._torch.bind_thread()
-        try:
-            return self._torch.experts(x_TD, experts)
-        finally:
-            self.bind_thread()
+        """See `Ops`. Torch only sorts rows and adds them up, which gives each the same bits in any company."""
+        routing = route_by_tile(self.linear(x_TD, experts.router), experts.num_chosen, experts.sums_to_one)
+        groups = group_by_expert(routing.experts_TK, len(experts.down))
+        parts = x_TD.index_select(0, groups.tokens_R).split_with_sizes(groups.sizes)
+        made = [
+            self.linear(self.gated_linear(rows, gate_up), down)
+            for rows, gate_up, down in zip(parts, experts.gate_up, experts.down, strict=True)
+            if len(rows)
+        ]
+        return weighted_sum(torch.cat(made), routing.weights_TK, groups.places_TK)
 
     def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
         """See `Ops`."""

@@ -11,6 +11,10 @@ class `Driver(files, kind, threads)` with
     prefill(tokens)         seconds until the scores after a prompt are there
     prepare(rows)           begin so many sequences with these prompts
     steps(count)            seconds of each of so many steps, in which every sequence gets a token
+    serve(load)             of each request [arrival in seconds, tokens, output tokens] when its first and last tokens
+                            came, in seconds after the load began, and how many came
+
+describe and whichever of the others are measured of it.
 """
 
 import importlib

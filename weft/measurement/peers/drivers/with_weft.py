@@ -51,3 +51,9 @@ class Driver:
         run = self._contender.latency([job._replace(output_tokens=count + 2) for job in self._load])
         assert run.decode_tokens_per_s is not None
         return [len(self._load) / run.decode_tokens_per_s]
+
+    def serve(self, load: list[Any]) -> list[list[float]]:
+        from weft.measurement.contenders import Job
+
+        jobs = [(arrival_s, Job(tuple(prompt), output_tokens)) for arrival_s, prompt, output_tokens in load]
+        return [[times[0], times[-1], len(times)] for times in self._contender.spaced(jobs)]
