@@ -1,6 +1,6 @@
 """The campaign notices what it is there to notice: bugs planted one at a time, each named by what it breaks."""
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from dataclasses import replace
 from typing import Any
 
@@ -55,7 +55,7 @@ def forget_last_token(request: OpenRequest) -> tuple[Emitted, ...]:
     return tuple(Emitted(tuple(book.tokens[:-1])) for book in request._books)
 
 
-def take_for_down(cluster: Cluster, member: Member) -> Coroutine[Any, Any, None]:
+def take_for_down(cluster: Cluster, member: Member) -> Awaitable[None]:
     member.phase = Phase.DOWN
     return cluster._provisioning.stop(member.name)
 
