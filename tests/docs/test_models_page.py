@@ -53,8 +53,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         del sys.modules[name]
 
 
-def test_the_example_serves_what_transformers_computes(folder: Path) -> None:
+@pytest.mark.parametrize("backend", ["torch", "reference", "cpu"])
+def test_the_example_serves_what_transformers_computes(folder: Path, backend: str) -> None:
     oracle = Oracle(Variant("Helium", HELIUM), folder / "helium-1-2b")
+    text = Path("serve.py").read_text()
+    Path("serve.py").write_text(text.replace('dtype="float32"', f'dtype="float32", backend="{backend}"'))
     tokens = runpy.run_path("serve.py")["result"].outputs[0].token_ids
     assert len(tokens) == 16 or tokens[-1] == SIZES["eos_token_id"]
     logits_TV = oracle.logits([1, 5, 8, 13, *tokens])[3:-1]

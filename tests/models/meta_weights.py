@@ -23,9 +23,15 @@ class NamedMetaWeights(MetaWeights):
         return self._remember(super().read(name, shape), name)
 
     def linear(
-        self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
+        self,
+        names: Sequence[str],
+        out_features: Sequence[int],
+        in_features: int,
+        *,
+        bias: bool = False,
+        order_O: Tensor | None = None,
     ) -> Linear:
-        linear = super().linear(names, out_features, in_features, bias=bias)
+        linear = super().linear(names, out_features, in_features, bias=bias, order_O=order_O)
         self._remember(linear.weight_OI, f"{names[0]}.weight")
         return linear
 

@@ -9,10 +9,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.weights.packed_models import Noted, build, opened, packed, packed_bytes, same
+from tests.weights.packed_models import CPU, Noted, build, opened, packed, packed_bytes, same
 from weft.weights.packed import PackedFormat, PackedLinear
 from weft.weights.packed_files import PackedFile
 from weft.weights.packed_index import PAGE_BYTES, PREAMBLE, PackedFileError, preamble
+from weft.weights.packed_writer import layer_name
+from weft.weights.random_weights import RandomWeights
 
 INT4 = packed_bytes()
 
@@ -146,7 +148,7 @@ def test_an_index_that_does_not_fit_is_refused(change: dict[str, Any], tmp_path:
 def test_other_versions_say_which(tmp_path: Path) -> None:
     later = bytearray(INT4)
     later[8] += 1
-    with pytest.raises(PackedFileError, match=r"is of version 2\.\d+, and this Weft reads 1\.\d+"):
+    with pytest.raises(PackedFileError, match=r"is of version 3\.\d+, and this Weft reads 2\.\d+"):
         opened(tmp_path / "f", bytes(later))
 
 
@@ -169,3 +171,20 @@ def test_a_missing_file_is_no_damaged_one(tmp_path: Path) -> None:
         PackedFile(tmp_path / "none")
     with pytest.raises(PackedFileError, match="cannot be read"):
         PackedFile(tmp_path)
+
+
+def test_rows_in_another_order_are_another_layer() -> None:
+    order_O = torch.tensor([2, 0, 1])
+    assert layer_name(["a", "b"]) == "a+b"
+    assert layer_name(["a", "b"], order_O) == layer_name(["a", "b"], order_O.clone())
+    assert len({layer_name(["a"]), layer_name(["a"], order_O), layer_name(["a"], order_O.flip(0))}) == 3
+
+
+def test_rows_are_put_in_order_with_their_biases() -> None:
+    source, order_O = RandomWeights(0, torch.float32, CPU), torch.arange(7, -1, -1)
+    plain = source.linear(["a"], [8], 4, bias=True)
+    turned = source.linear(["a"], [8], 4, bias=True, order_O=order_O)
+    assert turned.bias_O is not None
+    assert plain.bias_O is not None
+    assert torch.equal(turned.weight_OI, plain.weight_OI.flip(0))
+    assert torch.equal(turned.bias_O, plain.bias_O.flip(0))

@@ -20,7 +20,8 @@ class Attention:
         inner, shared = spec.num_heads * spec.head_dim, spec.num_kv_heads * spec.head_dim
         self._sizes = [inner, shared, shared]
         names = [f"{name}.{part}_proj" for part in "qkv"]
-        self._qkv = weights.linear(names, self._sizes, spec.hidden_size, bias=spec.qkv_bias)
+        order_O = self.order(spec)
+        self._qkv = weights.linear(names, self._sizes, spec.hidden_size, bias=spec.qkv_bias, order_O=order_O)
         self._output = weights.linear([f"{name}.o_proj"], [spec.hidden_size], inner, bias=spec.output_bias)
 
     def __call__(
@@ -37,6 +38,11 @@ class Attention:
         q, k, v = qkv_TO.split_with_sizes(self._sizes, dim=-1)
         kv_shape = (-1, spec.num_kv_heads, spec.head_dim)
         return q.reshape(-1, spec.num_heads, spec.head_dim), k.reshape(kv_shape), v.reshape(kv_shape)
+
+    def order(self, spec: ModelSpec) -> Tensor | None:
+        """Of the rows that make queries, keys and values, where a checkpoint of the family has another one; here it has
+        not. What is computed packed is put in order before it is packed."""
+        return None
 
     def normalise(self, q_THE: Tensor, k_TGE: Tensor) -> tuple[Tensor, Tensor]:
         """What a family does with the heads before they are rotated; nothing here."""

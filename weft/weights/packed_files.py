@@ -67,11 +67,17 @@ class PackedFile(WeightSource):
             raise self._foreign(f"it does not ask for {quoted(next(iter(self._unread)))}")
 
     def linear(
-        self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
+        self,
+        names: Sequence[str],
+        out_features: Sequence[int],
+        in_features: int,
+        *,
+        bias: bool = False,
+        order_O: Tensor | None = None,
     ) -> Linear:
         """A layer as it was written."""
         kind = kind_of(names, self.quantization)
-        return self._layer(layer_name(names), sum(out_features), in_features, kind, bias=bias)
+        return self._layer(layer_name(names, order_O), sum(out_features), in_features, kind, bias=bias)
 
     def linear_of(self, weight_OI: Tensor) -> Linear:
         """A packed copy of a tensor that was read."""

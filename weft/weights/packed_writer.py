@@ -48,11 +48,17 @@ class PackedWriter(WeightSource):
         self._source.finish(tied)
 
     def linear(
-        self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
+        self,
+        names: Sequence[str],
+        out_features: Sequence[int],
+        in_features: int,
+        *,
+        bias: bool = False,
+        order_O: Tensor | None = None,
     ) -> Linear:
         """A layer of that shape."""
-        made = self._source.linear(names, out_features, in_features, bias=bias)
-        return self._put_layer(layer_name(names), made)
+        made = self._source.linear(names, out_features, in_features, bias=bias, order_O=order_O)
+        return self._put_layer(layer_name(names, order_O), made)
 
     def linear_of(self, weight_OI: Tensor) -> Linear:
         """A layer of the shape of a tensor that was read."""
@@ -87,9 +93,11 @@ class PackedWriter(WeightSource):
         self._stream.write(_bytes_of(tensor.contiguous()))
 
 
-def layer_name(names: Sequence[str]) -> str:
-    """What layers that are one are called in a file; of a tensor that is used as a layer too, its own name."""
-    return "+".join(names)
+def layer_name(names: Sequence[str], order_O: Tensor | None = None) -> str:
+    """What layers that are one are called in a file; of a tensor that is used as a layer too, its own name. Another
+    order of outputs is another layer."""
+    joined = "+".join(names)
+    return joined if order_O is None else f"{joined} in order {zlib.crc32(_bytes_of(order_O.cpu())):08x}"
 
 
 def name_of(given: Sequence[tuple[Tensor, str]], tensor: Tensor) -> str:

@@ -94,10 +94,16 @@ class PackedWeights(WeightSource):
         self._source.finish(tied)
 
     def linear(
-        self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
+        self,
+        names: Sequence[str],
+        out_features: Sequence[int],
+        in_features: int,
+        *,
+        bias: bool = False,
+        order_O: Tensor | None = None,
     ) -> PackedLinear:
         """Layers with the same input as one, packed."""
-        plain = self._source.linear(names, out_features, in_features, bias=bias)
+        plain = self._source.linear(names, out_features, in_features, bias=bias, order_O=order_O)
         return pack(plain.weight_OI, plain.bias_O, kind_of(names, self.kind))
 
     def linear_of(self, weight_OI: Tensor) -> PackedLinear:

@@ -29,13 +29,24 @@ class WeightSource(ABC):
         """
 
     def linear(
-        self, names: Sequence[str], out_features: Sequence[int], in_features: int, *, bias: bool = False
+        self,
+        names: Sequence[str],
+        out_features: Sequence[int],
+        in_features: int,
+        *,
+        bias: bool = False,
+        order_O: Tensor | None = None,
     ) -> Linear:
-        """Layers with the same input as one: outputs are concatenated in the order of `names`."""
+        """Layers with the same input as one: outputs are concatenated in the order of `names`, and then put into
+        `order_O`: whose number each comes to be."""
         sizes = list(zip(names, out_features, strict=True))
         weights = [self.read(f"{name}.weight", (size, in_features)) for name, size in sizes]
         biases = [self.read(f"{name}.bias", (size,)) for name, size in sizes] if bias else []
-        return Linear(_join(weights), _join(biases) if biases else None)
+        weight_OI, bias_O = _join(weights), _join(biases) if biases else None
+        if order_O is None:
+            return Linear(weight_OI, bias_O)
+        order_O = order_O.to(weight_OI.device)
+        return Linear(weight_OI[order_O], None if bias_O is None else bias_O[order_O])
 
     def linear_of(self, weight_OI: Tensor) -> Linear:
         """A layer whose weight the model also has for itself, as where embeddings are tied."""
