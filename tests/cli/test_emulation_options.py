@@ -16,8 +16,9 @@ from weft.model_specs.builtin import builtin_model
 EMULATED = ["llama-3.1-8b", "--emulate", "h100"]
 
 
-def test_a_dry_run_tells_what_would_be_served() -> None:
-    told = CliRunner().invoke(command, [*EMULATED, "--dry-run"])
+@pytest.mark.parametrize("replicas", ["1", "2"])
+def test_a_dry_run_tells_what_would_be_served(replicas: str) -> None:
+    told = CliRunner().invoke(command, [*EMULATED, "--replicas", replicas, "--dry-run"])
     assert told.exit_code == 0
     assert "compute    none: as fast as H100 SXM" in told.output
 
@@ -25,7 +26,7 @@ def test_a_dry_run_tells_what_would_be_served() -> None:
 def test_clients_are_told_that_nothing_computes() -> None:
     arguments = {"emulate": "h100", "emulate_output_tokens": 5.0}
 
-    with live_server(Path(), load=lambda: load_emulated("llama-3.1-8b", arguments, {})) as up:
+    with live_server(Path(), load=lambda: load_emulated("llama-3.1-8b", arguments, {}, None)) as up:
         assert up.ask("/v1/models").json["data"][0]["emulates"] == "H100 SXM"
         answer = up.ask("/v1/completions", {"model": NAME, "prompt": "a", "max_tokens": 40}).json
         assert answer["system_fingerprint"] == "emulated-h100-sxm"
@@ -37,8 +38,10 @@ def test_clients_are_told_that_nothing_computes() -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ([*EMULATED, "--replicas", "2"], "one replica in this process is all that is emulated"),
-        ([*EMULATED, "--actors", "process"], "one replica in this process is all that is emulated"),
+        (
+            [*EMULATED, "--replicas", "2", "--threads", "1"],
+            "num_threads is 1, and where hardware is emulated",
+        ),
         ([*EMULATED, "--threads", "1"], "num_threads is 1, and where hardware is emulated nothing computes"),
         (["weft-tiny", "--emulate-output-tokens", "9"], "emulate is not; add --emulate HARDWARE"),
         (["weft-tiny", "--emulate", "h100x"], "h100x"),

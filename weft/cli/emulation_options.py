@@ -12,7 +12,7 @@ from weft.contracts.options import serving_options
 from weft.model_specs.builtin import DEFAULT
 
 if TYPE_CHECKING:
-    from weft.llm.emulated_llm import EmulatedLLM
+    from weft.llm.language_model import LanguageModel
 
 FLAGS: tuple[Decorator, ...] = (
     click.option(
@@ -38,17 +38,8 @@ def emulation_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def check_emulation(arguments: dict[str, Any]) -> None:
     """Raises `ConfigurationError` for flags that mean nothing together."""
-    if arguments["emulate"] is None:
-        if arguments["emulate_output_tokens"] is not None:
-            raise ConfigurationError(
-                "emulate_output_tokens is given, and emulate is not; add --emulate HARDWARE"
-            )
-        return
-    if arguments["replicas"] > 1 or arguments["actors"] not in (None, "inprocess"):
-        raise ConfigurationError(
-            f"emulate is {arguments['emulate']!r}, and one replica in this process is all that is emulated; leave out "
-            "--replicas and --actors"
-        )
+    if arguments["emulate"] is None and arguments["emulate_output_tokens"] is not None:
+        raise ConfigurationError("emulate_output_tokens is given, and emulate is not; add --emulate HARDWARE")
 
 
 def check_emulated(model: str | None, hardware: str, given: dict[str, Any]) -> None:
@@ -66,10 +57,18 @@ def emulated_name(model: str | None) -> str:
     return (path.parent if path.is_file() else path).resolve().name
 
 
-def load_emulated(model: str | None, arguments: dict[str, Any], options: dict[str, Any]) -> "EmulatedLLM":
-    """`options`: what `AsyncLLM` takes beside the model."""
+def load_emulated(
+    model: str | None, arguments: dict[str, Any], options: dict[str, Any], cluster: dict[str, Any] | None
+) -> "LanguageModel":
+    """`options`: what `AsyncLLM` takes beside the model; `cluster`: what `ClusterLLM` takes beside these, None for one
+    replica in this process."""
+    from weft.llm.emulated_cluster import EmulatedClusterLLM
     from weft.llm.emulated_llm import EmulatedLLM
 
+    named, hardware = model or DEFAULT, arguments["emulate"]
     mean_tokens = arguments["emulate_output_tokens"]
-    lengths = {} if mean_tokens is None else {"output_tokens": mean_tokens}
-    return EmulatedLLM(model or DEFAULT, arguments["emulate"], **lengths, **options)
+    if mean_tokens is not None:
+        options = {"output_tokens": mean_tokens, **options}
+    if cluster is None:
+        return EmulatedLLM(named, hardware, **options)
+    return EmulatedClusterLLM(named, hardware, **cluster, **options)

@@ -149,7 +149,7 @@ def _emulate(
     from weft.server.announcement import describe_serving
 
     chosen = prepared(given, arguments)
-    llm, name = load_emulated(model, arguments, chosen), emulated_name(model)
+    llm, name = load_emulated(model, arguments, chosen, cluster_settings(arguments)), emulated_name(model)
     if dry_run:
         click.echo("\n".join(describe_serving(llm, name)))
         return

@@ -60,6 +60,11 @@ Hold = Callable[[Request], AbstractAsyncContextManager[object]]
 """Keeps ready what a request needs beside the engine, as the grammar of its constraint."""
 
 
+def is_constrained(request: Request) -> bool:
+    """Whether its outputs are held to something."""
+    return request.sampling.constraint is not None
+
+
 class _Accepted:
     """A request that is here. `has_begun`: its engine has it; `stops`: outputs that it is to end as soon as that is so.
     `told`: tokens of each output that the router has been told of, here or before."""
@@ -77,7 +82,8 @@ class _Accepted:
 
 class InferenceReplica:
     """One incarnation. `make_driver` makes the driver of its engine, which reports to this; `fingerprint`: what names
-    the bits of its state; `send` puts frames on the fabric; `hold`: only of requests with a constraint."""
+    the bits of its state; `send` puts frames on the fabric; `hold`: of requests that
+    `is_held` says."""
 
     def __init__(
         self,
@@ -87,9 +93,10 @@ class InferenceReplica:
         send: Callable[[Frame], object],
         timing: Timing,
         hold: Hold = nullcontext,
+        is_held: Callable[[Request], bool] = is_constrained,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._timing, self._hold = timing, hold
+        self._timing, self._hold, self._is_held = timing, hold, is_held
         self._accepted: dict[str, _Accepted] = {}
         self._latency = LatencyEstimate()
         self._link = Link(incarnation, send, self._obey)
@@ -172,10 +179,10 @@ class InferenceReplica:
             self._drop(request.request_id)  # over for its client, whose next one has the same name
         accepted = self._accepted[request.request_id] = _Accepted(submit)
         self._latency.note_arrived(request.request_id, self._loop.time())
-        if request.sampling.constraint is None:
-            self._begin(submit)
-        else:
+        if self._is_held(request):
             accepted.task = self._loop.create_task(self._begin_held(submit, accepted))
+        else:
+            self._begin(submit)
 
     def _begin(self, submit: Submit) -> None:
         request_id = submit.request.request_id

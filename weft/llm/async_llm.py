@@ -161,6 +161,10 @@ class AsyncLLM(LanguageModel):
         """Within, the executor knows what it needs of a request beside its steps; see `Preparation`."""
         return self._preparation.held(request)
 
+    def is_held(self, request: Request) -> bool:
+        """Whether `held` does anything."""
+        return request.sampling.constraint is not None
+
     @property
     def engine(self) -> Engine | None:
         """What runs the requests, for those who watch it; None before the first request."""

@@ -6,9 +6,8 @@ whose replica is lost goes on at another, and its client sees one stream.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from weft.cluster.cluster import Cluster
 from weft.cluster.controllers import RollingRestart
@@ -54,8 +53,7 @@ class Backend(Messages, Provisioning, Protocol):
 MakeBackend = Callable[[ReplicaPlan, Timing], Backend]
 
 
-@dataclass(frozen=True, slots=True)
-class ServedByReplicas:
+class ServedByReplicas(NamedTuple):
     """See `Served`."""
 
     spec: ModelSpec
@@ -86,18 +84,15 @@ class ClusterLLM(LanguageModel):
         max_queue_delay_s: float | None = None,
         **options: Any,
     ) -> None:
-        # Here, so that importing weft costs no second: torch comes with it.
-        from weft.executor.shared_machine import plan_share
-
         super().__init__()
         _check(replicas, router, policies)
         self.num_replicas, self.router, self._timing = replicas, router, timing or Timing()
-        share, options = plan_share(Path(model), options, replicas)
-        self.serving = ServedByReplicas(share.spec, share.max_model_len, share.config.with_policies(policies))
+        served, options = self._shared(Path(model), options, replicas)
+        self.serving = served._replace(config=served.config.with_policies(policies))
         within = None if objective is None else (objective.ttft_s, objective.tpot_s)
         texts = _texts(Path(model).resolve(), tokenizer, chat_template, tool_format)
         how = options, named_policies(policies), within, max_queue_delay_s
-        self.plan = ReplicaPlan(*texts, *how)
+        self.plan = ReplicaPlan(*texts, *how, self._emulated)
         self.prompting = _prompting(self.plan, self.serving)
         self.prompting.warn_of_defaults()
         self._preparation = ConstraintCompiler(None)  # that is for the replicas to do
@@ -107,6 +102,18 @@ class ClusterLLM(LanguageModel):
         self.cluster: Cluster | None = None
         self._driver: RouterDriver | None = None
         self._is_abandoned = False
+
+    _emulated: tuple[str, str, float] | None = None
+
+    def _shared(
+        self, model: Path, options: dict[str, Any], replicas: int
+    ) -> tuple[ServedByReplicas, dict[str, Any]]:
+        """What each replica serves, and the options with its share of the machine."""
+        # Here, so that importing weft costs no second: torch comes with it.
+        from weft.executor.shared_machine import plan_share
+
+        share, options = plan_share(model, options, replicas)
+        return ServedByReplicas(share.spec, share.max_model_len, share.config), options
 
     async def start(self) -> None:
         """Start all replicas, and wait until each has been ready once."""

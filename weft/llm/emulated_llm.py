@@ -12,7 +12,7 @@ from typing import Any
 from weft.contracts.callers import ANYONE, Caller
 from weft.contracts.errors import ConfigurationError, InvalidRequest
 from weft.contracts.options import ServingOptions
-from weft.contracts.requests import Pooling
+from weft.contracts.requests import Pooling, Request
 from weft.engine.config import EngineConfig
 from weft.llm.async_llm import AsyncLLM
 from weft.llm.emulated_executor import EmulatedExecutor
@@ -76,7 +76,7 @@ class EmulatedLLM(AsyncLLM):
     ) -> None:
         self._model, self._hardware = model, hardware
         self._outputs = EmulatedOutputs(output_tokens, seed)
-        super().__init__(_text_directory(model, named.get("tokenizer")), **named)
+        super().__init__(text_directory(model, named.get("tokenizer")), **named)
 
     @property
     def emulates(self) -> str:
@@ -84,11 +84,13 @@ class EmulatedLLM(AsyncLLM):
 
     def _load(self, directory: Path, options: ServingOptions) -> EmulatedServing:
         planned = emulated_deployment(self._model, self._hardware, options)
-        count, device = planned.plan.num_devices, planned.cluster.device.name
-        hardware = device if count == 1 else f"{count} x {device}"
+        hardware = hardware_name(planned)
         named = re.sub(r"[^a-z0-9]+", "-", f"emulated {hardware}".lower())
         executor = EmulatedExecutor(planned, named, self._outputs.lengths, planned.depth)
         return EmulatedServing(planned.spec, planned.max_model_len, planned.config, hardware, executor)
+
+    def is_held(self, request: Request) -> bool:
+        return True
 
     def _prepare(self) -> EmulatedOutputs:
         prompting, executor = self.prompting, self.serving.executor
@@ -119,6 +121,12 @@ def emulated_deployment(model: str, hardware: str, options: ServingOptions) -> D
     return replace(planned, config=replace(planned.config, max_queued_tokens=None))
 
 
+def hardware_name(planned: Deployment) -> str:
+    """Of the devices of a copy."""
+    count, device = planned.plan.num_devices, planned.cluster.device.name
+    return device if count == 1 else f"{count} x {device}"
+
+
 def _check(options: ServingOptions) -> None:
     plain = ServingOptions()
     for name in NOT_EMULATED:
@@ -128,7 +136,7 @@ def _check(options: ServingOptions) -> None:
             )
 
 
-def _text_directory(model: str, tokenizer: str | Path | None) -> Path:
+def text_directory(model: str, tokenizer: str | Path | None) -> Path:
     """Where texts are read and written by: the model's own, where there is a tokenizer, else the built-in one's."""
     path = Path(model).expanduser()
     if tokenizer is not None and Path(tokenizer).is_dir():

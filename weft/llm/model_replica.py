@@ -22,7 +22,7 @@ class ModelReplica(InferenceReplica):
             return ReportingDriver(llm.config, llm.executor, llm.log, reporter.report, reporter.stopped)
 
         self.llm = llm
-        super().__init__(incarnation, make_driver, llm.fingerprint, send, timing, llm.held)
+        super().__init__(incarnation, make_driver, llm.fingerprint, send, timing, llm.held, llm.is_held)
 
 
 class LocalReplicas(InProcess):

@@ -11,7 +11,9 @@ from weft.policies.choices import KINDS, PolicyChoices
 
 @dataclass(frozen=True, slots=True)
 class ReplicaPlan:
-    """Of each of several replicas; fields as the arguments of `AsyncLLM`. `options`: of `ServingOptions`, by name."""
+    """Of each of several replicas; fields as the arguments of `AsyncLLM`. `options`: of `ServingOptions`, by name.
+    `emulated`: the model, the hardware and the mean tokens of outputs, as `EmulatedLLM` takes them; None where a model
+    computes."""
 
     directory: str
     tokenizer: str | None
@@ -21,6 +23,7 @@ class ReplicaPlan:
     policies: dict[str, str]
     objective: tuple[float | None, float | None] | None
     max_queue_delay_s: float | None
+    emulated: tuple[str, str, float] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """As `ReplicaPlan(**json)` takes it."""
@@ -28,16 +31,21 @@ class ReplicaPlan:
 
     def load(self) -> AsyncLLM:
         """The model, loaded. Raises `ConfigurationError` as that does."""
-        return AsyncLLM(
-            self.directory,
-            tokenizer=self.tokenizer,
-            chat_template=self.chat_template,
-            tool_format=self.tool_format,
-            policies=PolicyChoices(**self.policies),
-            objective=None if self.objective is None else Slo(*self.objective),
-            max_queue_delay_s=self.max_queue_delay_s,
+        named = {
+            "tokenizer": self.tokenizer,
+            "chat_template": self.chat_template,
+            "tool_format": self.tool_format,
+            "policies": PolicyChoices(**self.policies),
+            "objective": None if self.objective is None else Slo(*self.objective),
+            "max_queue_delay_s": self.max_queue_delay_s,
             **self.options,
-        )
+        }
+        if self.emulated is None:
+            return AsyncLLM(self.directory, **named)
+        from weft.llm.emulated_llm import EmulatedLLM
+
+        model, hardware, output_tokens = self.emulated
+        return EmulatedLLM(model, hardware, output_tokens=output_tokens, **named)
 
 
 def named_policies(policies: PolicyChoices) -> dict[str, str]:
