@@ -61,6 +61,23 @@ def test_a_failed_step_teaches_nothing() -> None:
     assert policy.decide(view(0.030), 0.0) == other.decide(view(0.030), 0.0)
 
 
+def test_what_steps_tell_only_together_does_not_run_away() -> None:
+    """Nearly as many decode in each of thousands of steps, each takes a little longer than the one before it, and prompts
+    are rare: a base and a price per sequence could cancel each other at any size."""
+    policy, now_s = SloChunk(), 0.0
+    for number in range(5000):
+        standing, prompt = 12 - (number % 97 == 0), 400 * (number % 50 == 0)
+        planned_s = now_s
+        now_s += 0.0075 + 2e-7 * (number % 900) + 16e-6 * prompt
+        explicit = (ComputedUnits(1, 0, prompt, False, False),) if prompt else ()
+        policy.observe(
+            StepRecord(now_s, number, planned_s, standing + prompt, standing, explicit, (), 1, 0, 1)
+        )
+        if number > 1000:
+            room = (0.025 - 0.0076) / 16e-6
+            assert policy.decide(view(0.025, 12), 0.0).prefill_tokens == pytest.approx(room, rel=0.1)
+
+
 def test_a_negative_objective_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"default_tpot_s is -1\.0; it must be 0 or more"):
         SloChunk(-1.0)
