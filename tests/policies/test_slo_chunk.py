@@ -1,12 +1,15 @@
 """Chunks of prompts as long as those who decode can bear."""
 
+from random import Random
+
 import pytest
 
 from tests.policies.views import Replica, Seen
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import ComputedUnits, StepRecord
 from weft.contracts.requests import Slo
-from weft.policies.slo_chunk import LEAST_TOKENS, SloChunk
+from weft.policies.slo_chunk import LEAST_STEPS, LEAST_TOKENS, SloChunk
+from weft.policies.step_time import StepTime
 
 BASE_S, PER_SEQUENCE_S, PER_TOKEN_S = 0.010, 0.0001, 0.00005
 
@@ -59,6 +62,21 @@ def test_a_failed_step_teaches_nothing() -> None:
     policy, other = taught(), taught()
     policy.observe(StepRecord(99.0, 99, 0.0, 500, 10, (), (), 1, 0, 1, failed=True))
     assert policy.decide(view(0.030), 0.0) == other.decide(view(0.030), 0.0)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_what_steps_tell_only_together_does_not_run_away(seed: int) -> None:
+    """Where as many decode in many steps, a base and a price per sequence could cancel each other at any size."""
+    random, steps, now_s, standing = Random(seed), StepTime(), 0.0, 0
+    for number in range(400):
+        prompt = random.choice((0,) * 12 + (100, 900, 1500))
+        begun_s, taken_s = now_s, 0.0065 + 7e-5 * standing + 16e-6 * prompt + 3e-4 * random.random()
+        now_s += taken_s
+        steps.observe(StepRecord(now_s, number, begun_s, standing + prompt, standing, (), (), 1, 0, 1))
+        if steps.num_prompt_steps >= LEAST_STEPS:
+            room = (0.025 - 0.0065 - 7e-5 * standing - 1.5e-4) / 16e-6
+            assert steps.prompt_tokens_within(0.025, standing) == pytest.approx(room, rel=0.05)
+        standing += (prompt > 0 and random.random() < 0.8) - (standing > 0 and random.random() < 0.03)
 
 
 def test_a_negative_objective_is_refused() -> None:

@@ -25,10 +25,10 @@ from weft.policies.registry import (
 
 PROMPT_TOKENS, OUTPUT_TOKENS = 32, 256
 GIVEN_TOKENS = 96
-"""That each has that runs. Who gives way is asked once more where each has one and has waited for the next since."""
+"""That each has that runs where it is about who gives way; elsewhere, and another time there, each has one."""
 BEGUN_S, STEP_S = 1.0, 0.02
 NOW_S = BEGUN_S + GIVEN_TOKENS * STEP_S + 0.1
-"""Those that run arrived within the first second, and got a token per step from then on. Those that wait come now."""
+"""Those that run arrived within the first second and got their tokens from then on. Those that wait come now."""
 BLOCKS_PER_SEQUENCE = 16
 """Idle ones, of which the retain policy gives up as many at once as a sequence of this length takes."""
 NUM_TENANTS = 8
@@ -44,7 +44,7 @@ def bench_policies(num_sequences: int) -> list[DecisionCost]:
     ]
 
 
-def _loaded(num_sequences: int, order: PolicyChoice = "fcfs", given_tokens: int = GIVEN_TOKENS) -> Engine:
+def _loaded(num_sequences: int, order: PolicyChoice = "fcfs", given_tokens: int = 1) -> Engine:
     """An engine in which so many run, each with so many tokens, and as many wait."""
     layout = StateLayout((PagedGroup("kv", bytes_per_token=1),))
     config = EngineConfig(
