@@ -157,6 +157,10 @@ class AsyncLLM(LanguageModel):
         """Of its engine."""
         return self._config
 
+    @property
+    def objective(self) -> Slo | None:
+        return self._config.objective
+
     def held(self, request: Request) -> AbstractAsyncContextManager[None]:
         """Within, the executor knows what it needs of a request beside its steps; see `Preparation`."""
         return self._preparation.held(request)

@@ -127,6 +127,11 @@ class ClusterLLM(LanguageModel):
         self._driver = RouterDriver(self.cluster.router, self.log)
         await self.cluster.up()
 
+    @property
+    def objective(self) -> Slo | None:
+        within = self.plan.objective
+        return None if within is None else Slo(*within)
+
     def restart_replicas(self) -> None:
         """Restart one after the other, unless that is being done. Clients notice nothing but a pause at most."""
         if self.cluster is not None and not any(

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 from weft.contracts.callers import ANYONE, Caller
 from weft.contracts.prompts import TokenPrompt
-from weft.contracts.requests import Pooling, Request, SamplingParams
+from weft.contracts.requests import Pooling, Request, SamplingParams, Slo
 from weft.engine.client import Asked, generate
 from weft.engine.config import EngineConfig
 from weft.llm.answering import Preparation, Taker, answer
@@ -71,6 +71,11 @@ class LanguageModel(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Names all that decides the bits of what is computed."""
+
+    @property
+    @abstractmethod
+    def objective(self) -> Slo | None:
+        """How fast requests are meant to be answered; None where nothing was said of it."""
 
     @property
     def emulates(self) -> str | None:

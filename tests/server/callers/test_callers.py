@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from weft.contracts.callers import Caller
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import PrefixLookup, RequestArrived, RequestEnded, Status
 from weft.contracts.requests import Slo
-from weft.server.callers.caller import KEY_TENANT, read_caller, read_pace
+from weft.llm.prompting import Prompt
+from weft.server.callers.caller import KEY_TENANT, LEAST_LEFT_S, read_caller, read_pace, with_what_is_left
 from weft.server.callers.keys import ApiKey, read_key_file
 from weft.server.completions.schema import CompletionBody
 from weft.server.errors import ApiError
@@ -223,3 +225,33 @@ def test_keys_are_read_one_way_only(tmp_path: Path) -> None:
         read_key_file(file)
     with pytest.raises(ConfigurationError, match="cannot be read"):
         read_key_file(tmp_path / "nowhere")
+
+
+def test_what_was_spent_before_the_door_is_gone_from_the_objective() -> None:
+    own, engines = Caller("acme", slo=Slo(0.5, 0.02)), Slo(0.2, 0.01)
+    assert with_what_is_left(own, engines, 0.1).slo == Slo(0.4, 0.02)
+    assert with_what_is_left(own, None, 0.6).slo == Slo(LEAST_LEFT_S, 0.02)
+    assert with_what_is_left(Caller("acme"), engines, 0.05) == Caller("acme", slo=Slo(0.2 - 0.05))
+    for nothing in (None, Slo(None, 0.01)):
+        assert with_what_is_left(Caller("acme"), nothing, 0.1) == Caller("acme")
+
+
+def test_time_counts_from_when_the_head_was_read(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To find the tokens of the prompt takes longer than the first token may."""
+    objective = {"x-weft-slo-ttft-ms": "250"}
+    body = {"model": NAME, "prompt": "the quick", "max_tokens": 400, "ignore_eos": True}
+    with live_server(model) as server:
+        busy = threading.Thread(target=server.ask, args=("/v1/completions", body))
+        busy.start()
+        eventually(lambda: server.live_requests() != [])
+        assert server.ask("/v1/completions", {**body, "max_tokens": 1}, headers=objective).status == 200
+        encode = server.llm.prompting.encode
+
+        def slow(prompt: Prompt) -> tuple[int, ...]:
+            time.sleep(0.3)
+            return encode(prompt)
+
+        monkeypatch.setattr(server.llm.prompting, "encode", slow)
+        refused = server.ask("/v1/completions", {**body, "max_tokens": 1}, headers=objective)
+        assert refused.status == 429
+        busy.join()

@@ -8,6 +8,7 @@ objectives in milliseconds (`x-llm-d-slo-ttft-ms`, `x-slo-ttft-ms`, the same for
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from starlette.types import Scope
 
@@ -23,6 +24,9 @@ TTFT_HEADERS = ("x-weft-slo-ttft-ms", "x-llm-d-slo-ttft-ms", "x-slo-ttft-ms")
 PACE_HEADERS = ("x-weft-pace-tokens-per-s",)
 MOST_PACE_TOKENS_PER_S = 10_000.0
 TPOT_HEADERS = ("x-weft-slo-tpot-ms", "x-llm-d-slo-tpot-ms", "x-slo-tpot-ms")
+
+LEAST_LEFT_S = 1e-3
+"""Of an objective whose time is over: no step takes less."""
 
 _NAME = re.compile(rf"[\x21-\x7e]{{1,{MOST_NAME_CHARACTERS}}}")
 _NUMBER = re.compile(r"[0-9]{1,10}(\.[0-9]{1,6})?")
@@ -41,6 +45,16 @@ def read_caller(scope: Scope, body: object) -> Caller:
         session=_name(scope, SESSION_HEADERS),
         cache_salt=getattr(body, "cache_salt", None),
     )
+
+
+def with_what_is_left(caller: Caller, objective: Slo | None, spent_s: float) -> Caller:
+    """The caller as the engine's door is to see it `spent_s` after its request was heard of: what reading, checking and
+    tokenising took is gone from the time to its first token. `objective`: of those that name none of their own."""
+    own = caller.slo or Slo()
+    ttft_s = own.ttft_s if objective is None or own.ttft_s is not None else objective.ttft_s
+    if ttft_s is None:
+        return caller
+    return replace(caller, slo=Slo(max(LEAST_LEFT_S, ttft_s - spent_s), own.tpot_s))
 
 
 def tenant_of(scope: Scope) -> str:

@@ -5,6 +5,9 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 BODY_WRITER = "weft.body_writer"
 """Where the state of a request's scope holds its `BodyWriter`, if its server has one."""
 
+HEARD_S = "weft.heard_s"
+"""Where it holds when the request's head was read, on the loop's clock."""
+
 
 class BodyWriter:
     """Of one answer, whose head is sent by ASGI as ever, and so is its end."""

@@ -14,7 +14,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from weft.server.errors import INVALID
-from weft.server.http.body_writer import BODY_WRITER, BodyWriter
+from weft.server.http.body_writer import BODY_WRITER, HEARD_S, BodyWriter
 from weft.server.http.patience import Patience
 
 PROBE_AFTER_S, PROBE_EVERY_S, PROBES = 60, 15, 4
@@ -89,7 +89,7 @@ class HttpProtocol(HttpToolsProtocol):
             raise HttpParserError("not a proxy")
         if not self.parser.should_upgrade():
             super().on_headers_complete()
-            self.cycle.scope["state"][BODY_WRITER] = BodyWriter(self.cycle)
+            self.cycle.scope["state"].update({BODY_WRITER: BodyWriter(self.cycle), HEARD_S: self.loop.time()})
 
     def on_body(self, body: bytes) -> None:
         self._num_unfinished_bytes = 0

@@ -1,5 +1,6 @@
 """The route of a protocol for output: body in, answer out, in one piece or as a stream."""
 
+import asyncio
 from contextlib import aclosing
 from typing import Any
 
@@ -8,11 +9,11 @@ from starlette.types import Receive, Scope, Send
 from weft.contracts.errors import RequestRejected
 from weft.llm.language_model import LanguageModel
 from weft.llm.results import CompletionChunk
-from weft.server.callers.caller import read_caller, read_pace
+from weft.server.callers.caller import read_caller, read_pace, with_what_is_left
 from weft.server.callers.intake import declared_bytes
 from weft.server.errors import api_error
 from weft.server.http.bodies import parse_body, read_body
-from weft.server.http.body_writer import BODY_WRITER
+from weft.server.http.body_writer import BODY_WRITER, HEARD_S
 from weft.server.http.connection import while_connected
 from weft.server.http.events import EventStream
 from weft.server.http.json_response import JsonResponse
@@ -30,10 +31,11 @@ class GenerationRoute:
         self._state, self._dialect = state, dialect
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        heard_s = scope.get("state", {}).get(HEARD_S, asyncio.get_running_loop().time())
         loaded = self._state.admit()
         try:
             body = await self._read(loaded.llm, scope, receive)
-            await while_connected(receive, self._answer(loaded, body, scope, receive, send))
+            await while_connected(receive, self._answer(loaded, heard_s, body, scope, receive, send))
         finally:
             self._state.leave()
 
@@ -48,12 +50,16 @@ class GenerationRoute:
             self._state.intake.check(llm, caller, len(body))
         return body
 
-    async def _answer(self, loaded: Loaded, raw: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, loaded: Loaded, heard_s: float, raw: bytes, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         body = await parse_body(self._dialect.schema, raw)
         self._state.check_model(body.model)
         dialect = self._make_dialect(loaded.llm, body, scope)
-        caller = read_caller(scope, body)
-        asked = [each._replace(caller=caller) for each in await dialect.asked()]
+        asked = await dialect.asked()
+        spent_s = asyncio.get_running_loop().time() - heard_s
+        caller = with_what_is_left(read_caller(scope, body), loaded.llm.objective, spent_s)
+        asked = [each._replace(caller=caller) for each in asked]
         self._state.intake.note(len(raw), sum(len(each.tokens) for each in asked))
         try:
             await self._generate(dialect, asked, scope, receive, send)
