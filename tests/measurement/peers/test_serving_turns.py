@@ -52,7 +52,9 @@ def test_the_objective_is_twice_the_best_of_the_others_in_each_respect() -> None
     outcome, _, told = compared()
     assert outcome.objective == pytest.approx((0.1, 0.02))
     assert outcome.alone["weft-server"] == pytest.approx((0.02, 0.002))
-    assert told.index("objective: TTFT 100 ms, TPOT 20.0 ms") < told.index("1 requests/s")
+    assert told.index("objective: TTFT 100 ms, TPOT 20.0 ms") < told.index(
+        next(line for line in told if line.startswith("1 requests/s, weft-server: goodput "))
+    )
     fixed, services, _ = compared(ServingPlan((1.0,), 5, 0, Objective(1.0, 2.0)))
     assert (fixed.objective, fixed.alone) == (Objective(1.0, 2.0), {})
     assert len(services["weft-server"].loads) == 2

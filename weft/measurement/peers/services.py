@@ -13,6 +13,7 @@ import httpx
 from weft.measurement.peers.driver_process import DriverProcess, PeerFailed, last_words
 from weft.measurement.peers.serving_load import Asked, Served
 from weft.measurement.serving_stream import RequestFailed, stream_answer
+from weft.measurement.serving_target import IDLE_CONNECTION_S
 
 READY_TIMEOUT_S = 300.0
 ASKED_AGAIN_S = 0.2
@@ -89,7 +90,7 @@ async def http_service(command: Sequence[str], log: Path) -> AsyncIterator[HttpS
         async with httpx.AsyncClient(
             base_url=f"http://127.0.0.1:{port}/v1/",
             timeout=None,
-            limits=httpx.Limits(max_connections=None),
+            limits=httpx.Limits(max_connections=None, keepalive_expiry=IDLE_CONNECTION_S),
             trust_env=False,
         ) as client:
             await _wait_until_ready(client, f"http://127.0.0.1:{port}/health", process, log)

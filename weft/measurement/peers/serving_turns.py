@@ -88,10 +88,13 @@ async def take_loads(
     tell(f"objective: TTFT {1e3 * objective.ttft_s:.0f} ms, TPOT {1e3 * objective.tpot_s:.1f} ms")
     loads: dict[float, Mapping[str, LoadResult]] = {}
     for rate_per_s in plan.rates_per_s:
-        tell(f"{rate_per_s:g} requests/s")
         load = load_requests(rate_per_s, plan.num_requests, plan.seed, f"at {rate_per_s}")
-        served = await _each(services, failures, partial(_serve, load))
-        loads[rate_per_s] = {name: judged(load, each, objective) for name, each in served.items()}
+        found: dict[str, LoadResult] = {}
+        for name in services:
+            served = await _each({name: services[name]}, failures, partial(_serve, load))
+            found |= {name: judged(load, each, objective) for name, each in served.items()}
+            tell(f"{rate_per_s:g} requests/s, {name}: {_told(found.get(name))}")
+        loads[rate_per_s] = found
     return ServingOutcome(objective, alone, loads, failures)
 
 
@@ -109,6 +112,10 @@ async def _each(
             except PeerFailed as error:
                 failures[name] = str(error)
     return found
+
+
+def _told(result: LoadResult | None) -> str:
+    return "failed" if result is None else f"goodput {result.goodput_per_s:.2f}/s"
 
 
 async def _serve(load: Sequence[Asked], service: Service) -> list[Served]:
