@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,8 +62,13 @@ def compile_copy(out: Path) -> None:
         shutil.copy(ROOT / name, out)
     named = [str(path.relative_to(out)) for path in modules(out / "weft")]
     with _emptied(out / "weft" / "__init__.py"):
-        environment = os.environ | {"CFLAGS": f"{os.environ.get('CFLAGS', '')} {DIRECT_CALLS}"}
+        environment = os.environ | {"CFLAGS": f"{_flags()} {DIRECT_CALLS}"}
         subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True, env=environment)
+
+
+def _flags() -> str:
+    """What is given in place of these is all that the C compiler is told."""
+    return os.environ.get("CFLAGS") or sysconfig.get_config_var("CFLAGS") or ""
 
 
 @contextmanager

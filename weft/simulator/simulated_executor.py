@@ -175,8 +175,10 @@ class SimulatedExecutor:
         self._flights.clear()
         self._rows.skip(num_steps)
         self.num_steps += num_steps
+        busy_s = self.busy_s
         for seconds in ahead.seconds[:num_steps]:
-            self.busy_s += seconds
+            busy_s += seconds
+        self.busy_s = busy_s
         now_in_flight = range(num_steps, num_steps + in_flight)
         self._free_s = ahead.free_s[now_in_flight[-1]]
         for index in now_in_flight:
