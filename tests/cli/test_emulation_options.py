@@ -11,6 +11,7 @@ from weft.cli.config_check import check_configuration
 from weft.cli.emulation_options import emulated_name, load_emulated
 from weft.cli.serve import command
 from weft.contracts.errors import ConfigurationError
+from weft.llm.async_llm import AsyncLLM
 from weft.model_specs.builtin import builtin_model
 
 EMULATED = ["llama-3.1-8b", "--emulate", "h100"]
@@ -26,7 +27,12 @@ def test_a_dry_run_tells_what_would_be_served(replicas: str) -> None:
 def test_clients_are_told_that_nothing_computes() -> None:
     arguments = {"emulate": "h100", "emulate_output_tokens": 5.0}
 
-    with live_server(Path(), load=lambda: load_emulated("llama-3.1-8b", arguments, {}, None)) as up:
+    def load() -> AsyncLLM:
+        llm = load_emulated("llama-3.1-8b", arguments, {}, None)
+        assert isinstance(llm, AsyncLLM)
+        return llm
+
+    with live_server(Path(), load=load) as up:
         assert up.ask("/v1/models").json["data"][0]["emulates"] == "H100 SXM"
         answer = up.ask("/v1/completions", {"model": NAME, "prompt": "a", "max_tokens": 40}).json
         assert answer["system_fingerprint"] == "emulated-h100-sxm"

@@ -18,8 +18,8 @@ TIMING = Timing(heartbeat_s=0.05, lost_after_s=10.0, restart_s=0.05)
 
 def play(scene: Callable[[EmulatedClusterLLM], Awaitable[None]]) -> None:
     async def main() -> None:
-        named = {"replicas": 2, "timing": TIMING, "output_tokens": OUTPUT_TOKENS}
-        async with EmulatedClusterLLM(MODEL, HARDWARE, LocalReplicas, **named) as llm:
+        how = MODEL, HARDWARE, LocalReplicas
+        async with EmulatedClusterLLM(*how, replicas=2, timing=TIMING, output_tokens=OUTPUT_TOKENS) as llm:
             await llm.start()
             await scene(llm)
 
