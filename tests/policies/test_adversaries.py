@@ -1,6 +1,7 @@
 """Loads that are out to harm: tenants that game what is learned, that send only long prompts, that come all at once."""
 
 from statistics import fmean
+from typing import Any
 
 import pytest
 
@@ -76,7 +77,8 @@ EACH_ALONE = [(kind, name) for kind in ("order", "budget", "preempt", "retain") 
 
 @pytest.mark.parametrize(("kind", "name"), EACH_ALONE)
 def test_bursts_that_come_all_at_once_are_served_to_the_end(kind: str, name: str) -> None:
-    engine = SmallEngine(**{kind: name}, num_blocks=40, max_running=4, max_queued_tokens=100_000)
+    settings: dict[str, Any] = {kind: name, "num_blocks": 40, "max_running": 4, "max_queued_tokens": 100_000}
+    engine = SmallEngine(**settings)
     requests = []
     for burst in range(4):
         new = [
