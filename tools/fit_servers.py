@@ -24,8 +24,8 @@ from tools.server_fits import (
     fit,
     interval,
 )
-from weft.costs.servers import TAKING_TURNS, find_server
-from weft.measurement.validation.experiment import INTERVAL_OF, TTFT, run_experiment
+from weft.costs.servers import FREE, SERVERS, TAKING_TURNS, find_server
+from weft.measurement.validation.experiment import INTERVAL_OF, TTFT, Experiment, run_experiment
 from weft.measurement.validation.figures import Errors, Pair, covered_share
 from weft.measurement.validation.reading import read_runs
 from weft.measurement.validation.recorded_run import RecordedRun
@@ -45,7 +45,7 @@ def _observe_run(run: RecordedRun) -> Iterator[Observation]:
     if run.steps:
         stride = -(-len(run.steps) // MOST_PER_CONFIGURATION)
         run = replace(run, steps=run.steps[::stride])
-    experiment = run_experiment(run, server="none")
+    experiment, doubled = run_experiment(run, server="none"), _with_doubled_all_reduces(run)
     pairs = experiment.pairs.get(INTERVAL_OF[run.kind], ())
     overlapped = find_server(run.facts.server).overlapped
     for index, pair in enumerate(pairs):
@@ -60,7 +60,21 @@ def _observe_run(run: RecordedRun) -> Iterator[Observation]:
             overlapped,
             experiment.pairs[TTFT][index] if run.points else None,
             run.points[index].input_tokens * (1.0 + run.facts.least_length_share) / 2 if run.points else 0.0,
+            doubled.pairs[INTERVAL_OF[run.kind]][index].predicted - pair.predicted,
+            doubled.pairs[TTFT][index].predicted - experiment.pairs[TTFT][index].predicted
+            if run.points
+            else 0.0,
         )
+
+
+def _with_doubled_all_reduces(run: RecordedRun) -> Experiment:
+    """What this adds is what all-reduces take of a prediction: about, in a loop whose steps depend on each other."""
+    name = "none, all-reduces twice"
+    SERVERS[name] = replace(FREE, all_reduce_slack=2.0)
+    try:
+        return run_experiment(run, server=name)
+    finally:
+        del SERVERS[name]
 
 
 def _configuration(run: RecordedRun, index: int) -> tuple[str, float]:
@@ -86,10 +100,11 @@ def report(observations: Sequence[Observation], server: str = "") -> list[str]:
     if not fitted or all(each.part != PARTS[1] for each in observations):
         return [f"  {len(observations)} times of it are too few for {len(PARTS)} parts"]
     constants = fit(fitted, MOVES.get(server, FIRST_MOVES))
-    ahead = Constants(constants.slack, 0.0, 0.0)
-    to_first = fit(first_tokens(fitted), (0.0, 0.0, FIRST_MOVES[2]), ahead) if server in MOVES else ahead
+    ahead = constants._replace(step_s=0.0, sequence_s=0.0)
+    to_first = fit(first_tokens(fitted), (0.0, 0.0, FIRST_MOVES[2], 0.0), ahead) if server in MOVES else ahead
     return [
         f"  step_s={constants.step_s:.3g}, sequence_s={constants.sequence_s:.3g}, slack={constants.slack:.3g}, "
+        f"all_reduce_slack={constants.all_reduce_slack:.3g}, "
         f"prompt_token_s={to_first.sequence_s:.3g}{_widths(observations, constants)}",
         "  | data set | part | n | median error | 90th percentile | with sign | inside the interval |",
         "  |---|---|---|---|---|---|---|",
@@ -135,7 +150,7 @@ def report_steps(observations: Sequence[Observation]) -> list[str]:
         "  |---|---|---|---|---|",
     ]
     for fitted, own in runs.items():
-        constants = fit(own, moves=(FIRST_MOVES[0], 0.0, 0.0))
+        constants = fit(own, moves=(0.0, 0.0, 0.0, 0.1))
         for tested, others in runs.items():
             if tested != fitted:
                 errors = Errors.of(tested, [each.pair(constants) for each in others], beside_a_constant=True)

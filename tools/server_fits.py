@@ -3,6 +3,7 @@
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from math import ceil, log
 from typing import NamedTuple
 
@@ -12,13 +13,18 @@ PARTS = ("fitted", "held out", "held out too")
 """What the configurations in each third are: the interval around one of the others is tested on the other."""
 
 STATED_SHARE = 0.8
-FIRST_MOVES = (0.1, 1e-3, 2e-5)
-MOVES = {"vllm": (0.1, 1e-3, 0.0)}
+FIRST_MOVES = (0.1, 1e-3, 2e-5, 0.0)
+MOVES = {"vllm": (0.0, 1e-3, 0.0, 0.1)}
 """Of vLLM nothing is left for each sequence where its host works beside the devices; its third constant is what each
 token of a prompt takes before the queue."""
 
+Moves = tuple[float, float, float, float]
 LEAST_MOVE = 1e-3
 """Of the first: a search that moves by less is over."""
+
+
+LEAST_CONFIGURATIONS = 4
+"""Of fewer an interval would be as wide as the widest of them, and say little of others."""
 
 
 class Constants(NamedTuple):
@@ -27,10 +33,16 @@ class Constants(NamedTuple):
     slack: float
     step_s: float
     sequence_s: float
+    all_reduce_slack: float = 1.0
+
+    def devices_s(self, device_s: float, all_reduce_s: float) -> float:
+        """Of what takes so long by prediction, all-reduces so long among it."""
+        return self.slack * (device_s + (self.all_reduce_slack - 1.0) * all_reduce_s)
 
 
 class Observation(NamedTuple):
-    """One measured time: `device_s` of it on the devices by prediction, in steps of so many sequences. `overlapped`: as
+    """One measured time: `device_s` of it on the devices by prediction, `all_reduce_s` of that (of a first token,
+    `first_all_reduce_s`) in all-reduces, in steps of so many sequences. `overlapped`: as
     of the server that took it. `first_token`: of a point, with the devices' part as the prediction; `prompt_tokens`:
     about as many came before it."""
 
@@ -43,6 +55,8 @@ class Observation(NamedTuple):
     overlapped: bool = False
     first_token: Pair | None = None
     prompt_tokens: float = 0.0
+    all_reduce_s: float = 0.0
+    first_all_reduce_s: float = 0.0
 
     @property
     def part(self) -> str:
@@ -51,12 +65,12 @@ class Observation(NamedTuple):
 
     def pair(self, constants: Constants) -> Pair:
         """With the prediction."""
-        devices_s = constants.slack * self.device_s
+        devices_s = constants.devices_s(self.device_s, self.all_reduce_s)
         host_s = constants.step_s + constants.sequence_s * self.num_sequences
         return Pair(self.measured_s, max(devices_s, host_s) if self.overlapped else devices_s + host_s)
 
 
-KERNELS_ALONE = Constants(1.0, 0.0, 0.0)
+KERNELS_ALONE = Constants(1.0, 0.0, 0.0, 1.0)
 
 
 def first_tokens(observations: Iterable[Observation]) -> list[Observation]:
@@ -67,6 +81,7 @@ def first_tokens(observations: Iterable[Observation]) -> list[Observation]:
             num_sequences=each.prompt_tokens,
             measured_s=each.first_token.measured,
             overlapped=False,
+            all_reduce_s=each.first_all_reduce_s,
         )
         for each in observations
         if each.first_token is not None
@@ -75,7 +90,7 @@ def first_tokens(observations: Iterable[Observation]) -> list[Observation]:
 
 def fit(
     observations: Sequence[Observation],
-    moves: tuple[float, float, float] = FIRST_MOVES,
+    moves: Moves = FIRST_MOVES,
     start: Constants = KERNELS_ALONE,
 ) -> Constants:
     """The constants with the least mean error of the logarithm; none below 0. `moves`: 0 for what is not fitted."""
@@ -91,12 +106,10 @@ def fit(
     return _search(loss, start, moves)
 
 
-def _search(
-    loss: Callable[[Constants], float], start: Constants, moves: tuple[float, float, float]
-) -> Constants:
+def _search(loss: Callable[[Constants], float], start: Constants, moves: Moves) -> Constants:
     """Along each axis and each pair of axes, with moves that shrink where none helps (a pattern search)."""
     best, least, scale = start, loss(start), 1.0
-    signs = [(a, b, c) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]
+    signs = [each for each in product((-1, 0, 1), repeat=len(moves)) if _matter(each, moves)]
     while scale > LEAST_MOVE:
         tried = [_moved(best, each, tuple(move * scale for move in moves)) for each in signs]
         found = min(tried, key=loss)
@@ -107,9 +120,13 @@ def _search(
     return best
 
 
-def _moved(constants: Constants, signs: tuple[int, int, int], moves: tuple[float, ...]) -> Constants:
-    slack, *host = (value + sign * move for value, sign, move in zip(constants, signs, moves, strict=True))
-    return Constants(max(slack, 0.1), *(max(0.0, each) for each in host))
+def _matter(signs: tuple[int, ...], moves: Moves) -> bool:
+    return all(move > 0.0 for sign, move in zip(signs, moves, strict=True) if sign)
+
+
+def _moved(constants: Constants, signs: tuple[int, ...], moves: tuple[float, ...]) -> Constants:
+    slack, *others = (value + sign * move for value, sign, move in zip(constants, signs, moves, strict=True))
+    return Constants(max(slack, 0.1), *(max(0.0, each) for each in others))
 
 
 def _weights(observations: Sequence[Observation]) -> list[float]:
@@ -136,9 +153,10 @@ def interval(observations: Sequence[Observation], constants: Constants) -> float
 
 
 def calibrating(observations: Sequence[Observation], is_step: bool, but: str = "") -> list[Observation]:
-    """What the interval of steps or of points comes from: all held out `but` one part; the fitted ones where nothing
-    else is left. An interval without a part is tested on it: cross-conformal prediction (Vovk, Ann. Math. Artif.
+    """What the interval of steps or of points comes from: all held out `but` one part; the fitted ones too where too
+    little is left. An interval without a part is tested on it: cross-conformal prediction (Vovk, Ann. Math. Artif.
     Intell. 74, 2015)."""
     alike = [each for each in observations if each.is_step is is_step]
     held_out = [each for each in alike if each.part != PARTS[0] and each.part != but]
-    return held_out or [each for each in alike if each.part == PARTS[0]]
+    is_enough = len({each.configuration for each in held_out}) >= LEAST_CONFIGURATIONS
+    return held_out if is_enough else [each for each in alike if each.part != but]

@@ -151,6 +151,17 @@ def test_a_server_adds_to_a_pass_by_its_sequences_and_to_the_time_of_its_kernels
     assert cost.seconds == pytest.approx(0.5 + 3 * 0.25 + 1.5 * kernels_s)
 
 
+def test_all_reduces_of_a_server_take_longer_than_alone_and_nothing_else_does() -> None:
+    plan, eight = Plan(tp=2), find_cluster("8xh100")
+    listed = list(PLAIN.operations(ForwardWork((Span(3, 1), Span(0, 4)), 0), *HALF, plan))
+    sent = [each for each in listed if each.kind is OperationKind.ALL_REDUCE]
+    for ratios in (None, Same(2.0, 1.5)):
+        whole, alone = (Roofline(eight, plan, ratios=ratios).predict(each).seconds for each in (listed, sent))
+        slow = Roofline(eight, plan, ServerConstants(all_reduce_slack=1.75), ratios).predict(listed)
+        assert slow.seconds == pytest.approx(whole + 0.75 * alone)
+        assert 0.0 < alone < whole
+
+
 @given(kernels_s=st.lists(st.floats(0.0, 10.0)), sequences=st.integers(1, 100))
 def test_of_a_host_that_works_beside_the_devices_the_longer_counts(
     kernels_s: list[float], sequences: int

@@ -20,7 +20,7 @@ from weft.model_specs.plan import ONE_DEVICE, Plan
 SAME = 1e-9
 
 
-SERVER = ServerConstants(step_s=1e-4, sequence_s=3e-6, slack=1.3)
+SERVER = ServerConstants(step_s=1e-4, sequence_s=3e-6, slack=1.3, all_reduce_slack=1.7)
 RATIOS = st.sampled_from((None, ToyRatios()))
 EVEN = st.sampled_from((None, Same(2e-6, 1.5)))
 

@@ -49,10 +49,12 @@ STEPS = {"prefill": (2048,), "decode": (1, 64)}
 
 def server_table() -> str:
     rows = (
-        f"| `{name}` | {1e3 * server.step_s:.3f} | {1e6 * server.sequence_s:.2f} | {server.slack:.3f} |\n"
+        f"| `{name}` | {1e3 * server.step_s:.3f} | {1e6 * server.sequence_s:.2f} | {server.slack:.3f} "
+        f"| {server.all_reduce_slack:.3f} |\n"
         for name, server in SERVERS.items()
     )
-    return "| server | `step_s`, ms | `sequence_s`, µs | `slack` |\n|---|---|---|---|\n" + "".join(rows)
+    header = "| server | `step_s`, ms | `sequence_s`, µs | `slack` | `all_reduce_slack` |\n"
+    return f"{header}|---|---|---|---|---|\n" + "".join(rows)
 
 
 def roofline_table() -> str:

@@ -30,6 +30,17 @@ def test_constants_are_recovered(constants: Constants) -> None:
         assert each.pair(found).error == pytest.approx(0.0, abs=0.01)
 
 
+def test_what_all_reduces_take_beyond_a_loop_of_nothing_else_is_found() -> None:
+    shares = [0.0, 0.05, 0.1, 0.3] * 15
+    true = Constants(1.0, 0.001, 0.0, 1.7)
+    made = []
+    for each, share in zip(observations(), shares, strict=True):
+        reducing = each._replace(all_reduce_s=share * each.device_s)
+        made.append(reducing._replace(measured_s=reducing.pair(true).predicted))
+    assert fit(made, (0.0, 1e-3, 0.0, 0.1)) == pytest.approx(true, rel=0.01)
+    assert made[3].pair(true).predicted == pytest.approx(0.001 + made[3].device_s * (1.0 + 0.7 * 0.3))
+
+
 def test_a_configuration_that_was_measured_often_counts_once() -> None:
     once = observations(number=10)
     outlier = once[0]._replace(configuration="again", measured_s=10 * once[0].measured_s)
@@ -53,7 +64,7 @@ def test_an_interval_comes_from_what_was_held_out_and_is_tested_on_what_it_does_
     assert calibrating(points, True) == []
     (run,) = [first[0]._replace(is_step=True)]
     fitted = next(each for each in points if each.part == "fitted")._replace(is_step=True)
-    assert calibrating([*points, run, fitted], True) == [run]
+    assert calibrating([*points, run, fitted], True) == [run, fitted]
     assert calibrating([*points, run, fitted], True, but="held out") == [fitted]
 
 
@@ -70,8 +81,8 @@ def test_what_a_prompt_takes_before_the_queue_is_found_from_times_to_the_first_t
         )
         for each, tokens in zip(observations(), [1000.0, 2000.0, 8000.0] * 20, strict=True)
     ]
-    found = fit(first_tokens(made), (0.0, 0.0, 1e-5), Constants(1.2, 0.0, 0.0))
-    assert found == pytest.approx((1.2, 0.0, 2e-5), rel=0.01)
+    found = fit(first_tokens(made), (0.0, 0.0, 1e-5, 0.0), Constants(1.2, 0.0, 0.0))
+    assert found == pytest.approx((1.2, 0.0, 2e-5, 1.0), rel=0.01)
     assert any(line.startswith("  | TTFT | held out") for line in report(made, "vllm"))
     assert first_tokens(observations()) == []
 
@@ -84,9 +95,8 @@ def test_the_report_has_all_parts() -> None:
 
 
 def test_a_run_of_steps_is_tested_on_the_others() -> None:
-    steps = [
-        each._replace(is_step=True, configuration="one") for each in observations(Constants(1.3, 0.0, 0.0))
-    ]
+    plain = observations(Constants(1.0, 0.0, 0.0))
+    steps = [each._replace(is_step=True, configuration="one", all_reduce_s=each.device_s) for each in plain]
     others = [each._replace(configuration="two", measured_s=2 * each.measured_s) for each in steps]
     (first, second) = report_steps([*steps, *others])[2:]
     assert "| one | two | 50.0% |" in first

@@ -69,16 +69,20 @@ class Ceilings:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What kernels and communications are bounded by, and how far measured ones are from that."""
+    """What kernels and communications are bounded by, and how far measured ones are from that. `all_reduce_slack`: see
+    `ServerConstants`."""
 
     ceilings: Ceilings
     topology: Topology
     ratios: KernelRatios | None = None
+    all_reduce_slack: float = 1.0
 
     def seconds(self, operation: Operation) -> float:
         """Of an operation as `fused` leaves it, or of a communication."""
-        bound_s = self._bound_s(operation)
-        return bound_s if self.ratios is None else _correction(self.ratios, operation).seconds(bound_s)
+        seconds = self._bound_s(operation)
+        if self.ratios is not None:
+            seconds = _correction(self.ratios, operation).seconds(seconds)
+        return self.all_reduce_slack * seconds if operation.kind is OperationKind.ALL_REDUCE else seconds
 
     def _bound_s(self, operation: Operation) -> float:
         if operation.communication is not None:
@@ -119,8 +123,8 @@ class Roofline:
 
     def machine(self, device_state: DeviceState = FULL_SPEED) -> Machine:
         """Raises `ConfigurationError` for a state of which a roofline cannot tell."""
-        topology = Topology(self.cluster, self.plan)
-        return Machine(Ceilings(self.cluster.device, device_state), topology, self.ratios)
+        topology, slack = Topology(self.cluster, self.plan), self.server.all_reduce_slack
+        return Machine(Ceilings(self.cluster.device, device_state), topology, self.ratios, slack)
 
     def predict(self, operations: Iterable[Operation], device_state: DeviceState = FULL_SPEED) -> Cost:
         """The cost of a pass; of nothing where there is no operation."""

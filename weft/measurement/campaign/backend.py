@@ -9,7 +9,7 @@ from random import Random
 
 from weft.cluster.messages import Frame, Submit
 from weft.cluster.nodes import Node
-from weft.contracts.errors import StartFailed
+from weft.contracts.errors import InvariantViolation, StartFailed
 from weft.measurement.campaign.actors import CampaignReplica, Complain
 from weft.measurement.campaign.faults import FailureClock, HangingStart, StartFailures
 from weft.measurement.campaign.models import CampaignModel
@@ -54,6 +54,7 @@ class Backend:
         self._late_s = late_kills_s(world)
         self._addresses: dict[str, str] = {}
         self._hanging: dict[str, None] = {}
+        self._stopping: dict[str, None] = {}
         self.fabric, self.model = fabric, model
         self.tells_losses = any(each.told for each in world.faults if isinstance(each, FailureClock))
         self.made: dict[str, CampaignReplica] = {}
@@ -86,6 +87,9 @@ class Backend:
 
     async def start(self, actor: str, node: str, incarnation: int) -> None:
         """See `Provisioning`."""
+        if actor in self._stopping:
+            detail = f"{actor} is started while its former incarnation is being stopped"
+            self._complain(InvariantViolation("starts_after_stop", detail))
         address = self._addresses[actor] = f"{actor}#{incarnation}"
         self.starts.append((self._loop.time(), actor))
         self._hanging[address] = None
@@ -126,12 +130,15 @@ class Backend:
     async def stop(self, actor: str) -> None:
         """See `Provisioning`."""
         address = self.address(actor)
+        self._stopping[actor] = None
         await asyncio.sleep(self._late_s)
+        self._stopping.pop(actor, None)
         self.provisioning.kill(address)
 
     def kill(self, actor: str) -> None:
         """See `Provisioning`."""
         address = self.address(actor)
+        self._stopping.pop(actor, None)  # it was given up meanwhile, and waited for no more
         self._hanging.pop(address, None)
         if self._late_s:
             self._troubles.injected["late kill"] += 1

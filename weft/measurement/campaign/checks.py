@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from math import inf
 
-from weft.cluster.circuit_breaker import OPEN_S
+from weft.cluster.circuit_breaker import OPEN_S, State
 from weft.cluster.cluster import Cluster
 from weft.cluster.member import Phase
 from weft.cluster.membership import MISBEHAVES
@@ -138,6 +138,8 @@ def check_books(world: World, cluster: Cluster, backend: Backend) -> Violations:
         if books.num_outstanding or books.prompt_tokens or member.requests:
             detail = f"{name}: {books.num_outstanding}, {books.prompt_tokens} tokens, {[*member.requests]}"
             yield InvariantViolation("books_balance", detail)
+        if member.breaker.state is State.HALF_OPEN and not member.requests:
+            yield InvariantViolation("tried_again", f"{name} is half open, and no request tries it")
         if member.phase is Phase.UP and (world.mode == "safety" or name == replica_name(world.core)):
             yield from _check_pair(name, cluster, backend)
 
@@ -173,7 +175,7 @@ def check_clients(
             yield from check_texts(world, backend.model, visit)
     yield from check_leaving(world, backend, clients)
     yield from check_losses(world, cluster)
-    yield from check_routes(world, cluster, backend, clients)
+    yield from check_routes(world, cluster, backend, clients, history)
 
 
 def check_nothing_left() -> Violations:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 from math import inf
 
+from weft.cluster.member import Phase
 from weft.cluster.router import Router
-from weft.contracts.errors import InvariantViolation, RequestRejected
+from weft.contracts.errors import InvalidRequest, InvariantViolation, RequestRejected
 from weft.contracts.events import RequestEnded, Status
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request
@@ -31,7 +32,8 @@ class Told:
 
 class Visit:
     """One request of a client, from asking to its end, or until the client leaves. `moves`: what is done with it.
-    `end`: None before, and where it left; `is_refused`: it was not let in, for the reason `refusal`."""
+    `end`: None before, and where it left; `is_refused`: it was not let in, for the reason `refusal`; for want of room,
+    while the replicas `unasked` took requests."""
 
     def __init__(
         self,
@@ -49,6 +51,7 @@ class Visit:
         self.end: RequestEnded | None = None
         self.is_refused = self.has_left = False
         self.left_s, self.refusal = 0.0, ""
+        self.unasked: list[str] = []
         self.retry_after_s: float | None = None
         self.is_over = asyncio.Event()
         self.violations: list[InvariantViolation] = []
@@ -79,8 +82,17 @@ class Visit:
 
     def _refused(self, refusal: RequestRejected) -> None:
         self.refusal = refusal.reason
+        if not isinstance(refusal, InvalidRequest):
+            asked = [each.replica for each in self.moves]
+            self.unasked = [name for name in self._takers() if name not in asked]
         self.is_refused, self.retry_after_s = True, refusal.retry_after_s
         self.is_over.set()
+
+    def _takers(self) -> list[str]:
+        members, now_s = self._router.membership.members, self._loop.time()
+        return [
+            name for name, each in members.items() if each.phase is Phase.UP and each.breaker.allows(now_s)
+        ]
 
     def _hear_output(self, news: Output) -> None:
         if news.request_id != self.request.request_id or not 0 <= news.sample_index < len(self.told):
@@ -107,6 +119,7 @@ class Visit:
             return
         told.is_cut = True
         if not self._router.stop_output(self.request.request_id, sample, keep):
+            self._complain("stops_at_once", f"output {sample} has not ended, and cannot be")
             told.is_cut = False
             return
         del told.tokens[keep:], told.logprobs[keep:]

@@ -6,11 +6,14 @@ from weft.measurement.campaign.settling import settled_s
 from weft.measurement.campaign.world import ClientPlan, PromptKind, PromptPlan, StopPlan, World
 
 MOST_CLIENTS = 26
+TOO_MANY_TOKENS = 300
+"""More than an engine of these worlds has blocks for."""
 
 SAMPLES: tuple[list[tuple[int, int]], ...] = (
     [(1, 1)],
     [(1, 1), (1, 1), (3, 1), (2, 1)],
     [(1, 1), (1, 1), (3, 1), (1, 2), (1, 4)],
+    [(2, 1), (3, 1)],
 )
 """Outputs and beams of requests that come to one cluster."""
 
@@ -42,13 +45,14 @@ class _Crowd:
         self._random, self._frame = random, frame
         self._is_pinned = random.random() < 0.3
         self._whole = random.choice([0.0, 0.3, 1.0])
-        self._leaves, self._stops = random.choice([0.0, 0.3]), random.choice([0.0, 0.5])
+        self._leaves, self._stops = random.choice([0.0, 0.3]), random.choice([0.0, 0.5, 1.0])
         self._again = random.choice([0.0, 0.5])
         self._samples = random.choice(SAMPLES)
         self._logprobs = random.choice(LOGPROBS)
         kinds: list[list[PromptKind]] = [["tokens"], ["tokens", "tokens", "hashes", "length"]]
         self._kinds = random.choice(kinds)
         self._follows = random.choice([0.0, 0.3])
+        self._misfits = random.choice([0.0, 0.0, 0.3])
 
     def client(self, number: int, at_s: float) -> ClientPlan:
         random, choice = self._random, self._random.choice
@@ -62,7 +66,7 @@ class _Crowd:
             round(at_s, 3),
             self._prompt(),
             follows,
-            max_tokens=max_tokens + (10 if self._is_pinned and beam_width == 1 else 0),
+            max_tokens=max_tokens + self._extra_tokens(beam_width),
             min_tokens=random.randrange(max_tokens + 1) if random.random() < 0.1 else 0,
             stops=random.random() < 0.7,
             temperature=choice([0.0, 1.0]),
@@ -81,6 +85,11 @@ class _Crowd:
             again=random.random() < self._again,
         )
 
+    def _extra_tokens(self, beam_width: int) -> int:
+        if self._random.random() < self._misfits:
+            return TOO_MANY_TOKENS
+        return 10 if self._is_pinned and beam_width == 1 else 0
+
     def _prompt(self) -> PromptPlan:
         random, most = self._random, 10 if self._is_pinned else 26
         length = random.randrange(1, most)
@@ -95,5 +104,5 @@ class _Crowd:
 
     def _stop(self, n: int) -> StopPlan:
         seen = self._random.choice([0, 2, 5])
-        keep, lag_s = self._random.randrange(1, seen + 2), self._random.choice([0.0, 0.0, 0.1, 0.8])
+        keep, lag_s = self._random.randrange(1, seen + 2), self._random.choice([0.0, 0.0, 0.1, 0.8, 2.0])
         return StopPlan(self._random.randrange(n), seen, keep, lag_s)

@@ -1,5 +1,6 @@
 """What must hold of what a router did: with each request, with retries, with replicas that were lost."""
 
+import asyncio
 from collections.abc import Iterator
 
 from weft.cluster.cluster import Cluster
@@ -10,7 +11,7 @@ from weft.contracts.events import Status
 from weft.contracts.routing import Routed, Unrouted
 from weft.measurement.campaign.backend import Backend
 from weft.measurement.campaign.client import Client, Visit
-from weft.measurement.campaign.history import Moves
+from weft.measurement.campaign.history import History, Moves
 from weft.measurement.campaign.world import World
 
 SAVED_AT_FIRST = 10.0
@@ -19,8 +20,11 @@ SAVED_AT_FIRST = 10.0
 Violations = Iterator[InvariantViolation]
 
 
-def check_routes(world: World, cluster: Cluster, backend: Backend, clients: list[Client]) -> Violations:
+def check_routes(
+    world: World, cluster: Cluster, backend: Backend, clients: list[Client], history: History
+) -> Violations:
     """All of it."""
+    now_s = asyncio.get_running_loop().time()
     losses = [
         (time_s, name) for time_s, name, reason in cluster.losses if not reason.startswith(DRAINED_LATE)
     ]
@@ -28,6 +32,8 @@ def check_routes(world: World, cluster: Cluster, backend: Backend, clients: list
     visits, num_retries = [visit for client in clients for visit in client.visits], 0
     for visit in visits:
         yield from check_pairs(visit)
+        yield from check_waits(world, visit, now_s)
+        yield from check_refusal(visit, history)
         moves = [each for each in visit.moves if not _is_wanted(each, wanted)]
         refused, lost, failed = count_ends(moves, losses)
         if max(lost, failed) > MOST_ATTEMPTS:
@@ -60,6 +66,28 @@ def check_pairs(visit: Visit) -> Violations:
             yield _violation("routes_paired", visit, f"{type(move).__name__} at {move.time_s:.6f} s")
     if moves and isinstance(moves[-1], Routed):
         yield _violation("routes_paired", visit, f"it is still with {moves[-1].replica}")
+
+
+def check_waits(world: World, visit: Visit, now_s: float) -> Violations:
+    """It waits for a replica as long as the router's patience lasts, and is told so when the next heartbeat is due."""
+    over_s = visit.end.time_s if visit.end is not None else visit.left_s if visit.has_left else now_s
+    if visit.is_refused:
+        return
+    for index, move in enumerate(visit.moves):
+        until_s = visit.moves[index + 1].time_s if index + 1 < len(visit.moves) else over_s
+        waited_s = until_s - move.time_s
+        most_s = world.timing.patience_s + 2.0 * world.timing.heartbeat_s
+        if isinstance(move, Unrouted) and waited_s > most_s:
+            yield _violation(
+                "waits_at_most", visit, f"{waited_s:.3f} s from {move.time_s:.6f} s; at most {most_s:g} s"
+            )
+
+
+def check_refusal(visit: Visit, history: History) -> Violations:
+    """It is refused for want of room only where no replica is left to be asked, or enough were."""
+    refused = [each for each in visit.moves if isinstance(each, Unrouted) and each.status is Status.REJECTED]
+    if visit.unasked and len(refused) < MOST_ATTEMPTS and not history.is_exhausted:
+        yield _violation("others_asked", visit, f"{visit.unasked} took requests: {visit.refusal}")
 
 
 def _is_wanted(move: Routed | Unrouted, wanted: list[tuple[float, str]]) -> bool:
