@@ -77,8 +77,8 @@ EACH_ALONE = [(kind, name) for kind in ("order", "budget", "preempt", "retain") 
 
 @pytest.mark.parametrize(("kind", "name"), EACH_ALONE)
 def test_bursts_that_come_all_at_once_are_served_to_the_end(kind: str, name: str) -> None:
-    chosen: dict[str, Any] = {kind: name}
-    engine = SmallEngine(**chosen, num_blocks=40, max_running=4, max_queued_tokens=100_000)
+    settings: dict[str, Any] = {kind: name, "num_blocks": 40, "max_running": 4, "max_queued_tokens": 100_000}
+    engine = SmallEngine(**settings)
     requests = []
     for burst in range(4):
         new = [
