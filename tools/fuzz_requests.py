@@ -51,7 +51,7 @@ def application(api_keys: tuple[str, ...] = ()) -> Any:
         async def generate(self, *asked: Any) -> Any:
             raise RequestRejected("0", "nothing is generated here", None)
 
-        async def stream(self, *asked: Any, **_: Any) -> AsyncGenerator[Any, None]:
+        async def stream(self, *asked: Any, **how: Any) -> AsyncGenerator[Any, None]:
             await self.generate()
             yield None
 
