@@ -127,3 +127,16 @@ def test_the_model_is_a_model(tmp_path: Path) -> None:
     spec = spec_from_config(RANDOM_MODEL, "the model")
     shapes = llama_shapes(RANDOM_MODEL).values()
     assert sum(math.prod(shape) for shape in shapes) == spec.num_parameters
+
+
+def test_packages_that_others_bring_along_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(Place, "run", lambda self, command, timeout_s: commands.append(list(command)))
+    place = Place(tmp_path, Peer("fake", ("a", "b"), ("q4",), unwanted=("c",)))
+    place.environment.mkdir()
+    place.install(1.0)
+    assert [command[-2:] for command in commands[1:]] == [["a", "b"], ["-y", "c"]]
+    place.install(1.0)
+    assert len(commands) == 3
