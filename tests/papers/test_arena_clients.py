@@ -10,6 +10,7 @@ from tests.workloads.samples import first, lengths, shared_trace
 from weft.contracts.events import Status
 from weft.papers.arena_clients import CLIENTS, DURATION_S, MEAN_TOKENS, NUM_REQUESTS, ArenaClients
 from weft.papers.service_difference import Served, differences, services
+from weft.papers.vtc import ARENA_DIFFERENCE, Arena, measure
 from weft.simulator.request_outcome import RequestOutcome
 from weft.workloads.trace import TraceWorkload
 
@@ -86,3 +87,11 @@ def test_what_was_not_answered_was_not_served() -> None:
     done = failed._replace(status=Status.FINISHED, first_token_s=0.5, output_tokens=5)
     assert services([failed], {"0.0": "a"}) == []
     assert services([done], {"0.0": "a"}) == [Served("a", 20.0, 0.0, 0.5, 1.0)]
+
+
+@pytest.mark.nightly
+def test_the_arena_shows_the_claimed_direction() -> None:
+    """As the quick form does of the first claim, on a small engine."""
+    setting = Arena("small", "meta-llama/Llama-2-7b-hf", "l4", 1.5, 16)
+    pair = measure(setting, 0).pairs[ARENA_DIFFERENCE]
+    assert 0.0 < pair.technique < 0.75 * pair.baseline
