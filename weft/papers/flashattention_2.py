@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from weft.measurement.attention_bench import Heads, best_in_turns, kernel_attention, plain_attention
+from weft.measurement.turns_timing import best_in_turns
 from weft.papers.card import Card, Claim, Effect, Observation, Origin, Pair, Regime
 
 PROMPT, SPLIT = "prompt tokens per second", "tokens per second over one long context"
@@ -26,6 +26,8 @@ class Prompt(NamedTuple):
 
 def measure(prompt: Prompt, seed: int) -> Observation:
     """All in turns."""
+    from weft.ops.cpu.attention_trials import Heads, kernel_attention, plain_attention  # torch comes with it
+
     many, one = Heads(16, 8, prompt.head_size), Heads(8, 1, prompt.head_size)
     context = CONTEXT_TIMES * prompt.tokens
     whole = (many, prompt.tokens, prompt.tokens, THREADS, seed)

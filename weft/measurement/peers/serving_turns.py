@@ -127,7 +127,8 @@ async def _alone(service: Service, load: Sequence[Asked]) -> Reply:
     found: list[Reply] = []
     for asked in load:
         now = asked._replace(arrival_s=0.0)
-        found += replies([now], await service.serve([now]))
+        served = await service.serve([now])
+        found += replies([now], served)
     return Reply(median(each.ttft_s for each in found), median(each.tpot_s for each in found))
 
 
