@@ -68,7 +68,7 @@ FLAGS = (
         "backend",
         BACKENDS,
         "cpu (our kernels), torch (any device), or reference (slow, the same bits whatever else runs); auto: cpu for "
-        "dense models without a GPU.",
+        "--quantization and --kv-cache-dtype, else torch.",
     ),
     Flag("device", str, "A torch device, such as cpu or cuda; auto: a GPU where there is one."),
     Flag("dtype", FORMATS, "Of weights, arithmetic and cache; auto: the checkpoint's (reference: float32)."),

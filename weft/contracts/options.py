@@ -19,7 +19,7 @@ class ServingOptions:
     """Where to compute, in what format, and how much at once. None and "auto" are derived.
 
     `backend`: `torch` (any device), `reference` (the same bits whatever else runs, float32 on the CPU), or `cpu`
-    (kernels of our own); auto: `cpu` for dense models on a CPU, where the kernels are compiled, else `torch`.
+    (kernels of our own); auto: `cpu` where `quantization` or `kv_cache_dtype` ask for it, else `torch`.
     `quantization`: of the weights of linear layers on backend `cpu`: int8, int4 (also int4-32, int4-64, int4-128 by
     its groups), or none. `device`: of torch; auto: a GPU where there is one. `dtype`: number format of weights in
     memory, of arithmetic and of the cache; auto: float32 for `reference`, else the checkpoint's.

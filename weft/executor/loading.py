@@ -66,7 +66,7 @@ def load_serving(directory: Path, options: ServingOptions) -> Serving:
     """Load a checkpoint. Raises `ConfigurationError` for whatever keeps it from being served."""
 
     spec = read_spec(directory)
-    options = with_backend(spec, settled(directory, options))
+    options = with_backend(settled(directory, options))
 
     def weights(dtype: torch.dtype, device: torch.device) -> WeightSource:
         return open_weights(directory, dtype, device, options)
@@ -76,7 +76,7 @@ def load_serving(directory: Path, options: ServingOptions) -> Serving:
 
 def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> Serving:
     """Serve a model whose weights come from anywhere."""
-    options = with_backend(spec, options)
+    options = with_backend(options)
     ops, device = choose_backend(options)
     number = choose_format(spec, options)
     dtype: torch.dtype = getattr(torch, number.value)

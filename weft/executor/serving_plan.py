@@ -42,7 +42,7 @@ def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
     """Raises `ConfigurationError` for what keeps a checkpoint from being served: a damaged or missing file, an
     option that cannot be, too little memory."""
     spec = inspect_checkpoint(directory)
-    options = with_backend(spec, settled(directory, options))
+    options = with_backend(settled(directory, options))
     ops, device = choose_backend(options)
     number, max_model_len = choose_format(spec, options), longest_sequence(spec, options)
     free, weights = free_bytes(device), packed_bytes(directory) or spec.num_parameters * number.num_bytes

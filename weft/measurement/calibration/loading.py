@@ -24,7 +24,7 @@ def load_for_calibration(directory: Path, given: Mapping[str, Any]) -> "Serving"
     from weft.executor.packed_loading import settled
 
     spec = read_spec(directory)
-    options = with_backend(spec, settled(directory, serving_options(given)))
+    options = with_backend(settled(directory, serving_options(given)))
     if options.swap_memory_bytes == 0:
         room_bytes = SWAP_BLOCKS * _block_bytes(spec, options)
         options = replace(options, swap_memory_bytes=room_bytes)
