@@ -234,7 +234,7 @@ CARD = Card(
     ),
     finding="Alone, the form is 9.8 % off on average, where a price for outputs is 18.2 % off: better, but not by "
     "half. What is wrong with it is the rule for prompts between the known lengths, which take their share of the "
-    "next longer one; but short prompts have all weights read too. Over requests drawn anew (earlier) on the same 16 servers it "
+    "next longer one; but short prompts have all weights read too. Over requests drawn anew on the same servers it "
     "was 0.8 % off where outputs had more than 32 tokens and 18 % where they had fewer; straight lines between known "
     "prompts brought 9.4 % on average down to 4.2 %. Under load it is no better than a price for outputs (26.8 % off, "
     "and 24.6 %): a token takes longer in a long context, so that the slope over outputs of 1,024 and 8,192 leaves "
