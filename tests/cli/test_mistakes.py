@@ -79,7 +79,7 @@ def test_arguments_too_many_and_too_few(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_the_choices_are_those_that_there_are() -> None:
-    assert BACKENDS.choices == (TorchOps.name, ReferenceOps.name, CpuOps.name)
+    assert BACKENDS.choices == (AUTO, TorchOps.name, ReferenceOps.name, CpuOps.name)
     assert FORMATS.choices[0] == AUTO
     for name in FORMATS.choices:
         ServingOptions(dtype=name)

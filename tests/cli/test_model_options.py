@@ -48,7 +48,8 @@ def test_all_at_once() -> None:
 
 def test_help_tells_defaults() -> None:
     text = " ".join(pour("--help").split())
-    assert "[default: torch]" in text
+    assert "--backend [auto|torch|reference|cpu]" in text
+    assert "[default: auto]" in text
     assert "[default: as many as there are cups]" in text
     assert "[default: as many as may be used]" in text
     assert "[default: 2048]" in text

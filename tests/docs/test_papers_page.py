@@ -39,5 +39,5 @@ def test_commands_and_flags_are_those_there_are() -> None:
 
 
 def test_every_card_and_verdict_is_on_it() -> None:
-    assert re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE) == list(IDS)
+    assert re.findall(r"^\| `([a-z0-9-]+)` \|", PAGE, re.MULTILINE) == list(IDS)
     assert all(f"*{verdict.value}*" in PAGE for verdict in Verdict)
