@@ -108,7 +108,9 @@ def command(
     """
     directory = resolve_model(model)
     chosen = EvaluationSettings(draft=None if draft is None else resolve_model(draft), **settings)
-    options = serving_options(given)
+    from weft.executor.backend_choice import with_backend  # here, because torch comes with it
+
+    options = with_backend(serving_options(given))
     reader = partial(_reader, directory, given) if options.backend == KERNELS else None
     evaluation = evaluate(directory, chosen, options, partial(_answerer, directory, given), reader)
     _print_evaluation(evaluation)
