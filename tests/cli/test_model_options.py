@@ -48,10 +48,7 @@ def test_all_at_once() -> None:
 
 def test_help_tells_defaults() -> None:
     text = " ".join(pour("--help").split())
-<<<<<<< HEAD
-=======
     assert "--backend [auto|torch|reference|cpu]" in text
->>>>>>> c
     assert "[default: auto]" in text
     assert "[default: as many as there are cups]" in text
     assert "[default: as many as may be used]" in text
