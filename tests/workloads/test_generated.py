@@ -119,7 +119,7 @@ def run_with_hash_seed(hash_seed: str) -> list[list[str]]:
 def test_processes_with_different_hash_seeds_draw_the_same() -> None:
     one, other = run_with_hash_seed("1"), run_with_hash_seed("2")
     assert one == other
-    assert len({text for sessions in one for text in sessions}) == 240
+    assert len({text for sessions in one for text in sessions}) == 40 * len(one)
 
 
 @pytest.mark.parametrize(

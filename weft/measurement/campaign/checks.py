@@ -35,6 +35,8 @@ Violations = Iterator[InvariantViolation]
 def check_texts(world: World, model: CampaignModel, visit: Visit) -> Violations:
     """What a client was told is what the model says to its request alone: all of it at the end, else a beginning."""
     is_whole = visit.end is not None and visit.end.status is Status.FINISHED
+    if not is_whole and not any(told.tokens or told.logprobs for told in visit.told):
+        return  # perhaps it asked for more than anybody could give it, alone or not
     num_tokens = 0
     for sample, told in enumerate(visit.told):
         alone = model.output(visit.request, sample)
