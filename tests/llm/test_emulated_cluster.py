@@ -9,7 +9,6 @@ from weft import SamplingParams
 from weft.cluster.timing import Timing
 from weft.contracts.errors import ConfigurationError, InvalidRequest
 from weft.llm.emulated_cluster import EmulatedClusterLLM
-from weft.llm.emulated_outputs import EmulatedOutputs
 from weft.llm.model_replica import LocalReplicas
 
 MODEL, HARDWARE, OUTPUT_TOKENS = "llama-3.1-8b", "h100", 12.0
@@ -66,4 +65,3 @@ def test_what_cannot_be_emulated_is_refused_at_once() -> None:
         EmulatedClusterLLM(MODEL, HARDWARE, LocalReplicas, replicas=2, output_tokens=0.0)
     with pytest.raises(ConfigurationError, match="num_threads is 1, and where hardware is emulated"):
         EmulatedClusterLLM(MODEL, HARDWARE, LocalReplicas, replicas=2, num_threads=1)
-    assert EmulatedOutputs(OUTPUT_TOKENS).lengths == {}
