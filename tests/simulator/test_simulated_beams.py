@@ -6,7 +6,7 @@ from math import exp
 from statistics import fmean
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.simulator.simulated_service import Listed, deployment
@@ -102,7 +102,18 @@ REQUESTS = st.lists(
 )
 
 
+FOR_EVER = (
+    ([(1, 15, 14, 4), (15, 11, 1, 1), (20, 2, 11, 1), (6, 14, 16, 4), (13, 2, 14, 4)], 21, 1),
+    ([(8, 20, 8, 4), (19, 20, 15, 2), (16, 18, 15, 2), (7, 16, 6, 4), (10, 10, 3, 4)], 17, 1),
+    ([(2, 18, 13, 2), (17, 17, 14, 4), (0, 19, 5, 4), (18, 6, 10, 3), (10, 15, 7, 4)], 17, 2),
+)
+"""Where a hypothesis was swapped in and out for ever: its state had room, the rest of what it knew had not."""
+
+
 @settings(max_examples=25)
+@example(FOR_EVER[0][0], FOR_EVER[0][1], "latest_first_swap", FOR_EVER[0][2])
+@example(FOR_EVER[1][0], FOR_EVER[1][1], "latest_first_swap", FOR_EVER[1][2])
+@example(FOR_EVER[2][0], FOR_EVER[2][1], "latest_first_swap", FOR_EVER[2][2])
 @given(
     REQUESTS, st.integers(14, 60), st.sampled_from(["latest_first", "latest_first_swap"]), st.integers(1, 2)
 )

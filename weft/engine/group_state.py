@@ -52,9 +52,9 @@ class GroupState(ABC):
         """Whether blocks that must be consecutive are so; only reservations ask for it."""
         return True
 
-    def growth(self, length: int, end: int) -> int:
-        """Blocks to add to a table of a length before it holds units up to `end`."""
-        return 0
+    def blocks_to_restore(self, sequence: Sequence, table: SequenceOf[int]) -> int:
+        """Blocks that swapped state in a table of this shape takes once it is back, room to go on included."""
+        return sum(block != HOLE for block in table)
 
     @abstractmethod
     def grow(self, sequence: Sequence, start: int, end: int, plan: StepPlan) -> None:

@@ -88,8 +88,16 @@ class PagedState(GroupState):
             return sequence.tables[self.index]
         return super().held(sequence)
 
-    def growth(self, length: int, end: int) -> int:
-        return max(0, blocks_for(end, self.block_tokens) - length)
+    def blocks_to_restore(self, sequence: Sequence, table: SequenceOf[int]) -> int:
+        """With room for all that it knows already, as at admission: with less, a chunk of it that finds no room would
+        let it give way again at once, for ever where the others that hold blocks cannot go on."""
+        held = super().blocks_to_restore(sequence, table)
+        next_unit = held + self._growth(table, sequence.num_computed + 1)
+        known = held + self._growth(table, sequence.num_known)
+        return max(next_unit, min(known, self.peak_blocks(sequence.num_known, sequence.request)))
+
+    def _growth(self, table: SequenceOf[int], end: int) -> int:
+        return max(0, blocks_for(end, self.block_tokens) - len(table))
 
     def missing(self, sequence: Sequence, start: int, end: int) -> int:
         table, block_tokens = sequence.tables[self.index], self.block_tokens

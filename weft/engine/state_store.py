@@ -223,11 +223,11 @@ class StateStore:
     def restore(self, sequence: Sequence, shape: SequenceOf[SequenceOf[int]], *, others_run: bool) -> bool:
         """Allocate tables of the same shape as those of swapped state, or change nothing and return False.
 
-        Room for its next unit must be there too, or it would have to give way again at once.
+        Room to go on must be there too, or it would have to give way again at once.
         """
         counts = [sum(block != HOLE for block in table) for table in shape]
-        for group, table, count in zip(self.groups, shape, counts, strict=True):
-            needed = count + group.growth(len(table), sequence.num_computed + 1)
+        for group, table in zip(self.groups, shape, strict=True):
+            needed = group.blocks_to_restore(sequence, table)
             if needed + self._spare(group, others_run=others_run) > group.pool.num_available:
                 return False
         self.prepare(sequence)
