@@ -22,7 +22,8 @@ TWO_STEPS = """
 import re, sys
 from dataclasses import replace
 import torch
-from tests.training.small_recipe import tokenizer
+import tokenizers
+from weft.model_specs.builtin import builtin_model
 from weft.training.needs import estimate_needs
 from weft.training.products import product_of
 from weft.training.recipes import find_recipe
@@ -35,10 +36,10 @@ def peak_bytes():
 dtype = getattr(torch, sys.argv[1])
 recipe = find_recipe(sys.argv[2])
 stage = replace(recipe.stages[-1], share=1.0)
-recipe = replace(recipe, stages=(stage,), evaluated_documents=1, vocab_size=400).scaled(2)
+recipe = replace(recipe, stages=(stage,), evaluated_documents=16).scaled(2)
 ops = product_of(recipe).ops(1)
 ops.bind_thread()
-entries = tokenizer()
+entries = tokenizers.Tokenizer.from_file(str(builtin_model("weft-nano") / "tokenizer.json"))
 torch.nn.functional.linear(torch.ones(64, 64), torch.ones(64, 64))
 before = peak_bytes()
 trainer = make_trainer(recipe, entries, ops, dtype)
