@@ -36,7 +36,7 @@ PASSED_ON = ("emulate", "max_num_seqs", "threads", "depth")
     type=click.FloatRange(min=1),
     default=12.0,
     show_default=True,
-    help="Seconds at each load.",
+    help="Seconds at each load: at least four times what an answer may take.",
 )
 @click.option("--emulate", metavar="HARDWARE", help="As weft serve takes it: no model computes.")
 @click.option("--max-num-seqs", type=COUNT, help="As weft serve takes it.")

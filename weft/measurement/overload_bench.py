@@ -2,9 +2,11 @@
 
 import os
 from dataclasses import asdict, dataclass, field, replace
+from math import ceil
 from statistics import quantiles
 from typing import Any, NamedTuple
 
+from weft.contracts.errors import ConfigurationError
 from weft.contracts.requests import Slo
 from weft.measurement.overload_client import LeanClient
 from weft.measurement.overload_trials import (
@@ -25,6 +27,9 @@ CONCURRENCY = (1, 4, 16)
 """Clients of which each asks one question after the other: the most that any of these numbers gets is the capacity,
 because larger batches are not always faster on a CPU."""
 NUM_ALONE = 30
+LEAST_ANSWERS = 4
+"""A trial lasts at least so many answers as long as may be: in a shorter one, the requests that fill an empty server at
+once are let in while it is not counted yet, and nobody can be let in after them until it is over."""
 
 
 class Refusals(NamedTuple):
@@ -113,6 +118,7 @@ class OverloadBench:
             client = self._client(process)
             await capacity_per_s(client.ask, self._asked, 1, 1.0)  # warms up
             slo = await twice_unloaded(client.ask, self._asked, NUM_ALONE, self._duration_s)
+            check_duration(self._duration_s, slo, self._asked)
             capacity = self._capacity_per_s or await self._find_capacity(client)
             await client.close()
         report = OverloadReport(capacity, slo, load_average=[load_before])
@@ -145,6 +151,18 @@ class OverloadBench:
         for noise in NOISE:
             report.quiet[noise] = await quiet(client.ask, asked, noise, 2 * self._duration_s)
         await client.close()
+
+
+def check_duration(duration_s: float, slo: Slo, asked: Asked) -> None:
+    """Raise `ConfigurationError` where trials of `duration_s` end before those that were let in first have made room."""
+    assert slo.ttft_s is not None and slo.tpot_s is not None
+    answer_s = slo.ttft_s + slo.tpot_s * sum(asked.output_tokens) / 2
+    if duration_s < LEAST_ANSWERS * answer_s:
+        least_s = ceil(LEAST_ANSWERS * answer_s)
+        raise ConfigurationError(
+            f"answers may take {answer_s:.1f} s here, and trials of {duration_s:g} s would be over before those "
+            f"that fill the server have ended; give --duration {least_s} or more, or fewer --output-tokens"
+        )
 
 
 def _refusals(server_ms: list[float], client_s: list[float]) -> Refusals | None:
