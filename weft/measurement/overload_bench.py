@@ -154,7 +154,7 @@ class OverloadBench:
 
 
 def check_duration(duration_s: float, slo: Slo, asked: Asked) -> None:
-    """Raise `ConfigurationError` where trials of `duration_s` end before those that were let in first have made room."""
+    """Raise `ConfigurationError` where trials of `duration_s` end before those let in first have made room."""
     assert slo.ttft_s is not None and slo.tpot_s is not None
     answer_s = slo.ttft_s + slo.tpot_s * sum(asked.output_tokens) / 2
     if duration_s < LEAST_ANSWERS * answer_s:
