@@ -1,6 +1,7 @@
 """Whole runs: what they leave can be served, interrupted ones end with the same bits, hopeless ones do not begin."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -192,3 +193,12 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     with pytest.raises(ConfigurationError, match=r"of checkpoints and model, and .* are free where"):
         train(huge, tmp_path / "model", OPTIONS, silent)
     assert not (tmp_path / "model").exists()
+
+
+def test_compiled_products_are_bounded_unless_somebody_said_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", raising=False)
+    run.bound_kernel_cache()
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == str(run.MOST_KERNELS)
+    monkeypatch.setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "9")
+    run.bound_kernel_cache()
+    assert os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"] == "9"

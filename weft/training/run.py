@@ -1,5 +1,6 @@
 """A whole run: from a recipe to the directory of a model or an adapter, in one go or in several."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,9 @@ from weft.training.run_directory import RunDirectory
 from weft.training.stopping import StopRequest, stop_request
 from weft.training.trainer import Record, Trainer, TrainingFailed
 from weft.training.trial import TIMED_STEPS, WARM_STEPS, steps_within
+
+MOST_KERNELS = 256
+"""Several times what one step takes; fewer (64) made steps of `weft-nano` an eighth slower."""
 
 Tell = Callable[[str], None]
 
@@ -99,9 +103,17 @@ def _ready(recipe: AnyRecipe, directory: RunDirectory, options: RunOptions, tell
     """Refuse what does not fit, and say what does."""
     needs = check_needs(recipe, options.torch_dtype, directory.root)
     tell(f"{recipe.name}: needs about {needs.memory // MEBIBYTE:,} MiB of memory, {options.dtype}")
+    bound_kernel_cache()
     ops = product_of(recipe).ops(options.num_threads)
     ops.bind_thread()
     return ops
+
+
+def bound_kernel_cache() -> None:
+    """torch's products in bfloat16 are compiled for each shape, and 1,024 of them kept. Batches hardly ever have the shape
+    of an earlier one, so that took 16 GB by the end of a run of `weft-tiny`, where processors have AMX. Read when the
+    first of them is compiled; a number that is set already stays."""
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(MOST_KERNELS))
 
 
 def _go_on(
