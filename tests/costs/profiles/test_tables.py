@@ -186,6 +186,18 @@ def test_keys_of_single_tokens_that_come_from_a_cache_do_not_count(tmp_path: Pat
     assert {each.point[1] for each in found} == {5.0, 4.0}
 
 
+@pytest.mark.parametrize(
+    ("system", "notation", "found"), [("h100_sxm", "h100", 1), ("rtx_pro_6000_server", "rtx-pro-6000", 0)]
+)
+def test_an_all_reduce_that_servers_do_not_use_is_not_read(
+    tmp_path: Path, system: str, notation: str, found: int
+) -> None:
+    columns = ("backend", "num_gpus", "message_size", "latency")
+    path = tmp_path / system / "comm/vllm/0.24.0/custom_allreduce_perf.parquet"
+    hand_made.write(path, columns, ("vllm_graph", 2, 5120, 0.005))
+    assert len(list(Tables(tmp_path, find_cluster(notation)).measured("all_reduce"))) == found
+
+
 def test_what_decodes_add_to_chunks_is_their_median(tmp_path: Path) -> None:
     hand_made.write(tmp_path / "perf_dense.parquet", DENSE, (*LLAMA, "o_proj", 64, 48.8))
     alone = ((*LLAMA, tokens, 0, 0, 0, 10.0 * tokens) for tokens in (32, 64, 128, 256))
