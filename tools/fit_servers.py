@@ -30,6 +30,9 @@ from weft.measurement.validation.figures import Errors, Pair, covered_share
 from weft.measurement.validation.reading import read_runs
 from weft.measurement.validation.recorded_run import RecordedRun
 
+MOST_PER_CONFIGURATION = 100
+"""Steps of one run that are fitted, evenly spread: those that follow each other are alike."""
+
 ALL_REDUCES = (0.0, 0.0, 0.0, 0.1)
 """Moves of nothing but `all_reduce_slack`."""
 
@@ -93,7 +96,7 @@ def _data_set(run: RecordedRun) -> str:
 
 def report(observations: Sequence[Observation], server: str = "") -> list[str]:
     """The constants of a server, and their errors by data set and part."""
-    fitted = [each for each in observations if each.part == PARTS[0]]
+    fitted = spread([each for each in observations if each.part == PARTS[0]])
     if not fitted or all(each.part != PARTS[1] for each in observations):
         return [f"  {len(observations)} times of it are too few for {len(PARTS)} parts"]
     constants = fit(fitted, MOVES.get(server, FIRST_MOVES))
@@ -144,6 +147,14 @@ def report_steps(observations: Sequence[Observation]) -> list[str]:
         if each.is_step:
             runs[each.configuration].append(each)
     return [*_pairs_of_runs(runs), *_runs_left_out(runs)] if len(runs) > 1 else []
+
+
+def spread(observations: Sequence[Observation]) -> list[Observation]:
+    """At most `MOST_PER_CONFIGURATION` of each configuration."""
+    groups: dict[str, list[Observation]] = defaultdict(list)
+    for each in observations:
+        groups[each.configuration].append(each)
+    return [each for group in groups.values() for each in group[:: -(-len(group) // MOST_PER_CONFIGURATION)]]
 
 
 def _runs_left_out(runs: dict[str, list[Observation]]) -> Iterator[str]:

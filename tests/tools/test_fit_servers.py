@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.measurement.validation.recorded import POINT, STEP, write_run
-from tools.fit_servers import observe, report, report_steps
+from tools.fit_servers import MOST_PER_CONFIGURATION, observe, report, report_steps, spread
 from tools.server_fits import PARTS, Constants, Observation, calibrating, first_tokens, fit, interval
 from weft.measurement.validation.figures import Pair
 from weft.measurement.validation.reading import read_runs
@@ -104,6 +104,16 @@ def test_the_report_has_all_parts() -> None:
     assert {line.split("|")[2].strip() for line in lines[3:]} == set(PARTS)
     assert "slack=1." in lines[0]
     assert 10 < sum(each.part == "fitted" for each in observations()) < 30
+
+
+def test_of_a_long_run_steps_all_along_it_are_fitted() -> None:
+    steps = [
+        each._replace(configuration="one", measured_s=1.0 + index)
+        for index, each in enumerate(observations(number=250))
+    ]
+    fitted = spread([*steps, *observations(number=2)])
+    assert MOST_PER_CONFIGURATION == 100
+    assert [each.measured_s for each in fitted[:-2]] == [1.0 + 3 * index for index in range(84)]
 
 
 def test_a_run_of_steps_is_tested_on_the_others() -> None:
