@@ -31,7 +31,10 @@ from weft.measurement.validation.reading import read_runs
 from weft.measurement.validation.recorded_run import RecordedRun
 
 MOST_PER_CONFIGURATION = 100
-"""Steps of one run that are looked at, evenly spread."""
+"""Steps of one run that are fitted, evenly spread: those that follow each other are alike."""
+
+ALL_REDUCES = (0.0, 0.0, 0.0, 0.1)
+"""Moves of nothing but `all_reduce_slack`."""
 
 
 def observe(directory: Path, server: str) -> Iterator[Observation]:
@@ -42,9 +45,6 @@ def observe(directory: Path, server: str) -> Iterator[Observation]:
 
 
 def _observe_run(run: RecordedRun) -> Iterator[Observation]:
-    if run.steps:
-        stride = -(-len(run.steps) // MOST_PER_CONFIGURATION)
-        run = replace(run, steps=run.steps[::stride])
     experiment, doubled = run_experiment(run, server="none"), _with_doubled_all_reduces(run)
     pairs = experiment.pairs.get(INTERVAL_OF[run.kind], ())
     overlapped = find_server(run.facts.server).overlapped
@@ -96,7 +96,7 @@ def _data_set(run: RecordedRun) -> str:
 
 def report(observations: Sequence[Observation], server: str = "") -> list[str]:
     """The constants of a server, and their errors by data set and part."""
-    fitted = [each for each in observations if each.part == PARTS[0]]
+    fitted = spread([each for each in observations if each.part == PARTS[0]])
     if not fitted or all(each.part != PARTS[1] for each in observations):
         return [f"  {len(observations)} times of it are too few for {len(PARTS)} parts"]
     constants = fit(fitted, MOVES.get(server, FIRST_MOVES))
@@ -140,17 +140,45 @@ def _first_token_lines(observations: Sequence[Observation], constants: Constants
 
 
 def report_steps(observations: Sequence[Observation]) -> list[str]:
-    """Of runs of steps: what `slack` fitted on one alone is worth on the others; one run tells no more than that."""
+    """Of runs of steps: what `all_reduce_slack` fitted on one alone is worth on the others, as one run tells no more
+    than that; and for each, how much of it is inside the interval of the others, with what was fitted to them."""
     runs: dict[str, list[Observation]] = defaultdict(list)
     for each in observations:
         if each.is_step:
             runs[each.configuration].append(each)
+    return [*_pairs_of_runs(runs), *_runs_left_out(runs)] if len(runs) > 1 else []
+
+
+def spread(observations: Sequence[Observation]) -> list[Observation]:
+    """At most `MOST_PER_CONFIGURATION` of each configuration."""
+    groups: dict[str, list[Observation]] = defaultdict(list)
+    for each in observations:
+        groups[each.configuration].append(each)
+    return [each for group in groups.values() for each in group[:: -(-len(group) // MOST_PER_CONFIGURATION)]]
+
+
+def _runs_left_out(runs: dict[str, list[Observation]]) -> Iterator[str]:
+    inside = dict[str, tuple[float, float]]()
+    for name, own in runs.items():
+        others = [each for other, steps in runs.items() if other != name for each in steps]
+        constants = fit(others, ALL_REDUCES)
+        width = interval(others, constants)
+        inside[name] = covered_share([each.pair(constants) for each in own], width), width
+    total = sum(len(own) for own in runs.values())
+    share = sum(inside[name][0] * len(own) for name, own in runs.items()) / total
+    yield from ("  | left out | n | inside the interval of the others |", "  |---|---|---|")
+    for name, own in runs.items():
+        yield f"  | {name} | {len(own)} | {inside[name][0]:.0%} of ±{inside[name][1]:.1%} |"
+    yield f"  | all | {total} | {share:.0%} |"
+
+
+def _pairs_of_runs(runs: dict[str, list[Observation]]) -> list[str]:
     lines = [
         "  | fitted on | tested on | median error | 90th percentile | of a constant |",
         "  |---|---|---|---|---|",
     ]
     for fitted, own in runs.items():
-        constants = fit(own, moves=(0.0, 0.0, 0.0, 0.1))
+        constants = fit(own, ALL_REDUCES)
         for tested, others in runs.items():
             if tested != fitted:
                 errors = Errors.of(tested, [each.pair(constants) for each in others], beside_a_constant=True)
@@ -158,7 +186,7 @@ def report_steps(observations: Sequence[Observation]) -> list[str]:
                 lines.append(
                     f"  | {fitted} | {tested} | {errors.median:.1%} | {errors.p90:.1%} | {constant} |"
                 )
-    return lines if len(runs) > 1 else []
+    return lines
 
 
 def main() -> None:

@@ -131,8 +131,13 @@ class Step(NamedTuple):
             for window in windows
         ]
 
-    def arguments(self, spec: ModelSpec) -> tuple[int, int, int, list[int], list[tuple[int, int]]]:
-        return self.num_tokens, self.num_outputs, len(self.contexts), self.visible(spec), self.chunks
+    @property
+    def longest(self) -> int:
+        return max(self.contexts, default=-1) + 1
+
+    def arguments(self, spec: ModelSpec) -> tuple[int, int, int, list[int], list[tuple[int, int]], int]:
+        decodes = len(self.contexts)
+        return self.num_tokens, self.num_outputs, decodes, self.visible(spec), self.chunks, self.longest
 
 
 @st.composite

@@ -50,13 +50,15 @@ def test_decodes_that_follow_each_other_cost_to_the_bit_what_each_of_them_costs(
     spec, plan = placed
     costs, count = StepCosts(spec, HALF, Roofline(CLUSTER, plan, SERVER, ratios)), len(contexts)
     first, growth = Step(contexts, [], 0).visible(spec), [count] * len(spec.layer_groups)
-    each = [
-        costs.seconds(count, count, count, [visible + count * step for visible in first])
-        for step in range(num_steps)
-    ]
-    assert costs.decode_seconds(count, first, growth, num_steps) == each
+    for longest in (0, max(contexts) + 1):
+        each = [
+            costs.seconds(count, count, count, seen, (), longest and longest + step)
+            for step in range(num_steps)
+            for seen in [[visible + count * step for visible in first]]
+        ]
+        assert costs.decode_seconds(count, first, growth, num_steps, longest) == each
     standing = costs.decode_seconds(count, first, [0] * len(first), num_steps)
-    assert standing == each[:1] * num_steps
+    assert standing == [costs.seconds(count, count, count, first)] * num_steps
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -81,6 +83,20 @@ def test_published_models_cost_what_their_operations_cost(name: str, ratios: Ker
     roofline = Roofline(find_cluster("8xh200"), Plan(tp=8), ratios=ratios)
     expected = roofline.predict(spec.operations(step.work, *HALF, roofline.plan)).seconds
     assert StepCosts(spec, HALF, roofline).seconds(*step.arguments(spec)) == pytest.approx(expected, rel=SAME)
+
+
+def test_unequal_lengths_cost_what_the_profile_says_of_the_longest() -> None:
+    """Of toy kernels, four sequences and more wait for their longest, and any beside chunks."""
+    costs = StepCosts(PLAIN, HALF, Roofline(CLUSTER, ratios=ToyRatios()))
+    assert costs.wants_longest
+    assert not StepCosts(PLAIN, HALF, Roofline(CLUSTER, ratios=Same(0.0, 2.0))).wants_longest
+    assert not StepCosts(PLAIN, HALF, Roofline(CLUSTER)).wants_longest
+    alike_s, unequal_s, more_s = (costs.seconds(4, 4, 4, [400], (), longest) for longest in (100, 200, 300))
+    assert alike_s == costs.seconds(4, 4, 4, [400])
+    assert unequal_s > alike_s
+    assert more_s - unequal_s == pytest.approx(unequal_s - alike_s)
+    assert costs.seconds(3, 3, 3, [300], (), 200) == costs.seconds(3, 3, 3, [300])
+    assert costs.seconds(13, 3, 3, [300], [(10, 0)], 200) > costs.seconds(13, 3, 3, [300], [(10, 0)])
 
 
 def test_remembered_costs_do_not_depend_on_what_was_asked_before() -> None:

@@ -18,6 +18,9 @@ class ToyAttention:
     def single_beside_chunks(self, num_sequences: int, visible_tokens: float) -> Correction:
         return Correction(1e-6 * (self.seed % 3), 1.9 + num_sequences / 5 + visible_tokens / 7e4)
 
+    def waits_for_longest(self, num_sequences: int, beside_chunks: bool) -> bool:
+        return beside_chunks or num_sequences > 3
+
     def chunks(self, num_chunks: int, num_tokens: int, visible_tokens: float, pairs: float) -> Correction:
         ratio = 1.2 + num_chunks / 11 + num_tokens / 3e3 + visible_tokens / 8e4 + pairs / 1e7
         return Correction(1e-6 * (self.seed % 7), ratio)
@@ -62,6 +65,9 @@ class Same:
 
     def single_beside_chunks(self, num_sequences: int, visible_tokens: float) -> Correction:
         return Correction(self.start_s, self.ratio)
+
+    def waits_for_longest(self, num_sequences: int, beside_chunks: bool) -> bool:
+        return False
 
     def chunks(self, num_chunks: int, num_tokens: int, visible_tokens: float, pairs: float) -> Correction:
         return Correction(self.start_s, self.ratio)

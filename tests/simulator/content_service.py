@@ -59,7 +59,8 @@ class ContentExecutor(FakeExecutor):
         self._device = self.device = self._ended_device = device
         self.busy_s, self.joules = 0.0, None
         self._deployment = deployment
-        self._rows = SimulatedRows(output_tokens, deployment.windows_tokens)
+        longest = deployment.costs.wants_longest
+        self._rows = SimulatedRows(output_tokens, deployment.windows_tokens, wants_longest=longest)
         self._free_s, self._end_s = 0.0, dict[int, float]()
         self._link_free_s: dict[Tier, float] = {}
 
@@ -70,8 +71,8 @@ class ContentExecutor(FakeExecutor):
 
     def submit(self, work: Step) -> "asyncio.Future[StepResult]":
         """Queue a step, which ends when it would without content."""
-        tokens, outputs, decodes, visible, chunks, ended, *_ = self._rows.apply(work)
-        seconds = self._deployment.costs.seconds(tokens, outputs, decodes, visible, chunks)
+        tokens, outputs, decodes, visible, chunks, longest, ended, *_ = self._rows.apply(work)
+        seconds = self._deployment.costs.seconds(tokens, outputs, decodes, visible, chunks, longest)
         self._ended_device.ended[work.number] = ended
         self.busy_s += seconds
         self._free_s = max(self._free_s, asyncio.get_running_loop().time()) + seconds

@@ -23,7 +23,7 @@ SECONDS_PER_TOKEN = 0.001
 class TokenCosts:
     """A step takes a millisecond per token, at 100 watts."""
 
-    pads_decodes = False
+    pads_decodes = wants_longest = False
 
     def seconds(self, num_tokens: int, *_: object) -> float:
         return num_tokens * SECONDS_PER_TOKEN

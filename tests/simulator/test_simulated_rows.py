@@ -41,6 +41,7 @@ class CountedRows:
             self.rows[each.row] = [each.num_computed, left, False]
         standing = [number for number, row in self.rows.items() if row[2] and step.advances]
         visible = [sum(self.seen(self.rows[number][0], window) for number in standing) for window in WINDOWS]
+        longest = max((self.seen(self.rows[number][0], None) for number in standing), default=0)
         for number in standing:
             self.rows[number][0] += 1
         for entry in step.entries:
@@ -51,7 +52,7 @@ class CountedRows:
             self.rows[number][1] -= 1
         finished = tuple(number for number in emitting if self.rows[number][1] == 0)
         chunks = [(entry.num_units, entry.start) for entry in step.entries]
-        return StepWork(step.num_tokens, len(emitting), len(standing), visible, chunks, finished)
+        return StepWork(step.num_tokens, len(emitting), len(standing), visible, chunks, longest, finished)
 
     @staticmethod
     def seen(num_computed: int, window: int | None) -> int:
@@ -65,7 +66,8 @@ class ComparingExecutor:
     depth = 2
 
     def __init__(self, output_tokens: dict[str, list[int]]) -> None:
-        self.rows, self.counted = SimulatedRows(output_tokens, WINDOWS), CountedRows(output_tokens)
+        self.rows = SimulatedRows(output_tokens, WINDOWS, wants_longest=True)
+        self.counted = CountedRows(output_tokens)
         self.free_s = 0.0
 
     def submit(self, work: Step) -> asyncio.Future[StepResult]:
@@ -188,5 +190,5 @@ def test_a_draft_brings_what_is_right_and_a_token_and_no_more_than_the_output_ha
     rows.apply(admitted(admission(0, "a")))
     first, last = rows.apply(drafting(3)), rows.apply(drafting(3, 12))
     token = rows.tokens[0]
-    assert first == StepWork(4, 4, 0, [0], [(4, 8)], (), {0: Verification((0, 1, 2), (token,) * 4)})
+    assert first == StepWork(4, 4, 0, [0], [(4, 8)], 0, (), {0: Verification((0, 1, 2), (token,) * 4)})
     assert (last.finished, last.verified[0]) == ((0,), Verification((0,), (token,) * 2))

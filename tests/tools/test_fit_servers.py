@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.measurement.validation.recorded import POINT, STEP, write_run
-from tools.fit_servers import observe, report, report_steps
+from tools.fit_servers import MOST_PER_CONFIGURATION, observe, report, report_steps, spread
 from tools.server_fits import PARTS, Constants, Observation, calibrating, first_tokens, fit, interval
 from weft.measurement.validation.figures import Pair
 from weft.measurement.validation.reading import read_runs
@@ -56,6 +56,18 @@ def test_four_fifths_lie_in_the_interval() -> None:
     assert interval(made[:2], TRUE) == pytest.approx(0.01)
 
 
+def test_of_few_configurations_four_fifths_of_all_lie_in_the_interval_and_each_counts_once() -> None:
+    made = [
+        each._replace(
+            configuration=f"run {index % 2}", measured_s=each.pair(TRUE).predicted * (1 + 0.001 * index)
+        )
+        for index, each in enumerate(observations(number=100))
+    ]
+    assert interval(made, TRUE) == pytest.approx(0.079)
+    often = [each for each in made if each.configuration == "run 0"]
+    assert interval([*made, *often], TRUE) == pytest.approx(0.079)
+
+
 def test_an_interval_comes_from_what_was_held_out_and_is_tested_on_what_it_does_not_come_from() -> None:
     points = observations()
     first, second = ([each for each in points if each.part == part] for part in ("held out", "held out too"))
@@ -94,11 +106,24 @@ def test_the_report_has_all_parts() -> None:
     assert 10 < sum(each.part == "fitted" for each in observations()) < 30
 
 
+def test_of_a_long_run_steps_all_along_it_are_fitted() -> None:
+    steps = [
+        each._replace(configuration="one", measured_s=1.0 + index)
+        for index, each in enumerate(observations(number=250))
+    ]
+    fitted = spread([*steps, *observations(number=2)])
+    assert MOST_PER_CONFIGURATION == 100
+    assert [each.measured_s for each in fitted[:-2]] == [1.0 + 3 * index for index in range(84)]
+
+
 def test_a_run_of_steps_is_tested_on_the_others() -> None:
     plain = observations(Constants(1.0, 0.0, 0.0))
     steps = [each._replace(is_step=True, configuration="one", all_reduce_s=each.device_s) for each in plain]
     others = [each._replace(configuration="two", measured_s=2 * each.measured_s) for each in steps]
-    (first, second) = report_steps([*steps, *others])[2:]
+    (first, second, *left_out) = report_steps([*steps, *others])[2:]
+    assert [line.split("|")[3].strip() for line in left_out[2:]] == ["0% of ±0.0%", "0% of ±0.0%", "0%"]
+    again = [each._replace(configuration="two") for each in steps]
+    assert report_steps([*steps, *again])[-1] == "  | all | 120 | 100% |"
     assert "| one | two | 50.0% |" in first
     assert "| two | one | 100.0% |" in second
     assert report_steps(steps) == []

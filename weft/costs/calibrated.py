@@ -139,6 +139,8 @@ class CalibratedCosts:
         self._seen_s = curve.slopes.single_seen
         self._base_s: dict[int, float] = {}
 
+    wants_longest = False
+
     @property
     def pads_decodes(self) -> bool:
         """Whether `visible_tokens` are those of the longest sequence, times their number."""
@@ -151,6 +153,7 @@ class CalibratedCosts:
         num_decodes: int,
         visible_tokens: Sequence[int],
         chunks: Sequence[Chunk] = (),
+        longest_tokens: int = 0,
     ) -> float:
         """See `ServingCosts`."""
         if not num_tokens:
@@ -161,7 +164,12 @@ class CalibratedCosts:
         return self._curve.seconds(amounts) + self._host_s(num_decodes + len(chunks))
 
     def decode_seconds(
-        self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
+        self,
+        num_decodes: int,
+        visible_tokens: Sequence[int],
+        per_step: Sequence[int],
+        num_steps: int,
+        longest_tokens: int = 0,
     ) -> list[float]:
         """See `ServingCosts`."""
         first_s = self._decodes_s(num_decodes) + self._seen_s * self._layer_tokens(visible_tokens)

@@ -32,6 +32,10 @@ class AttentionCorrections(Protocol):
     def single_beside_chunks(self, num_sequences: int, visible_tokens: float) -> Correction:
         """As `single`, in a step that has longer chunks too: of what single tokens add to its time."""
 
+    def waits_for_longest(self, num_sequences: int, beside_chunks: bool) -> bool:
+        """Whether a kernel over so many sequences with one new token each ends no sooner than the unit of the device
+        that has the longest of them; False where units share every sequence, or nobody knows."""
+
     def chunks(self, num_chunks: int, num_tokens: int, visible_tokens: float, pairs: float) -> Correction:
         """Of longer chunks: sums of their new tokens, of the keys that each reads, of their pairs of query and key."""
 
@@ -54,6 +58,31 @@ class KernelRatios(Protocol):
     def of_attention(self, example: Operation) -> AttentionCorrections:
         """For attention like `example`, whose shape has the heads, key-value heads and head size of the rank, and
         whose formats have that of the state."""
+
+
+WAITED_FOR = 0.5
+"""Of what the longest sequence takes beyond the mean. None of it is waited for where its unit begins with it, and all
+where it comes last (Graham, "Bounds on multiprocessing timing anomalies", SIAM J. Appl. Math. 17, 1969); sequences come
+in the order in which they happen to stand in the batch."""
+
+ALONE_KEYS = 16_384
+"""The longest sequence that was measured beside chunks. In what a shorter one adds there, some is hidden by them."""
+
+
+def alone_key_s(corrections: AttentionCorrections, roofline_key_s: float) -> float:
+    """What a key takes a unit of the device that computes a sequence by itself: `roofline_key_s` on the roofline."""
+    alone_s = corrections.single_beside_chunks(1, alike(ALONE_KEYS)[0]).seconds(roofline_key_s * ALONE_KEYS)
+    return alone_s / ALONE_KEYS
+
+
+def overhang_s(key_s: float, num_sequences: int, visible_tokens: int, longest_tokens: int) -> float:
+    """What sequences with one new token each add to the time of an attention kernel by not being equally long; `key_s`:
+    see `alone_key_s`.
+
+    FlashAttention 2 (Dao, arXiv 2307.08691, section 3.2) gives each sequence and key-value head to one unit of the
+    device, and the kernel ends with the last of them.
+    """
+    return WAITED_FOR * key_s * max(0.0, longest_tokens - visible_tokens / num_sequences)
 
 
 LEADING_BITS = 8

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import AnyFormat
 from weft.costs.cost import FULL_SPEED, Cost, DeviceState
-from weft.costs.kernel_ratios import Correction, KernelRatios, alike
+from weft.costs.kernel_ratios import Correction, KernelRatios, alike, alone_key_s, overhang_s
 from weft.costs.servers import FREE, ServerConstants
 from weft.costs.topology import Topology
 from weft.hardware.cluster import Cluster
@@ -61,7 +61,7 @@ class Ceilings:
         """Of the device's memory, whose clock is its own."""
         return self.device.figure("memory_bandwidth")
 
-    def seconds(self, flops: int, moved_bytes: int, number_format: AnyFormat) -> float:
+    def seconds(self, flops: float, moved_bytes: float, number_format: AnyFormat) -> float:
         """The longer of the two times."""
         bytes_s = moved_bytes / self.bandwidth
         return max(flops / self.peak_flops(number_format), bytes_s) if flops else bytes_s
@@ -82,7 +82,21 @@ class Machine:
         seconds = self._bound_s(operation)
         if self.ratios is not None:
             seconds = _correction(self.ratios, operation).seconds(seconds)
+            if operation.kind is OperationKind.ATTENTION and is_single(operation):
+                seconds += self._overhang_s(operation, self.ratios)
         return self.all_reduce_slack * seconds if operation.kind is OperationKind.ALL_REDUCE else seconds
+
+    def _overhang_s(self, operation: Operation, ratios: KernelRatios) -> float:
+        """Flops and bytes of a span are linear in what it sees, so those beyond the mean tell of a key's."""
+        sizes, corrections = dict(operation.shape), ratios.of_attention(operation)
+        number, longest = sizes["spans"], sizes["longest_visible"]
+        more = longest - sizes["visible"] / number
+        if more <= 0.0 or not corrections.waits_for_longest(number, bool(sizes["beside_chunks"])):
+            return 0.0
+        flops = sizes["longest_flops"] - operation.flops / number
+        moved_bytes = sizes["longest_bytes"] - operation.moved_bytes / number
+        more_s = self.ceilings.seconds(flops, moved_bytes, input_format(operation))
+        return overhang_s(alone_key_s(corrections, more_s / more), number, sizes["visible"], longest)
 
     def _bound_s(self, operation: Operation) -> float:
         if operation.communication is not None:
@@ -159,7 +173,8 @@ def input_format(operation: Operation) -> AnyFormat:
 
 def fused(operations: Iterable[Operation]) -> list[Operation]:
     """The operations, with the attention of a layer as at most two: of single tokens and of longer chunks. The shapes
-    of these have sums over their spans, how many `spans` they are, and whether single tokens are `beside_chunks`."""
+    of these have sums over their spans, how many `spans` they are, whether single tokens are `beside_chunks`, and what
+    the longest of them sees, computes and moves."""
     kept: list[Operation] = []
     kernels: dict[tuple[int | None, bool], list[Operation]] = defaultdict(list)
     for operation in operations:
@@ -179,8 +194,10 @@ def is_single(operation: Operation) -> bool:
 
 def _sum(parts: list[Operation], beside_chunks: bool) -> Operation:
     """Of the heads of the first, which tell what kind of attention it is."""
-    first, shapes = parts[0], [{"spans": 1, **dict(part.shape)} for part in parts]
+    first, shapes = parts[0], [_of_span(part) for part in parts]
     shapes[0]["beside_chunks"] = int(beside_chunks)
+    longest = max(shapes, key=lambda shape: shape["longest_visible"])
+    shapes[0] |= {name: longest[name] for name in longest if name.startswith("longest_")}
     summed = {name: sum(shape[name] for shape in shapes) for name in ("spans", "tokens", "visible", "pairs")}
     return Operation(
         name=first.name,
@@ -194,6 +211,17 @@ def _sum(parts: list[Operation], beside_chunks: bool) -> Operation:
         written_bytes=sum(part.written_bytes for part in parts),
         stage=first.stage,
     )
+
+
+def _of_span(part: Operation) -> dict[str, int]:
+    """Its shape, of which it is itself the longest; or as it is, where it is made of several already."""
+    shape = dict(part.shape)
+    own = {
+        "longest_visible": shape["visible"],
+        "longest_flops": part.flops,
+        "longest_bytes": part.moved_bytes,
+    }
+    return {"spans": 1, **own, **shape}
 
 
 def _num_sequences(kernels: Iterable[Operation]) -> int:

@@ -11,11 +11,13 @@ class ServingCosts(Protocol):
     """Seconds of steps; see `StepCosts` for what each argument means.
 
     `pads_decodes`: `visible_tokens` are wanted as a kernel sees them that pads all sequences with one new token to the
-    longest: their number times what that one sees.
+    longest: their number times what that one sees. `wants_longest`: whether `longest_tokens` matters.
     """
 
     @property
     def pads_decodes(self) -> bool: ...
+    @property
+    def wants_longest(self) -> bool: ...
 
     def seconds(
         self,
@@ -24,14 +26,20 @@ class ServingCosts(Protocol):
         num_decodes: int,
         visible_tokens: Sequence[int],
         chunks: Sequence[Chunk] = (),
+        longest_tokens: int = 0,
     ) -> float:
         """From a step's beginning to its end, the host's overhead included; 0 for a step without tokens."""
 
     def decode_seconds(
-        self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
+        self,
+        num_decodes: int,
+        visible_tokens: Sequence[int],
+        per_step: Sequence[int],
+        num_steps: int,
+        longest_tokens: int = 0,
     ) -> list[float]:
         """As `seconds`, of steps that follow each other and do nothing but decode; `per_step`: how much more is
-        visible in each than in the one before."""
+        visible in each than in the one before. `longest_tokens`: in the first."""
 
     def joules(self, seconds: float, num_passes: int = 1) -> float | None:
         """At most what all devices draw in so many passes that take `seconds` altogether; None where nobody knows."""

@@ -21,9 +21,16 @@ class SpanCosts:
         self._single = single_terms(shard, layer, formats, machine)
         self._chunks = chunk_terms(shard, layer, formats, machine)
 
-    def single_s(self, num_units: int, visible: int, beside_chunks: bool = False) -> float:
-        """Of so many spans of one token each, which together see so many; `beside_chunks`: in a step that has longer
-        spans too, which matters where kernels were measured."""
+    @property
+    def wants_longest(self) -> bool:
+        """Whether what the longest span sees matters."""
+        return False
+
+    def single_s(
+        self, num_units: int, visible: int, beside_chunks: bool = False, longest_tokens: int = 0
+    ) -> float:
+        """Of so many spans of one token each, which together see so many, the longest of them so many; 0: all are
+        alike. `beside_chunks`: in a step that has longer spans too. Both matter where kernels were measured."""
         if not num_units:
             return 0.0
         total = 0.0
@@ -33,7 +40,9 @@ class SpanCosts:
             total += first_s if first_s > second_s else second_s
         return total
 
-    def singles_s(self, num_units: int, visible: int, growth: int, num_steps: int) -> list[float]:
+    def singles_s(
+        self, num_units: int, visible: int, growth: int, num_steps: int, longest_tokens: int = 0
+    ) -> list[float]:
         """As `single_s`, of steps that follow each other and of which each sees `growth` more than the one before."""
         total, seen = [0.0] * num_steps, [visible + growth * step for step in range(num_steps)]
         for term in self._single:

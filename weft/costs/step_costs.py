@@ -35,10 +35,11 @@ class StepCosts:
 
     All methods take a step as `num_tokens` in all, `num_outputs` of which logits are wanted, `num_decodes` sequences
     that compute one token each, `visible_tokens` (for each of the model's `layer_groups`, the sum over these
-    sequences of the tokens they see, the new one among them: the context, or the window where that is less), and
-    `chunks`. One object serves any number of replicas that are alike. Nothing is checked: a step is the scheduler's,
-    and counts that do not fit together give a wrong number. Raises `ConfigurationError` where the plan does not divide
-    the model, and where no source states the device's peak in a format that products are computed in.
+    sequences of the tokens they see, the new one among them: the context, or the window where that is less), `chunks`,
+    and `longest_tokens`, what the longest of these sequences sees without windows; 0: they are alike. One object serves
+    any number of replicas that are alike. Nothing is checked: a step is the scheduler's, and counts that do not fit
+    together give a wrong number. Raises `ConfigurationError` where the plan does not divide the model, and where no
+    source states the device's peak in a format that products are computed in.
     """
 
     pads_decodes = False
@@ -66,18 +67,20 @@ class StepCosts:
         num_decodes: int,
         visible_tokens: Sequence[int],
         chunks: Sequence[Chunk] = (),
+        longest_tokens: int = 0,
     ) -> float:
         """From a step's beginning to its end, the host's overhead included; 0 for a step without tokens."""
         if not num_tokens:
             return 0.0
         total = self._tokens(num_tokens) + self._outputs(num_outputs)
         if chunks:
-            layer_s = self._with_chunks(num_decodes, visible_tokens, chunks)
+            layer_s = self._with_chunks(num_decodes, visible_tokens, chunks, longest_tokens)
             for group, seconds in zip(self._groups, layer_s, strict=True):
                 total += group.num_layers * seconds
         else:
             for group, visible in zip(self._groups, visible_tokens, strict=True):
-                total += group.num_layers * group.spans.single_s(num_decodes, visible)
+                layer = group.spans.single_s(num_decodes, visible, False, longest_tokens)
+                total += group.num_layers * layer
         return self._server.seconds(total, num_decodes + len(chunks))
 
     def stage_seconds(
@@ -87,6 +90,7 @@ class StepCosts:
         num_decodes: int,
         visible_tokens: Sequence[int],
         chunks: Sequence[Chunk] = (),
+        longest_tokens: int = 0,
     ) -> tuple[float, ...]:
         """Of each stage of the pipeline alone, without the host's overhead."""
         if not num_tokens:
@@ -94,38 +98,50 @@ class StepCosts:
         self._tokens(num_tokens)
         stages = list(self._token_stage_s[num_tokens])
         stages[-1] += self._outputs(num_outputs)
-        layer_s = self._with_chunks(num_decodes, visible_tokens, chunks)
+        layer_s = self._with_chunks(num_decodes, visible_tokens, chunks, longest_tokens)
         for group, seconds in zip(self._groups, layer_s, strict=True):
             for stage, count in enumerate(group.num_layers_of_stage):
                 stages[stage] += count * seconds
         return tuple(self._slack * seconds for seconds in stages)
 
     def decode_seconds(
-        self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
+        self,
+        num_decodes: int,
+        visible_tokens: Sequence[int],
+        per_step: Sequence[int],
+        num_steps: int,
+        longest_tokens: int = 0,
     ) -> list[float]:
         """As `seconds`, of steps that follow each other and do nothing but decode; `per_step`: how much more is
-        visible in each than in the one before."""
+        visible in each than in the one before. `longest_tokens`: in the first."""
         found = [self._tokens(num_decodes) + self._outputs(num_decodes)] * num_steps if num_steps else []
         for group, first, growth in zip(self._groups, visible_tokens, per_step, strict=True):
-            count, layer_s = group.num_layers, group.spans.singles_s(num_decodes, first, growth, num_steps)
+            count = group.num_layers
+            layer_s = group.spans.singles_s(num_decodes, first, growth, num_steps, longest_tokens)
             found = [so_far + count * seconds for so_far, seconds in zip(found, layer_s, strict=True)]
         return self._server.seconds_of_each(found, num_decodes)
+
+    @property
+    def wants_longest(self) -> bool:
+        """See `ServingCosts`."""
+        return any(group.spans.wants_longest for group in self._groups)
 
     def joules(self, seconds: float, num_passes: int = 1, num_sequences: int = 0) -> float | None:
         """As `Roofline.joules`."""
         return self._roofline.joules(seconds, num_passes, num_sequences)
 
     def _with_chunks(
-        self, num_decodes: int, visible_tokens: Sequence[int], chunks: Sequence[Chunk]
+        self, num_decodes: int, visible_tokens: Sequence[int], chunks: Sequence[Chunk], longest_tokens: int
     ) -> list[float]:
         """Per layer group, seconds of one layer's kernels over spans."""
         singles = [context for tokens, context in chunks if tokens == 1]
         longer = [chunk for chunk in chunks if chunk[0] > 1] if singles else chunks
+        longest = max(longest_tokens, *(context + 1 for context in singles)) if singles else longest_tokens
         found = []
         for group, visible in zip(self._groups, visible_tokens, strict=True):
             window = group.window_tokens
             more = sum(context + 1 if window is None else min(context + 1, window) for context in singles)
-            seconds = group.spans.single_s(num_decodes + len(singles), visible + more, bool(longer))
+            seconds = group.spans.single_s(num_decodes + len(singles), visible + more, bool(longer), longest)
             found.append(seconds + group.spans.chunks_s(longer))
         return found
 

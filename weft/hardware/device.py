@@ -17,7 +17,8 @@ class Device:
 
     `peak_flops`: dense products per second by arithmetic, accumulated in float32, at `peak_frequency_hz`.
     `memory_bytes`, `memory_bandwidth`: of the device's own memory, in bytes (a vendor's GB are 2**30) and bytes per
-    second. `cache_bytes`, `cache_bandwidth`: of the largest cache that all units share. `power_idle_watts`,
+    second. `cache_bytes`, `cache_bandwidth`: of the largest cache that all units share. `num_multiprocessors`: these
+    units, stated where it was measured how kernels wait for the longest sequence. `power_idle_watts`,
     `power_peak_watts`: of the whole board. `lowest_frequency_hz`: to which the clock can be set. `price_per_hour`: in
     US dollars. `sources`: by the name of each figure, the document and the place in it.
     """
@@ -33,6 +34,7 @@ class Device:
     peak_frequency_hz: float | None = None
     lowest_frequency_hz: float | None = None
     price_per_hour: float | None = None
+    num_multiprocessors: int | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

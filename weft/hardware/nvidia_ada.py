@@ -64,5 +64,6 @@ RTX_4090 = Device(
     cache_bytes=72 * 2**20,
     power_peak_watts=450.0,
     peak_frequency_hz=2.52e9,
-    sources=_sources(_ADA),
+    num_multiprocessors=128,
+    sources={**_sources(_ADA), "num_multiprocessors": f"{_ADA}: 128 SMs"},
 )

@@ -51,11 +51,13 @@ RTX_PRO_6000 = Device(
     memory_bandwidth=1597e9,
     cache_bytes=128 * 2**20,
     power_peak_watts=600.0,
+    num_multiprocessors=188,
     sources={
         "peak_flops": f"{_PRO}: 120 Tflops FP32; 4 Pflops FP4 with sparsity, halved without it and per doubled width",
         "memory_bytes": f"{_PRO}: 96 GB GDDR7",
         "memory_bandwidth": f"{_PRO}: 1,597 GB/s",
         "cache_bytes": "NVIDIA RTX Blackwell PRO GPU Architecture white paper (2025): 128 MB of L2",
         "power_peak_watts": f"{_PRO}: up to 600 W, configurable",
+        "num_multiprocessors": f"{_PRO}: 24,064 CUDA cores, 128 of them in each",
     },
 )

@@ -36,7 +36,8 @@ class EmulatedExecutor:
         self.step_thread: int | None = None
         """The id of the thread that does the steps; None before the first."""
         self._model = model
-        self._rows = SimulatedRows(lengths, model.windows_tokens, pads_decodes=model.costs.pads_decodes)
+        wanted = model.costs.pads_decodes, model.costs.wants_longest
+        self._rows = SimulatedRows(lengths, model.windows_tokens, None, None, *wanted)
         self._steps = ThreadPoolExecutor(1, "weft-steps", initializer=self._begin_steps)
         self._num_in_flight = 0
         self._free_s = 0.0
@@ -48,7 +49,7 @@ class EmulatedExecutor:
             raise InvariantViolation("depth", f"step {work.number} is one more than {self.depth} in flight")
         self._num_in_flight += 1
         applied = self._rows.apply(work)
-        seconds = self._model.costs.seconds(*applied[:5])
+        seconds = self._model.costs.seconds(*applied[:6])
         self._free_s = max(self._free_s, time.monotonic()) + seconds
         result = StepResult(work.number, self._tokens(work.number, applied.finished), applied.finished)
         loop = asyncio.get_running_loop()

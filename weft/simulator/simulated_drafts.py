@@ -94,7 +94,7 @@ class DraftPasses:
             sum(lengths) if window is None else sum(min(length, window) for length in lengths)
             for window in self._windows
         ]
-        return self._seconds(len(lengths), len(lengths), len(lengths), visible)
+        return self._seconds(len(lengths), len(lengths), len(lengths), visible, (), max(lengths))
 
 
 def _known_after(entry: StepEntry, verified: Mapping[int, Verification]) -> int:

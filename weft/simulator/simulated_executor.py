@@ -96,9 +96,8 @@ class SimulatedExecutor:
         self._model, self._seconds = model, model.costs.seconds
         drafts = model.speculation
         luck = None if drafts is None else Luck(drafts.options.acceptance_rate, seed)
-        self._rows = SimulatedRows(
-            output_tokens, model.windows_tokens, luck, NextTokens(seed), model.costs.pads_decodes
-        )
+        wanted = model.costs.pads_decodes, model.costs.wants_longest
+        self._rows = SimulatedRows(output_tokens, model.windows_tokens, luck, NextTokens(seed), *wanted)
         self._draft_passes = None if drafts is None else DraftPasses(drafts)
         self._agenda, self._loop = running_agenda(), asyncio.get_running_loop()
         self._flights: deque[Flight] = deque()
@@ -122,8 +121,9 @@ class SimulatedExecutor:
             raise InvariantViolation(
                 "depth", f"step {work.number} comes on top of {len(self._flights)} in flight"
             )
-        tokens, outputs, decodes, visible, chunks, finished, verified, candidates = self._rows.apply(work)
-        seconds = self._seconds(tokens, outputs, decodes, visible, chunks)
+        applied = self._rows.apply(work)
+        tokens, outputs, decodes, visible, chunks, longest, finished, verified, candidates = applied
+        seconds = self._seconds(tokens, outputs, decodes, visible, chunks, longest)
         if self._draft_passes is not None:
             seconds += self._draft_passes.seconds(work, verified)
         seconds *= self.slowdown
@@ -153,7 +153,8 @@ class SimulatedExecutor:
         ends_s = [flight.timer.when_s for flight in self._flights]
         seconds = [flight.seconds for flight in self._flights]
         free_s = [flight.free_s for flight in self._flights]
-        planned_s = self._model.costs.decode_seconds(*self._rows.plain_steps(), num_steps)
+        decodes, visible, per_step, longest = self._rows.plain_steps()
+        planned_s = self._model.costs.decode_seconds(decodes, visible, per_step, num_steps, longest)
         seconds += planned_s if self.slowdown == 1.0 else [each * self.slowdown for each in planned_s]
         end_s = free_s[-1]
         for planned, step_s in enumerate(seconds[len(self._flights) :]):

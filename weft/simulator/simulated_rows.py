@@ -14,13 +14,13 @@ from weft.contracts.steps import Admission, Candidate, Step, StepEntry, Verifica
 from weft.costs.serving_costs import Chunk
 from weft.simulator.simulated_beams import END_TOKEN, NextTokens
 from weft.simulator.simulated_drafts import Luck
-from weft.simulator.standing_sums import PaddedTokens, VisibleTokens
+from weft.simulator.standing_sums import LongestTokens, PaddedTokens, VisibleTokens
 
 NEVER = -1
 
 
 class StepWork(NamedTuple):
-    """A step as `StepCosts.seconds` takes it, the rows whose output ends with it, what comes of its drafts, and what
+    """A step as `ServingCosts.seconds` takes it, the rows whose output ends with it, what comes of its drafts, and what
     is likely to follow where a search asks for it."""
 
     num_tokens: int
@@ -28,17 +28,19 @@ class StepWork(NamedTuple):
     num_decodes: int
     visible_tokens: Sequence[int]
     chunks: Sequence[Chunk]
+    longest_tokens: int
     finished: tuple[int, ...]
     verified: Mapping[int, Verification] = {}
     candidates: Mapping[int, tuple[Candidate, ...]] = {}
 
 
 class PlainSteps(NamedTuple):
-    """As `StepCosts.decode_seconds` takes them."""
+    """As `ServingCosts.decode_seconds` takes them."""
 
     num_decodes: int
     visible_tokens: Sequence[int]
     per_step: Sequence[int]
+    longest_tokens: int
 
 
 class _Row:
@@ -84,7 +86,8 @@ class SimulatedRows:
     that outputs of two requests differ. Changed in place only where nobody will read what was there: steps under way
     keep theirs.
     `returned_step`: the number of the last step that has returned. `luck`: how many guesses of a draft are right; None
-    where there are no drafts. `next_tokens`: what a search chooses from. `pads_decodes`: see `ServingCosts`.
+    where there are no drafts. `next_tokens`: what a search chooses from. `pads_decodes`, `wants_longest`:
+    see `ServingCosts`; where it is not wanted, `longest_tokens` is 0.
     """
 
     def __init__(
@@ -94,12 +97,14 @@ class SimulatedRows:
         luck: Luck | None = None,
         next_tokens: NextTokens | None = None,
         pads_decodes: bool = False,
+        wants_longest: bool = False,
     ) -> None:
         self._luck = luck
         self._next_tokens = next_tokens or NextTokens(seed=0)
         self._output_tokens = output_tokens
         sums = PaddedTokens if pads_decodes else VisibleTokens
         self._visible = tuple(sums(window) for window in windows_tokens)
+        self._longest = LongestTokens() if wants_longest else None
         self.tokens: list[int] = []
         self.returned_step = NEVER
         self._is_awaited = False  # a step under way may bring a token to a row that was left
@@ -114,6 +119,7 @@ class SimulatedRows:
             self._change_rows(step)
         num_decodes = self._num_standing if step.advances else 0
         visible_tokens = [sums.total if num_decodes else 0 for sums in self._visible]
+        longest_tokens = self._longest_tokens() if num_decodes else 0
         ending = self._advance() if num_decodes else []
         chunks, num_outputs = list[Chunk](), num_decodes
         verified, candidates = dict[int, Verification](), dict[int, tuple[Candidate, ...]]()
@@ -130,9 +136,11 @@ class SimulatedRows:
         for number in ending:
             self._rows[number].ending_step = step.number
         ended = tuple(ending)
-        return StepWork(
-            step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, ended, verified, candidates
-        )
+        sizes = step.num_tokens, num_outputs, num_decodes, visible_tokens, chunks, longest_tokens
+        return StepWork(*sizes, ended, verified, candidates)
+
+    def _longest_tokens(self) -> int:
+        return 0 if self._longest is None else self._longest.at(self._tick)
 
     @property
     def num_plain_steps(self) -> int:
@@ -145,7 +153,8 @@ class SimulatedRows:
     def plain_steps(self) -> PlainSteps:
         """What they are."""
         totals = [sums.total for sums in self._visible]
-        return PlainSteps(self._num_standing, totals, [sums.per_tick or 0 for sums in self._visible])
+        per_step = [sums.per_tick or 0 for sums in self._visible]
+        return PlainSteps(self._num_standing, totals, per_step, self._longest_tokens())
 
     def skip(self, num_steps: int) -> None:
         """Take so many of them into account."""
@@ -190,6 +199,8 @@ class SimulatedRows:
             self._num_standing -= 1
             for sums in self._visible:
                 sums.leave(row.base, self._tick)
+            if self._longest is not None:
+                self._longest.leave(row.base)
 
     def _stand(self, number: int, row: _Row, num_computed: int) -> None:
         """From the next step that advances on; `num_computed`: units before it."""
@@ -198,6 +209,8 @@ class SimulatedRows:
         self._num_standing += 1
         for sums in self._visible:
             sums.join(row.base, tick)
+        if self._longest is not None:
+            self._longest.join(row.base)
         if row.tokens_left > 0:
             row.ending_tick = tick + row.tokens_left - 1
             self._endings.setdefault(row.ending_tick, []).append((number, row))

@@ -52,19 +52,51 @@ class VisibleTokens:
             self._growing -= self._window_reached.pop(tick, 0)
 
 
-class PaddedTokens:
-    """As `VisibleTokens`, for a kernel that pads all rows to the longest: their number times what that one sees."""
+class LongestTokens:
+    """What the longest of the standing rows sees, where no window bounds it."""
 
-    __slots__ = ("_left", "_longest_first", "_num_rows", "_window_tokens", "total")
+    __slots__ = ("_left", "_longest_first", "_num_rows")
 
-    def __init__(self, window_tokens: int | None) -> None:
-        self.total = 0
-        self._window_tokens = window_tokens
+    def __init__(self) -> None:
         self._num_rows = 0
         self._longest_first: list[
             int
         ] = []  # bases below 0, as a heap; of those that left, some are still in it
         self._left: dict[int, int] = {}
+
+    def join(self, base: int) -> None:
+        """A row takes part from now on."""
+        heappush(self._longest_first, -base)
+        self._num_rows += 1
+
+    def leave(self, base: int) -> None:
+        """A row takes no part from now on."""
+        self._left[base] = self._left.get(base, 0) + 1
+        self._num_rows -= 1
+        if not self._num_rows:
+            self._longest_first.clear()
+            self._left.clear()
+
+    def at(self, tick: int) -> int:
+        """In that tick; 0 of no rows."""
+        if not self._num_rows:
+            return 0
+        while count := self._left.get(base := -self._longest_first[0]):
+            heappop(self._longest_first)
+            self._left[base] = count - 1
+        return base + tick + 1
+
+
+class PaddedTokens:
+    """As `VisibleTokens`, for a kernel that pads all rows to the longest: their number times what that one sees."""
+
+    __slots__ = ("_longest", "_num_rows", "_window_tokens", "total")
+
+    def __init__(self, window_tokens: int | None) -> None:
+        self.total = 0
+        self._window_tokens = window_tokens
+        self._num_rows = 0
+        self._longest = LongestTokens()
 
     @property
     def per_tick(self) -> int | None:
@@ -73,31 +105,19 @@ class PaddedTokens:
 
     def join(self, base: int, tick: int) -> None:
         """A row takes part from `tick` on."""
-        heappush(self._longest_first, -base)
+        self._longest.join(base)
         self._num_rows += 1
         self.advance(tick)
 
     def leave(self, base: int, tick: int) -> None:
         """A row takes no part from `tick` on."""
-        self._left[base] = self._left.get(base, 0) + 1
+        self._longest.leave(base)
         self._num_rows -= 1
         self.advance(tick)
 
     def advance(self, tick: int) -> None:
         """`tick` is the current one now."""
-        if not self._num_rows:
-            self.total = 0
-            self._longest_first.clear()
-            self._left.clear()
-            return
-        seen = self._longest_base() + tick + 1
+        seen = self._longest.at(tick)
         if self._window_tokens is not None:
             seen = min(seen, self._window_tokens)
         self.total = self._num_rows * seen
-
-    def _longest_base(self) -> int:
-        """Of the rows that take part; there is one."""
-        while count := self._left.get(base := -self._longest_first[0]):
-            heappop(self._longest_first)
-            self._left[base] = count - 1
-        return base

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pytest
 
 from weft.contracts.formats import NarrowFormat, NumberFormat
-from weft.costs.kernel_ratios import Correction
+from weft.costs.kernel_ratios import Correction, alone_key_s, overhang_s
 from weft.costs.profiles.interpolation import Ladder, Point, Surface
 from weft.costs.profiles.points import GRAPH_BYTES, Family
 from weft.costs.profiles.profile import PART_OF_ANOTHER, PLAIN, AttentionTables, Profile
@@ -176,6 +176,29 @@ def test_single_tokens_beside_chunks() -> None:
     found = profile(surfaces).of_attention(example)
     assert isinstance(found, AttentionTables)
     assert found.single_beside_chunks(8, 800.0) == found.single(8, 800.0)
+
+
+@pytest.mark.parametrize(("notation", "few", "enough"), [("4xrtx-4090", 51, 52), ("4xrtx-pro-6000", 75, 76)])
+def test_kernels_wait_for_the_longest_sequence_where_none_is_split(
+    notation: str, few: int, enough: int
+) -> None:
+    """Four key-value heads per rank; the devices have 128 and 188 units."""
+    example = operations()["attention"]
+    beside = {"attention_beside_chunks bfloat16": flat(Family.ATTENTION_BESIDE, 2.0)}
+    found = profile(beside, notation).of_attention(example)
+    assert found.waits_for_longest(2, True)
+    assert [found.waits_for_longest(number, False) for number in (few, enough)] == [False, True]
+    assert not profile({}, notation).of_attention(example).waits_for_longest(enough, True)
+    assert not profile(beside).of_attention(example).waits_for_longest(enough, True)
+
+
+def test_a_longer_sequence_among_others_costs_half_of_what_its_unit_takes_longer() -> None:
+    beside = {"attention_beside_chunks bfloat16": flat(Family.ATTENTION_BESIDE, 2.0)}
+    found = profile(beside, "4xrtx-4090").of_attention(operations()["attention"])
+    key_s = alone_key_s(found, 5e-9)
+    assert key_s == pytest.approx(10e-9)
+    assert overhang_s(key_s, 4, 4000, 3000) == pytest.approx(0.5 * 10e-9 * 2000)
+    assert overhang_s(key_s, 4, 4000, 1000) == 0.0
 
 
 def test_narrow_state_has_attention_of_its_own() -> None:

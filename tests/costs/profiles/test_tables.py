@@ -169,6 +169,35 @@ def test_kernels_of_whole_models(tmp_path: Path) -> None:
     assert predicted_s(tmp_path, product(64, 4096, 4096), "rtx-4090") == pytest.approx(48.8e-6)
 
 
+def test_keys_of_single_tokens_that_come_from_a_cache_do_not_count(tmp_path: Path) -> None:
+    """What 64 sequences of 2,048 tokens keep takes the memory 336 us."""
+    columns = {"kv_cache_dtype": "bfloat16", "window_size": 0, "head_dim": 128, "batch_size": 64, "isl": 1}
+    loop = [
+        {"num_heads": heads, "num_key_value_heads": 8, "step": 2047, "latency": us / 1e3}
+        for heads, us in ((32, 400.0), (40, 300.0), (40, 420.0))
+    ]
+    rows = [tuple((columns | row)[name] for name in hand_made.ATTENTION) for row in loop]
+    system = tmp_path / "aiconfigurator/rtx_pro_6000_server/attention/vllm/0.24.0"
+    hand_made.write(system / "generation_attention_perf.parquet", hand_made.ATTENTION, *rows)
+    served = (("RTXPRO6000", *LLAMA[1:], 0, 0, 64, 2047, us) for us in (450.0, 200.0))
+    hand_made.write(tmp_path / "llmservingsim/perf_attention.parquet", MODELS_ATTENTION, *served)
+    found = list(Tables(tmp_path, find_cluster("rtx-pro-6000")).measured("single_attention bfloat16"))
+    assert [round(each.seconds * 1e6) for each in found] == [420, 450]
+    assert {each.point[1] for each in found} == {5.0, 4.0}
+
+
+@pytest.mark.parametrize(
+    ("system", "notation", "found"), [("h100_sxm", "h100", 1), ("rtx_pro_6000_server", "rtx-pro-6000", 0)]
+)
+def test_an_all_reduce_that_servers_do_not_use_is_not_read(
+    tmp_path: Path, system: str, notation: str, found: int
+) -> None:
+    columns = ("backend", "num_gpus", "message_size", "latency")
+    path = tmp_path / system / "comm/vllm/0.24.0/custom_allreduce_perf.parquet"
+    hand_made.write(path, columns, ("vllm_graph", 2, 5120, 0.005))
+    assert len(list(Tables(tmp_path, find_cluster(notation)).measured("all_reduce"))) == found
+
+
 def test_what_decodes_add_to_chunks_is_their_median(tmp_path: Path) -> None:
     hand_made.write(tmp_path / "perf_dense.parquet", DENSE, (*LLAMA, "o_proj", 64, 48.8))
     alone = ((*LLAMA, tokens, 0, 0, 0, 10.0 * tokens) for tokens in (32, 64, 128, 256))

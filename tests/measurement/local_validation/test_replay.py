@@ -8,24 +8,34 @@ import pytest
 
 from tests.costs.calibrated_examples import profile
 from tests.executor.tiny_serving import tiny_serving
-from weft.contracts.events import StepRecord
+from weft.contracts.events import PrefixLookup, Status, StepRecord, Transition
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.executor.loading import Serving
 from weft.measurement.local_validation.comparing import figures_of, relative_errors
 from weft.measurement.local_validation.orders import Order
 from weft.measurement.local_validation.replay import Recording, contents, replay, script_of
-from weft.measurement.local_validation.worlds import LiveWorld, SimulatedWorld, simulated_world
+from weft.measurement.local_validation.worlds import (
+    LiveWorld,
+    SimulatedWorld,
+    Watch,
+    simulated_world,
+    unwatched,
+)
 from weft.measurement.serving_figures import RequestTimes
+from weft.observation.event_log import EventLog
 
 NUM_REQUESTS = 24
 
 
-def orders(gap_s: float, seed: int = 0) -> list[Order]:
-    """Prompts of 1 to 60 tokens and outputs of 1 to 20; some come together."""
+def orders(gap_s: float, seed: int = 0, beginning: tuple[int, ...] = ()) -> list[Order]:
+    """Prompts of 1 to 60 tokens and outputs of 1 to 20; some come together. `beginning`: of every other prompt, in
+    place of its own."""
     random, made, arrival_s = Random(seed), list[Order](), 0.0
     for number in range(NUM_REQUESTS):
         prompt = tuple(random.randrange(61) for _ in range(random.randint(1, 60)))
+        if number % 2:
+            prompt = beginning[: len(prompt)] + prompt[len(beginning) :]
         output_tokens = random.randint(1, 20)
         sampling = SamplingParams(max_tokens=output_tokens, temperature=0.0, ignore_eos=True)
         made.append(Order(arrival_s, Request(str(number), TokenPrompt(prompt), sampling), output_tokens))
@@ -41,13 +51,26 @@ def serving() -> Iterator[Serving]:
     made.close()
 
 
+@pytest.fixture(scope="module")
+def tight() -> Iterator[Serving]:
+    """The same with room for little more than the longest sequence, so that sequences are preempted."""
+    made = tiny_serving(max_num_seqs=4, max_num_batched_tokens=24, kv_cache_memory_bytes=33 * 512)
+    yield made
+    made.close()
+
+
 Played = tuple[list[RequestTimes], Recording, SimulatedWorld]
 
 
-def play_live(serving: Serving, load: Sequence[Order]) -> Played:
+def play_live(serving: Serving, load: Sequence[Order], watch: Watch = unwatched) -> Played:
     live, recording = LiveWorld(serving), Recording()
+
+    def watch_both(log: EventLog) -> None:
+        recording.watch(log)
+        watch(log)
+
     try:
-        return live.play(load, recording.watch), recording, simulated_world(live, serving, profile())
+        return live.play(load, watch_both), recording, simulated_world(live, serving, profile())
     finally:
         live.close()
 
@@ -57,6 +80,33 @@ def test_a_replayed_run_is_the_live_one(serving: Serving, gap_s: float) -> None:
     load = orders(gap_s)
     times, recording, world = play_live(serving, load)
     assert len({step.num_tokens for step in recording.steps}) > 5
+    check_replayed(world, load, times, recording)
+
+
+@pytest.mark.parametrize("gap_s", [0.0, 0.002, 0.03], ids=["all at once", "a queue", "idle between"])
+def test_so_it_is_with_preempted_sequences_reused_beginnings_and_cut_prompts(
+    tight: Serving, gap_s: float
+) -> None:
+    happened = list[Transition | PrefixLookup]()
+
+    def watch(log: EventLog) -> None:
+        log.subscribe(happened.append, Transition)
+        log.subscribe(happened.append, PrefixLookup)
+
+    load = orders(gap_s, seed=1, beginning=tuple(range(30)))
+    times, recording, world = play_live(tight, load, watch)
+    if gap_s == 0.0:
+        assert any(isinstance(each, Transition) and each.after is Status.PREEMPTED for each in happened)
+    assert any(isinstance(each, PrefixLookup) and each.hit_tokens for each in happened)
+    emitting = [units.emits for step in recording.steps for units in step.explicit if units.num_units > 1]
+    assert any(emitting)
+    assert not all(emitting)
+    check_replayed(world, load, times, recording)
+
+
+def check_replayed(
+    world: SimulatedWorld, load: Sequence[Order], times: Sequence[RequestTimes], recording: Recording
+) -> None:
     again = replay(world, load, times, recording)
     assert again.is_equal
     for live, simulated in zip(times, again.times, strict=True):

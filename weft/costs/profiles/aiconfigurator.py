@@ -35,6 +35,11 @@ ROUTING = "power_law_1.01"
 MOST_EXPERT_RANKS = 16
 """Tables go on to 256, where a rank has one expert and few rows."""
 
+NCCL_ALONE = ("RTX PRO 6000 Blackwell Server",)
+"""Devices on which servers do not use vLLM's own all-reduce, whatever was measured of it: it fails while a graph is
+captured on compute capability 12 (vllm-project/vllm, pull request 47751), and is off for more than two devices without
+NVLink on any."""
+
 _DTYPES = {"bfloat16": "bfloat16", "float8": "fp8", "float4": "nvfp4"}
 _EXPERT_DTYPES = {"float8": ("fp8_block", "fp8")}
 """Published mixtures in FP8 have scales by block, whose kernels differ up to threefold; what comes first is taken."""
@@ -125,6 +130,8 @@ class AiconfiguratorTables:
             yield Heads(heads, kv_heads or heads, head_dim), sequences, tokens, before, ms
 
     def _graph_all_reduce(self, bench: Bench) -> Iterator[Measured]:
+        if self.cluster.device.name in NCCL_ALONE:
+            return
         path = "comm/{}/*/custom_allreduce_perf.parquet"
         columns = ("backend", "num_gpus", "message_size")
         for backend, ranks, numbers, ms in self._rows(path, columns, {}):

@@ -28,15 +28,21 @@ FUSED_ADD = 2.0 / 3.0
 """A residual addition moves three operands; done by the norm that follows it, it moves two of them less one that the
 norm reads anyway, so both together move four operands and not five."""
 
+ENOUGH_BLOCKS = 0.8 * 2
+"""Of key-value heads of all sequences, per unit of the device: fewer are split, so that units share the keys of each
+(FlashAttention 2, `num_splits_heuristic` in flash_api.cpp, which counts two of its blocks per unit)."""
+
 _WITH_EXPERTS = ("expert_silu_multiply", "expert_sum")
 
 
 class AttentionTables(NamedTuple):
-    """`AttentionCorrections` from the ratios of one shape of heads; None: nobody measured."""
+    """`AttentionCorrections` from the ratios of one shape of heads; None: nobody measured. `unsplit_sequences`: so many
+    fill the device, so that none is split."""
 
     singles: tuple[float, float, Plane] | None
     of_chunks: tuple[float, float, Plane] | None
     beside: tuple[float, float, Plane] | None = None
+    unsplit_sequences: float | None = None
 
     def single(self, num_sequences: int, visible_tokens: float) -> Correction:
         """See `AttentionCorrections`."""
@@ -51,6 +57,12 @@ class AttentionTables(NamedTuple):
             return self.single(num_sequences, visible_tokens)
         start_s, scale, plane = self.beside
         return Correction(start_s, plane.at(scale * num_sequences, visible_tokens / num_sequences))
+
+    def waits_for_longest(self, num_sequences: int, beside_chunks: bool) -> bool:
+        """See `AttentionCorrections`. FlashAttention 2 never splits a sequence beside chunks."""
+        if self.beside is None or self.unsplit_sequences is None:
+            return False
+        return beside_chunks or num_sequences >= self.unsplit_sequences
 
     def chunks(self, num_chunks: int, num_tokens: int, visible_tokens: float, pairs: float) -> Correction:
         """See `AttentionCorrections`; tokens of all chunks run in parallel, each with as many keys as the mean."""
@@ -83,10 +95,12 @@ class Profile:
         shape, state = dict(example.shape), dict(example.formats)["state"]
         heads, kv_heads = shape["heads"], shape["kv_heads"]
         at = (float(shape["head_dim"]), heads / kv_heads, float(kv_heads))
+        units = self.cluster.device.num_multiprocessors
         return AttentionTables(
             self._plane(Family.SINGLE_ATTENTION, state, at, kv_heads),
             self._plane(Family.CHUNK_ATTENTION, state, at, heads),
             self._plane(Family.ATTENTION_BESIDE, state, at, kv_heads),
+            None if units is None else ENOUGH_BLOCKS * units / kv_heads,
         )
 
     def _plane(

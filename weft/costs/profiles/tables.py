@@ -77,7 +77,8 @@ class Tables:
         family, _, number = surface.partition(" ")
         read = (family_of(family), number or "bfloat16")
         models = self._lender(read[0])
-        return chain(self._systems.measured(*read), models.measured(*read) if models.files() else ())
+        systems, own = self._systems.measured(*read), models.measured(*read) if models.files() else ()
+        return _cold(systems, list(own)) if read[0] is Family.SINGLE_ATTENTION else chain(systems, own)
 
     def borrows(self, family: Family) -> bool:
         """Whether a family was not measured on the device itself."""
@@ -101,6 +102,17 @@ class Tables:
             f"{self.directory}: no tables of {name}; looked for {' and '.join(looked_for)}, there and in "
             "aiconfigurator/ and llmservingsim/; check the path"
         )
+
+
+def _cold(looped: Iterable[Measured], served: list[Measured]) -> Iterator[Measured]:
+    """Attention of single tokens whose keys come from memory, as those of each layer of a server do.
+
+    A loop over one layer finds them in the cache where they fit. So `served`, rows of models, stand alone for the
+    heads that they are of, and rows faster than the memory is are left out.
+    """
+    heads = dict.fromkeys(each.point[:2] for each in served)
+    rows = chain((each for each in looped if each.point[:2] not in heads), served)
+    return (each for each in rows if each.seconds >= each.roofline_s)
 
 
 class TableSurfaces(Mapping[str, Surface]):

@@ -54,7 +54,7 @@ class Replayed(NamedTuple):
 class RecordedCosts:
     """`ServingCosts` that were recorded, in their order; the last goes on for ever."""
 
-    pads_decodes = False
+    pads_decodes = wants_longest = False
 
     def __init__(self, durations_s: Sequence[float]) -> None:
         self._durations_s, self._next = durations_s, 0
@@ -66,7 +66,12 @@ class RecordedCosts:
         return self._durations_s[index]
 
     def decode_seconds(
-        self, num_decodes: int, visible_tokens: Sequence[int], per_step: Sequence[int], num_steps: int
+        self,
+        num_decodes: int,
+        visible_tokens: Sequence[int],
+        per_step: Sequence[int],
+        num_steps: int,
+        longest_tokens: int = 0,
     ) -> list[float]:
         """Of the next steps."""
         return [self.seconds() for _ in range(num_steps)]
