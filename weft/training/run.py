@@ -110,9 +110,9 @@ def _ready(recipe: AnyRecipe, directory: RunDirectory, options: RunOptions, tell
 
 
 def bound_kernel_cache() -> None:
-    """torch's products in bfloat16 are compiled for each shape, and 1,024 of them kept. Batches hardly ever have the shape
-    of an earlier one, so that took 16 GB by the end of a run of `weft-tiny`, where processors have AMX. Read when the
-    first of them is compiled; a number that is set already stays."""
+    """torch's products in bfloat16 are compiled for each shape, and 1,024 of them kept. Batches hardly ever have the
+    shape of an earlier one, so that took 16 GB by the end of a run of `weft-tiny`, where processors have AMX. Read when
+    the first of them is compiled; a number that is set already stays."""
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(MOST_KERNELS))
 
 
