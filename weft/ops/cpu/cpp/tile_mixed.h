@@ -61,13 +61,13 @@ using PairsOfInt4 = FloatsOfInt4;
 // The sums of a group over kUnit inputs.
 template <class Weights, int R, int C>
 inline void add_mixed_unit(
-    Floats (&sums)[R][C], const uint8_t* numbers, size_t block_bytes, const uint8_t* inputs, size_t ahead) {
+    Floats (&sums)[R][C], const uint8_t* numbers, size_t block_bytes, const uint8_t* inputs, bool asks) {
   constexpr int kSteps = Weights::kUnitBytes / static_cast<int>(kAlignment);
   for (int step = 0; step < kSteps; ++step, numbers += kAlignment, inputs += 4 * Weights::kVectors * R)
     WEFT_UNROLL
     for (int c = 0; c < C; ++c) {
       const uint8_t* at = numbers + c * block_bytes;
-      if (R >= Isa::kPrefetchRows && ahead) __builtin_prefetch(at + ahead, 0, 2);
+      if (asks) __builtin_prefetch(at + kAhead, 0, 3);
       typename Weights::Vector weights[Weights::kVectors];
       Weights::take(at, weights);
       WEFT_UNROLL
@@ -92,7 +92,6 @@ __attribute__((noinline)) void mixed(
   const uint8_t* numbers = layer.blocks + static_cast<size_t>(block) * layer.block_bytes;
   const uint8_t* scales = numbers;
   const uint8_t* inputs = tile.values;
-  const size_t ahead = is_first ? C * layer.block_bytes : 0;
   constexpr int kUnitVectors = Weights::kUnitBytes / static_cast<int>(kAlignment) * Weights::kVectors;
   const int units = layer.group_inputs / kUnit, groups = layer.num_groups();
   Floats total[R][C];
@@ -107,7 +106,7 @@ __attribute__((noinline)) void mixed(
     Floats sums[R][C];
     clear(sums);
     for (int unit = units; unit > 0; --unit, numbers += Weights::kUnitBytes, inputs += 4 * kUnitVectors * R)
-      add_mixed_unit<Weights, R, C>(sums, numbers, layer.block_bytes, inputs, ahead);
+      add_mixed_unit<Weights, R, C>(sums, numbers, layer.block_bytes, inputs, is_first);
     WEFT_UNROLL
     for (int c = 0; c < C; ++c) {
       const Floats scale = Isa::load_halves(scales + c * layer.block_bytes);
