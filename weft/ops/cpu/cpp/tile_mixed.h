@@ -3,7 +3,7 @@
 // Integers become floats in registers, exactly, so a weight is rounded by nothing but its own format. The products of a
 // group are added up in order, in floats, and scaled once.
 #pragma once
-#include "store.h"
+#include "tile_integers.h"
 
 namespace weft {
 namespace {
@@ -16,10 +16,10 @@ struct FloatsOfInt8 {
     widen_four(Isa::load_bytes(at), Isa::splat(-128), weights);
   }
   static inline void widen_four(const Bytes& bytes, const Ints& shift, Vector* weights) {
-    weights[0] = Isa::to_floats(Isa::add(Isa::template byte_of<0>(bytes), shift));
-    weights[1] = Isa::to_floats(Isa::add(Isa::template byte_of<1>(bytes), shift));
-    weights[2] = Isa::to_floats(Isa::add(Isa::template byte_of<2>(bytes), shift));
-    weights[3] = Isa::to_floats(Isa::add(Isa::template byte_of<3>(bytes), shift));
+    weights[0] = Isa::to_floats(Isa::add(Isa::byte_of<0>(bytes), shift));
+    weights[1] = Isa::to_floats(Isa::add(Isa::byte_of<1>(bytes), shift));
+    weights[2] = Isa::to_floats(Isa::add(Isa::byte_of<2>(bytes), shift));
+    weights[3] = Isa::to_floats(Isa::add(Isa::byte_of<3>(bytes), shift));
   }
   static inline Floats splat(const uint8_t* input) { return Isa::splat_float(*reinterpret_cast<const float*>(input)); }
   template <int C>
