@@ -5,6 +5,7 @@ import json
 import pytest
 from click.testing import CliRunner
 
+from weft.cli.bench_kernels import peak_of
 from weft.cli.main import command_line
 from weft.measurement import kernel_bench, kernel_contention
 from weft.measurement.bench_model import RANDOM_MODEL
@@ -54,6 +55,13 @@ def test_a_table_per_format_and_size() -> None:
     shown = bench("--rows", "3", "--level", "portable")
     for name in ("int4 on portable", "int8 on portable", "none on portable", *LAYERS):
         assert name in shown
+
+
+def test_shares_are_of_the_peak_of_what_is_multiplied() -> None:
+    ceilings = kernel_bench.Ceilings(1.0, 2.0, 3.0, 4.0)
+    assert [peak_of(kind, ceilings) for kind in ("int4", "int8", "int4-a16", "none")] == [2.0, 2.0, 3.0, 3.0]
+    assert peak_of("int8-a16", ceilings._replace(bfloat16_per_s=0.0)) == 4.0
+    assert "int8-a16 on portable" in bench("--rows", "1", "--quantization", "int8-a16", "--level", "portable")
 
 
 def test_speed_beside_a_busy_process(monkeypatch: pytest.MonkeyPatch) -> None:

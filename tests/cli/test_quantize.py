@@ -12,6 +12,8 @@ from weft.cli.doctor_checks import Level
 from weft.cli.generate import command as generate
 from weft.cli.main import main
 from weft.cli.quantize import command
+from weft.contracts.errors import ConfigurationError
+from weft.executor.quantizing import quantize_directory
 from weft.model_specs.builtin import builtin_model
 
 NANO = builtin_model("weft-nano")
@@ -59,6 +61,19 @@ def test_the_directory_serves_what_the_model_would(packed: Path) -> None:
     assert json.loads((packed / "config.json").read_text())["dtype"] == "bfloat16"
 
 
+def test_the_directory_serves_activations_as_they_are_too(packed: Path) -> None:
+    floats = ("--quantization", "int8-a16")
+    assert told(packed, *ASK, *floats) == told("weft-nano", *ASK, *floats)
+
+
+def test_activations_are_no_matter_of_packing(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigurationError, match="write these, and serve the directory with quantization 'int8-a16'"
+    ):
+        quantize_directory(NANO, tmp_path / "out", "int8-a16")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_others_are_told_what_to_do(packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     holds = f"{packed} holds weights packed as int8 for backend 'cpu'"
     assert f"{holds}, and backend is 'torch'; choose backend 'cpu'" in refusal(
@@ -69,6 +84,8 @@ def test_others_are_told_what_to_do(packed: Path, capsys: pytest.CaptureFixture[
     )
     other = ("--backend", "cpu", "--quantization", "int4")
     assert "quantization is 'int4'; leave it out" in refusal(capsys, "generate", packed, *ASK, *other)
+    floats = ("--quantization", "int4-a16")
+    assert "quantization is 'int4-a16'; leave it out" in refusal(capsys, "generate", packed, *ASK, *floats)
     wide = ("--backend", "cpu", "--dtype", "float32")
     assert "dtype is 'float32'; leave it out" in refusal(capsys, "generate", packed, *ASK, *wide)
     again = ("quantize", packed, "--quantization", "int8", "--out", packed.with_name("again"))

@@ -63,7 +63,7 @@ def test_real_models_say_what_they_say_on_torch(directory: Path) -> None:
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("quantization", ["int8", "int4", "int4-128"])
+@pytest.mark.parametrize("quantization", ["int8", "int4", "int4-128", "int8-a16", "int4-64-a16"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_quantised_models_answer(quantization: str, dtype: str) -> None:
     made = outputs(backend="cpu", quantization=quantization, dtype=dtype, num_threads=2)
@@ -75,7 +75,7 @@ def test_fingerprints_tell_levels_and_formats_apart(monkeypatch: pytest.MonkeyPa
     found = []
     for level in levels():
         monkeypatch.setenv(LEVEL_VARIABLE, level)
-        for quantization in ("none", "int8", "int4", "int4-64"):
+        for quantization in ("none", "int8", "int8-a16", "int4", "int4-a16", "int4-64"):
             serving = tiny_serving(backend="cpu", quantization=quantization, dtype="float32")
             found.append(serving.executor.numeric_fingerprint)
             serving.close()
@@ -91,6 +91,11 @@ def test_layers_that_are_not_packed_are_torch_s() -> None:
     ("changes", "message"),
     [
         ({"backend": "torch", "quantization": "int8"}, "quantization is 'int8', which backend 'torch'"),
+        (
+            {"backend": "torch", "quantization": "int8-a16"},
+            "quantization is 'int8-a16', which backend 'torch'",
+        ),
+        ({"backend": "cpu", "quantization": "none-a16"}, "choose from none, int8, .*int8-a16, int4-a16"),
         ({"backend": "cpu", "quantization": "int5"}, "quantization is 'int5'; choose from none, int8"),
         ({"backend": "cpu", "device": "cuda"}, "the cpu backend runs on 'cpu'"),
         ({"backend": "cpu", "dtype": "float16"}, "computes in 'float32' or 'bfloat16'"),

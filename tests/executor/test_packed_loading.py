@@ -3,6 +3,7 @@
 import asyncio
 import os
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,8 @@ def save(directory: Path, seed: int = 0) -> Path:
 def outputs(serving: Serving) -> list[Any]:
     async def run() -> list[Any]:
         driver = EngineDriver(serving.config, serving.executor)
-        return [
-            each.outputs for each in await ask(driver, request("a"), request("b", (9, 8), temperature=0.0))
-        ]
+        requests = (request("a", logprobs=0), request("b", (9, 8), temperature=0.0, logprobs=0))
+        return [(each.outputs, each.logprobs) for each in await ask(driver, *requests)]
 
     try:
         return asyncio.run(run())
@@ -57,8 +57,8 @@ def outputs(serving: Serving) -> list[Any]:
         serving.close()
 
 
-def expected() -> list[Any]:
-    return outputs(tiny_serving(backend="cpu", quantization="int4", dtype="float32"))
+def expected(kind: str = "int4") -> list[Any]:
+    return outputs(tiny_serving(backend="cpu", quantization=kind, dtype="float32"))
 
 
 def entries() -> list[Path]:
@@ -70,6 +70,23 @@ def test_the_first_start_packs_and_the_next_ones_map(model: Path, monkeypatch: p
     (entry,) = entries()
     monkeypatch.setattr("weft.weights.checkpoint.CheckpointWeights.read", None)  # nothing is read of it
     assert outputs(load_serving(model, OPTIONS)) == expected()
+    assert entries() == [entry]
+
+
+@pytest.mark.parametrize("first", ["int4", "int4-32-a16"])
+def test_one_entry_serves_both_kinds_of_activations(
+    first: str, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_serving(model, replace(OPTIONS, quantization=first)).close()
+    (entry,) = entries()
+    monkeypatch.setattr("weft.weights.checkpoint.CheckpointWeights.read", None)  # nothing is read of it
+    narrow, floats = (
+        load_serving(model, replace(OPTIONS, quantization=kind)) for kind in ("int4", "int4-a16")
+    )
+    assert narrow.executor.numeric_fingerprint != floats.executor.numeric_fingerprint
+    assert outputs(narrow) == expected()
+    assert outputs(floats) == expected("int4-a16")
+    assert expected("int4-a16") != expected()
     assert entries() == [entry]
 
 

@@ -10,9 +10,9 @@ from tests.executor.same_tokens import SameTokens
 from weft.observation.conditions import report
 
 CHECKPOINT = Path(__file__).resolve().parents[3] / "shared/data/models/stories260K_hf"
-MIXTURES = (1, 3, 9)
+MIXTURES = (1, 3, 9, 11)
 """Seeds whose models have experts."""
-FORMATS = (("none", "bfloat16"), ("int8", "float32"), ("int4", "bfloat16"))
+FORMATS = (("none", "bfloat16"), ("int8", "float32"), ("int4", "bfloat16"), ("int8-a16", "bfloat16"))
 REACHED = (
     "preemption by recompute",
     "preemption by swap",
@@ -58,6 +58,9 @@ def test_a_real_checkpoint_gives_the_same_bits_in_a_crowd() -> None:
         (6, "int8", "bfloat16", "int8"),
         (2, "int4", "float32", "auto"),
         (10, "int4", "bfloat16", "int8"),
+        (4, "int8-a16", "bfloat16", "auto"),
+        (7, "int4-64-a16", "bfloat16", "int8"),
+        (8, "int4-a16", "float32", "auto"),
         *((seed, kind, dtype, "auto") for seed, (kind, dtype) in zip(MIXTURES, FORMATS, strict=True)),
     ],
 )

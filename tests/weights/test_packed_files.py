@@ -49,6 +49,26 @@ def test_what_routes_to_experts_keeps_its_numbers(tmp_path: Path) -> None:
     assert formats == [PackedFormat.FLOAT32, PackedFormat.INT8]
 
 
+def test_a_file_serves_activations_as_they_are_too(tmp_path: Path) -> None:
+    assert packed_bytes("int4-32-a16") == packed_bytes("int4-32")
+    noted, found = Noted(packed("int4-32-a16")), Noted(PackedFile(_written(tmp_path), "int4-32-a16"))
+    build(noted)
+    build(found)
+    assert same(found.found, noted.found)
+    assert {each.format for each in found.found if isinstance(each, PackedLinear)} == {PackedFormat.INT4_A16}
+
+
+@pytest.mark.parametrize("kind", ["int8", "int4-64-a16", "none"])
+def test_a_file_in_another_format_is_refused(kind: str, tmp_path: Path) -> None:
+    with pytest.raises(PackedFileError, match=f"it asks for {kind}, and this is int4-32$"):
+        PackedFile(_written(tmp_path), kind)
+
+
+def _written(directory: Path) -> Path:
+    (directory / "f").write_bytes(packed_bytes("int4-32"))
+    return directory / "f"
+
+
 def test_blocks_begin_with_a_page(tmp_path: Path) -> None:
     layers = [each for each in opened(tmp_path / "f", INT4) if isinstance(each, PackedLinear)]
     assert layers

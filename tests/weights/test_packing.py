@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from weft.contracts.errors import ConfigurationError
+from weft.contracts.options import PACKED_QUANTIZATIONS, QUANTIZATIONS
 from weft.weights.packed import LAYOUT_VERSION, PackedFormat, PackedLinear
-from weft.weights.packing import KINDS, PackedWeights, pack
+from weft.weights.packing import PackedWeights, canonical, pack
 from weft.weights.random_weights import RandomWeights
 
 NAMES = ("gate", "gate_proj", "experts.3.down_proj")
@@ -21,6 +22,8 @@ CPU = torch.device("cpu")
         ("int8", PackedFormat.INT8, 128),
         ("int4", PackedFormat.INT4, 32),
         ("int4-64", PackedFormat.INT4, 64),
+        ("int8-a16", PackedFormat.INT8_A16, 128),
+        ("int4-64-a16", PackedFormat.INT4_A16, 64),
     ],
 )
 def test_a_kind_names_a_format(kind: str, format: PackedFormat, group: int) -> None:
@@ -50,11 +53,25 @@ def test_routers_keep_their_numbers_and_plain_tensors_stay_as_they_are() -> None
 def test_what_cannot_be_packed_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="float16"):
         pack(torch.ones(2, 2, dtype=torch.float16), None, "none")
-    with pytest.raises(ConfigurationError, match=f"'int3'.*{', '.join(KINDS)}"):
+    with pytest.raises(ConfigurationError, match=f"'int3'.*{', '.join(QUANTIZATIONS)}"):
         PackedWeights(RandomWeights(0, torch.float32, CPU), "int3")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+def test_a_format_has_one_name() -> None:
+    assert [canonical(kind) for kind in ("int4", "int4-a16")] == ["int4-32", "int4-32-a16"]
+    assert all(canonical(kind) == kind for kind in QUANTIZATIONS if kind not in ("int4", "int4-a16"))
+
+
+@pytest.mark.parametrize("kind", PACKED_QUANTIZATIONS[1:])
+def test_activations_do_not_change_what_is_packed(kind: str) -> None:
+    weight_OI = torch.randn(20, 130, generator=torch.Generator().manual_seed(1))
+    narrow, floats = pack(weight_OI, None, kind), pack(weight_OI, None, f"{kind}-a16")
+    assert floats.format is not narrow.format
+    assert floats.format.num_bits == narrow.format.num_bits
+    assert all(torch.equal(part, floats.parts[name]) for name, part in narrow.parts.items())
+
+
+@pytest.mark.parametrize("kind", PACKED_QUANTIZATIONS)
 def test_slices_give_what_the_whole_gives(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     weight_OI = torch.randn(83, 70, generator=torch.Generator().manual_seed(0)).bfloat16()
     monkeypatch.setattr("weft.weights.packing.SLICE_NUMBERS", 1 << 30)
@@ -81,7 +98,7 @@ def test_other_bytes_need_another_version_of_the_layout() -> None:
     """Where this fails, raise LAYOUT_VERSION and add a digest: files with the old bytes are made anew then."""
     weight_OI = torch.randn(20, 130, generator=torch.Generator().manual_seed(1)).bfloat16()
     digest = blake2b(digest_size=8)
-    for kind in KINDS:
+    for kind in PACKED_QUANTIZATIONS:
         for part in pack(weight_OI, None, kind).parts.values():
             digest.update(bytes(part.view(torch.uint8).flatten().tolist()))
     assert digest.hexdigest() == DIGESTS[LAYOUT_VERSION]

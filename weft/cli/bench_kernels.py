@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from weft.cli.bench_output import COUNT, UNKNOWN, print_json, print_table
+from weft.contracts.options import A16
 from weft.measurement.kernel_bench import ALL, Ceilings, Figures, bench_kernels
 from weft.measurement.kernel_contention import bench_contention
 from weft.measurement.machine import describe_machine
@@ -111,6 +112,6 @@ def _row(figures: Figures, ceilings: Ceilings) -> list[str]:
 
 def peak_of(kind: str, ceilings: Ceilings) -> float:
     """Operations per second of the instructions that a format's products are made of."""
-    if kind.startswith("int"):
+    if kind.startswith("int") and not kind.endswith(A16):
         return ceilings.int8_per_s
     return ceilings.bfloat16_per_s or ceilings.float32_per_s

@@ -9,7 +9,7 @@ import click
 
 from weft.cli.mistakes import NearChoice
 from weft.contracts.formats import NumberFormat
-from weft.contracts.options import AUTO, KV_CACHE_DTYPES, ServingOptions
+from weft.contracts.options import AUTO, KV_CACHE_DTYPES, QUANTIZATIONS, ServingOptions
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -61,7 +61,6 @@ class Flag(NamedTuple):
 COUNT = click.IntRange(min=1)
 FORMATS = NearChoice([AUTO, *(number.value for number in NumberFormat)])
 BACKENDS = NearChoice([AUTO, "torch", "reference", "cpu"])
-QUANTIZATIONS = NearChoice(["none", "int8", "int4", "int4-32", "int4-64", "int4-128"])
 CACHE_DEFAULT = "what these need, at most half of what is free; on a GPU nine tenths"
 FLAGS = (
     Flag(
@@ -72,7 +71,11 @@ FLAGS = (
     ),
     Flag("device", str, "A torch device, such as cpu or cuda; auto: a GPU where there is one."),
     Flag("dtype", FORMATS, "Of weights, arithmetic and cache; auto: the checkpoint's (reference: float32)."),
-    Flag("quantization", QUANTIZATIONS, "Of weights on backend cpu; int4-64: in groups of 64."),
+    Flag(
+        "quantization",
+        NearChoice(QUANTIZATIONS),
+        "Of weights on backend cpu; int4-64: in groups of 64; int8-a16: activations do not become int8.",
+    ),
     Flag(
         "kv_cache_dtype",
         NearChoice(KV_CACHE_DTYPES),

@@ -6,14 +6,13 @@ import click
 from tqdm import tqdm
 
 from weft.cli.mistakes import NearChoice
-from weft.cli.model_options import QUANTIZATIONS
-from weft.contracts.options import AUTO
+from weft.contracts.options import AUTO, PACKED_QUANTIZATIONS
 from weft.llm.model_path import resolve_model
 from weft.model_specs.families import read_spec
 
 MEGABYTE = 1_000_000
 BAR_DELAY_S = 2.0
-KINDS = NearChoice([kind for kind in QUANTIZATIONS.choices if kind != "none"])
+KINDS = NearChoice(PACKED_QUANTIZATIONS[1:])
 DTYPES = NearChoice([AUTO, "bfloat16", "float32"])
 
 
@@ -33,8 +32,9 @@ def command(model: str, kind: str, target: Path, dtype: str, force: bool) -> Non
     """Write the directory of MODEL again with quantised weights, for backend `cpu`.
 
     MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft. The new directory has
-    its tokenizer and settings, and goes wherever a model goes: weft serve OUT --backend cpu. Other directories are
-    packed at their first start, into a cache (weft cache list).
+    its tokenizer and settings, and goes wherever a model goes: weft serve OUT --backend cpu, also with activations that
+    stay as they are (--quantization int8-a16). Other directories are packed at their first start, into a cache (weft
+    cache list).
     """
     from weft.executor.quantizing import quantize_directory
 

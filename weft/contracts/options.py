@@ -11,6 +11,11 @@ from weft.contracts.state import DEFAULT_BLOCK_TOKENS
 
 AUTO = "auto"
 NO_QUANTIZATION = "none"
+PACKED_QUANTIZATIONS = (NO_QUANTIZATION, "int8", "int4", "int4-32", "int4-64", "int4-128")
+"""In what formats weights are packed; int4-64: in groups of 64 inputs."""
+A16 = "-a16"
+"""Behind the name of such a format: its weights, but activations stay in the number format of the model."""
+QUANTIZATIONS = (*PACKED_QUANTIZATIONS, *(f"{kind}{A16}" for kind in PACKED_QUANTIZATIONS[1:]))
 KV_CACHE_DTYPES = (AUTO, "int8")
 
 
@@ -21,8 +26,9 @@ class ServingOptions:
     `backend`: `torch` (any device), `reference` (the same bits whatever else runs, float32 on the CPU), or `cpu`
     (kernels of our own); auto: `cpu` where `quantization` or `kv_cache_dtype` ask for it, else `torch`.
     `quantization`: of the weights of linear layers on backend `cpu`: int8, int4 (also int4-32, int4-64, int4-128 by
-    its groups), or none. `device`: of torch; auto: a GPU where there is one. `dtype`: number format of weights in
-    memory, of arithmetic and of the cache; auto: float32 for `reference`, else the checkpoint's.
+    its groups), or none; activations become int8 there, or with -a16 behind the name (int8-a16) stay as they are.
+    `device`: of torch; auto: a GPU where there is one. `dtype`: number format of weights in memory, of arithmetic and
+    of the cache; auto: float32 for `reference`, else the checkpoint's.
     `kv_cache_dtype`: of keys and values; auto: as `dtype`; int8, with a scale per token and head, on backend `cpu`.
     `max_model_len`: the most tokens of a sequence, prompt and output; None: the model's own. `max_num_seqs`:
     the most sequences that run at once. `max_num_batched_tokens`: the most tokens of a step.

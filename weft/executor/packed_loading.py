@@ -19,7 +19,7 @@ from weft.weights.packed_cache import LIMIT_VARIABLE, PackedCache
 from weft.weights.packed_files import PackedFile
 from weft.weights.packed_index import PackedFileError, read_index
 from weft.weights.packed_writer import PackedWriter
-from weft.weights.packing import PackedWeights, canonical
+from weft.weights.packing import PackedWeights, canonical, packed_kind
 from weft.weights.source import WeightSource
 
 PROGRESS_DELAY_S = 2.0
@@ -51,7 +51,8 @@ def settled(directory: Path, options: ServingOptions) -> ServingOptions:
             f"{holds}, and backend is {options.backend!r}; choose backend 'cpu', or name the directory that they were "
             "made from"
         )
-    if options.quantization != NO_QUANTIZATION and canonical(options.quantization) != kind:
+    asked = kind if options.quantization == NO_QUANTIZATION else canonical(options.quantization)
+    if packed_kind(asked) != kind:
         raise ConfigurationError(
             f"{holds}, and quantization is {options.quantization!r}; leave it out, or run `weft quantize` again"
         )
@@ -59,7 +60,7 @@ def settled(directory: Path, options: ServingOptions) -> ServingOptions:
         raise ConfigurationError(
             f"{holds}, the rest in {dtype}, and dtype is {options.dtype!r}; leave it out, or run `weft quantize` again"
         )
-    return replace(options, backend=CpuOps.name, quantization=kind, dtype=dtype)
+    return replace(options, backend=CpuOps.name, quantization=asked, dtype=dtype)
 
 
 def open_packed(directory: Path, dtype: torch.dtype, kind: str, build: Build) -> WeightSource:
@@ -70,7 +71,7 @@ def open_packed(directory: Path, dtype: torch.dtype, kind: str, build: Build) ->
     damaged, and for a damaged directory of packed weights.
     """
     if is_packed(directory):
-        return _checked(directory / PACKED_FILE, build)
+        return _checked(directory / PACKED_FILE, canonical(kind), build)
     weights = PackedWeights(CheckpointWeights(directory, dtype, torch.device("cpu")), canonical(kind))
     try:
         cache = PackedCache.of_user()
@@ -95,9 +96,9 @@ def write_packed(
 
 
 def _cached(cache: PackedCache, directory: Path, weights: PackedWeights, build: Build) -> WeightSource:
-    place = cache.place(directory, str(weights.dtype).removeprefix("torch."), weights.kind)
+    place = cache.place(directory, str(weights.dtype).removeprefix("torch."), packed_kind(weights.kind))
     try:
-        found = _checked(place, build)
+        found = _checked(place, weights.kind, build)
     except FileNotFoundError:
         pass
     except PackedFileError as error:
@@ -110,11 +111,11 @@ def _cached(cache: PackedCache, directory: Path, weights: PackedWeights, build: 
         cache.writing(place) as file,
     ):
         write_packed(file, weights, directory.resolve().name, build, bar.update)
-    return _checked(place, build)
+    return _checked(place, weights.kind, build)
 
 
-def _checked(path: Path, build: Build) -> PackedFile:
+def _checked(path: Path, kind: str, build: Build) -> PackedFile:
     """A file from which the model can be made."""
-    packed = PackedFile(path)
+    packed = PackedFile(path, kind)
     build(packed)
     return packed

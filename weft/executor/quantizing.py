@@ -16,7 +16,7 @@ from weft.ops.torch_ops import TorchOps
 from weft.weights.checkpoint import CheckpointWeights
 from weft.weights.checkpoint_files import PACKED_FILE, open_checkpoint
 from weft.weights.merged import read_config, text_files
-from weft.weights.packing import PackedWeights, canonical
+from weft.weights.packing import PackedWeights, canonical, packed_kind
 from weft.weights.save import CONFIG_FILE, as_json, copy_files, flush, whole_directory, write_durably
 
 
@@ -36,12 +36,17 @@ def quantize_directory(
     force: bool = False,
     tell: Callable[[int], object] = lambda _: None,
 ) -> Sizes:
-    """Write a model's directory again, weights packed in a format of `packing.KINDS`, for the backend `cpu`.
+    """Write a model's directory again, weights packed in one of `PACKED_QUANTIZATIONS`, for the backend `cpu`.
 
     `dtype`: of what is not packed; auto: the checkpoint's. `force`: `target` may hold packed weights already, which
     are replaced. `tell`: how many numbers were packed, each time. `target` is whole or as it was, also after a crash.
     Raises `ConfigurationError` for what keeps the model from being read or written.
     """
+    if kind != packed_kind(kind):
+        raise ConfigurationError(
+            f"quantization is {kind!r}, whose weights are those of {packed_kind(kind)!r}; write these, and serve the "
+            f"directory with quantization {kind!r}"
+        )
     if is_packed(source):
         raise ConfigurationError(
             f"{source} holds packed weights; name the directory that they were made from"

@@ -22,8 +22,6 @@ from weft.weights.linear import Linear
 COLUMNS = 16
 """Outputs of a block."""
 ALIGNMENT_BYTES = 64
-GROUP_INPUTS = (32, 64, 128)
-"""How many weights of an output may share a scale."""
 LARGEST_SCALE = 1024.0
 """An output's largest scale lies between half of this and this, in half precision; its factor, a power of two, does the
 rest. So scales down to 2^-24 of the largest keep all their digits."""
@@ -41,16 +39,14 @@ class PackedFormat(Enum):
     INT8 = 1
     BFLOAT16 = 2
     FLOAT32 = 3
-
-    @property
-    def is_integer(self) -> bool:
-        """Whether activations become int8 too."""
-        return self in (PackedFormat.INT4, PackedFormat.INT8)
+    INT4_A16 = 4
+    """The bytes of INT4, by activations that stay floats; on INT4 they become int8 first."""
+    INT8_A16 = 5
 
     @property
     def num_bits(self) -> int:
         """Of a number, without its share of a scale."""
-        return {PackedFormat.INT4: 4, PackedFormat.INT8: 8, PackedFormat.BFLOAT16: 16}.get(self, 32)
+        return {"INT4": 4, "INT8": 8, "BFLOAT16": 16, "FLOAT32": 32}[self.name.removesuffix("_A16")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -85,6 +81,10 @@ class PackedLinear(Linear):
             blocks=parts["blocks"],
             factors_O=parts["factors_O"],
         )
+
+    def with_float_activations(self) -> "PackedLinear":
+        """The same integers, multiplied by activations as they come."""
+        return replace(self, format=PackedFormat[f"{self.format.name}_A16"])
 
     @property
     def num_bytes(self) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from weft.contracts.options import PACKED_QUANTIZATIONS
 from weft.weights.linear import Linear
 from weft.weights.messages import clipped, quoted
 from weft.weights.packed import COLUMNS, PackedLinear
@@ -21,7 +22,7 @@ from weft.weights.packed_index import (
     read_index,
 )
 from weft.weights.packed_writer import layer_name, name_of
-from weft.weights.packing import KINDS, kind_of, pack
+from weft.weights.packing import kind_of, pack, packed_kind
 from weft.weights.source import WeightSource
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -32,28 +33,26 @@ class PackedFile(WeightSource):
     """Weights of a file that `PackedWriter` wrote. Opening it reads all of it once and compares the checksums, with as
     many threads as there are processors; tensors are views of the mapped file and stay the same if it is replaced.
 
-    What a model asks for must be there in the shape that packing would give it: no number of the file is used as a
-    length. Raises `PackedFileError` for whatever is not so, and `FileNotFoundError` where there is no file.
+    `kind`: one of `QUANTIZATIONS`, whose weights these must be; None: what the file says. What a model asks for must be
+    there in the shape that packing would give it: no number of the file is used as a length. Raises `PackedFileError`
+    for whatever is not so, and `FileNotFoundError` where there is no file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, kind: str | None = None) -> None:
         self.path, self.device = path, torch.device("cpu")
         self.index, end = read_index(path)
-        if self.index.dtype not in DTYPES or self.index.quantization not in KINDS:
+        if self.index.dtype not in DTYPES or self.index.quantization not in PACKED_QUANTIZATIONS:
             raise PackedFileError(
                 f"{path} is damaged: {quoted(self.index.dtype)}, {quoted(self.index.quantization)}"
             )
-        self.dtype = DTYPES[self.index.dtype]
+        self.dtype, self.quantization = DTYPES[self.index.dtype], kind or self.index.quantization
+        if packed_kind(self.quantization) != self.index.quantization:
+            raise self._foreign(f"it asks for {self.quantization}, and this is {self.index.quantization}")
         self._mapped = _mapped(path)
         _check(path, memoryview(self._mapped)[PAGE_BYTES:end], self.index.checksums)
         self._unread = dict.fromkeys(self.index.arrays)
         self._templates: dict[tuple[int, str], PackedLinear] = {}
         self._given: list[tuple[Tensor, str]] = []
-
-    @property
-    def quantization(self) -> str:
-        """In what format the layers are."""
-        return self.index.quantization
 
     def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The tensor of that name."""

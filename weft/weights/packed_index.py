@@ -49,8 +49,8 @@ class Array(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PackedIndex:
-    """`dtype`: of what is not packed, as torch calls it. `quantization`: see `packing.KINDS`. `model`: a name for
-    people. `checksums`: CRC-32 of the chunks of `CHUNK_BYTES` from the first page on to the index."""
+    """`dtype`: of what is not packed, as torch calls it. `quantization`: one of `PACKED_QUANTIZATIONS`. `model`: a name
+    for people. `checksums`: CRC-32 of the chunks of `CHUNK_BYTES` from the first page on to the index."""
 
     dtype: str
     quantization: str

@@ -11,7 +11,7 @@ from torch import Tensor
 from weft.weights.linear import Linear
 from weft.weights.packed import PackedLinear
 from weft.weights.packed_index import CHUNK_BYTES, PAGE_BYTES, Array, PackedIndex, preamble
-from weft.weights.packing import PackedWeights
+from weft.weights.packing import PackedWeights, packed_kind
 from weft.weights.source import WeightSource
 
 
@@ -69,7 +69,7 @@ class PackedWriter(WeightSource):
     def close(self) -> None:
         """Write what tells of the arrays."""
         checksums = self._stream.finish()
-        kind, dtype = self._source.kind, str(self.dtype).removeprefix("torch.")
+        kind, dtype = packed_kind(self._source.kind), str(self.dtype).removeprefix("torch.")
         index = PackedIndex(dtype, kind, self._model, self._arrays, checksums).as_bytes()
         file, offset = self._stream.file, self._stream.offset
         file.write(index)

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.options import NO_QUANTIZATION
+from weft.contracts.options import A16, NO_QUANTIZATION, QUANTIZATIONS
 from weft.weights.packed import (
     COLUMNS,
-    GROUP_INPUTS,
     PackedLinear,
     pack_floats,
     pack_quantised,
@@ -26,20 +25,19 @@ INT4_GROUP = 32
 SLICE_NUMBERS = 1 << 18
 """About so many weights are packed at once: what is needed in float64 meanwhile is small beside a layer, and stays
 in a cache. Measured on one core, int4 takes a third of the time of 2^22 and more at once."""
-KINDS = ("none", "int8", "int4", *(f"int4-{group}" for group in GROUP_INPUTS))
-"""none: as the weights are, in bfloat16 or float32; int4-64: in groups of 64 inputs."""
 
 
 def pack(weight_OI: Tensor, bias_O: Tensor | None, kind: str) -> PackedLinear:
-    """A layer for the `cpu` backend. Raises `ConfigurationError` for a kind that is none of `KINDS`, and for weights in
-    float16 that are to stay as they are."""
+    """A layer for the `cpu` backend. Raises `ConfigurationError` for a kind that is none of `QUANTIZATIONS`, and for
+    weights in float16 that are to stay as they are."""
     check_kind(kind)
     outputs, inputs = weight_OI.shape
     rows = max(1, SLICE_NUMBERS // (max(1, inputs) * COLUMNS)) * COLUMNS
-    slices = _pack_slices(torch.split(weight_OI, rows) if outputs else [weight_OI], kind)
+    slices = _pack_slices(torch.split(weight_OI, rows) if outputs else [weight_OI], packed_kind(kind))
     parts = {name: torch.cat([each.parts[name] for each in slices]) for name in slices[0].parts}
     bias_O = None if bias_O is None else bias_O.float().contiguous()
-    return slices[0].of_parts(outputs, inputs, bias_O, parts)
+    packed = slices[0].of_parts(outputs, inputs, bias_O, parts)
+    return packed.with_float_activations() if kind.endswith(A16) else packed
 
 
 def _pack_slices(slices: Sequence[Tensor], kind: str) -> list[PackedLinear]:
@@ -68,13 +66,18 @@ def _pack_rows(weight_OI: Tensor, kind: str) -> PackedLinear:
 
 def canonical(kind: str) -> str:
     """The one name of a kind that has two."""
-    return f"int4-{INT4_GROUP}" if kind == "int4" else kind
+    return kind.replace("int4", f"int4-{INT4_GROUP}") if packed_kind(kind) == "int4" else kind
+
+
+def packed_kind(kind: str) -> str:
+    """In what format the weights of a kind are packed, whatever becomes of activations."""
+    return kind.removesuffix(A16)
 
 
 def check_kind(kind: str) -> None:
-    """Raises `ConfigurationError` for a kind that is none of `KINDS`."""
-    if kind not in KINDS:
-        raise ConfigurationError(f"quantization is {kind!r}; choose from {', '.join(KINDS)}")
+    """Raises `ConfigurationError` for a kind that is none of `QUANTIZATIONS`."""
+    if kind not in QUANTIZATIONS:
+        raise ConfigurationError(f"quantization is {kind!r}; choose from {', '.join(QUANTIZATIONS)}")
 
 
 class PackedWeights(WeightSource):

@@ -50,7 +50,9 @@ def test_floats_give_what_torch_gives(num_chosen: int) -> None:
     torch.testing.assert_close(found_TD, TorchOps(1).experts(x_TD, plain), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("kind", "most"), [("int8", 0.03), ("int4", 0.2)])
+@pytest.mark.parametrize(
+    ("kind", "most"), [("int8", 0.03), ("int8-a16", 0.02), ("int4", 0.2), ("int4-a16", 0.2)]
+)
 def test_integers_come_near(kind: str, most: float) -> None:
     plain, x_TD = plain_experts(2, torch.float32), some_tokens(37, torch.float32)
     expected_TD = TorchOps(1).experts(x_TD, plain)
@@ -58,7 +60,7 @@ def test_integers_come_near(kind: str, most: float) -> None:
     assert error_TD.norm() < most * expected_TD.norm()
 
 
-@pytest.mark.parametrize("kind", ["none", "int8", "int4"])
+@pytest.mark.parametrize("kind", ["none", "int8", "int4", "int8-a16", "int4-a16"])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_token_has_the_same_bits_alone_and_in_every_crowd(kind: str, dtype: torch.dtype) -> None:
     """Alone at its experts, beside others there, at other places, and on more threads."""

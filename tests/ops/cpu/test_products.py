@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from tests.ops.cpu.layers import FORMATS, INTEGERS, Example, bound, example, expected, numbers
+from tests.ops.cpu.layers import FORMATS, INTEGERS, MIXED, Example, bound, example, expected, numbers
 from weft.contracts.errors import ConfigurationError
 from weft.ops.cpu.library import LEVEL_VARIABLE, choose_level, levels
 from weft.ops.cpu.products import Products
@@ -56,7 +56,7 @@ def test_extreme_scales(level: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("kind", INTEGERS)
+@pytest.mark.parametrize("kind", INTEGERS + MIXED)
 def test_groups_of_extreme_scales(kind: str, level: str) -> None:
     weight_OI = numbers(16, 256)
     weight_OI[:, :32] *= 1e-3
@@ -93,19 +93,39 @@ def test_integers_have_the_same_bits_on_all_levels(kind: str, dtype: torch.dtype
 
 
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize(("kind", "lowest", "highest"), [("int8", -127, 127), ("int4-32", -8, 7)])
-def test_whole_numbers_are_multiplied_exactly(level: str, kind: str, lowest: int, highest: int) -> None:
+@pytest.mark.parametrize(("name", "lowest", "highest"), [("int8", -127, 127), ("int4-32", -8, 7)])
+@pytest.mark.parametrize("activations", ["", "-a16"])
+@pytest.mark.parametrize("dtype", NUMBER_TYPES, ids=str)
+def test_whole_numbers_are_multiplied_exactly(
+    level: str, name: str, lowest: int, highest: int, activations: str, dtype: torch.dtype
+) -> None:
     """With the extreme in each group all scales are one, so results are the integers themselves."""
     stream = torch.Generator().manual_seed(0)
     weight_OI = torch.randint(lowest, highest + 1, (50, 160), generator=stream).float()
     weight_OI[:, ::32] = lowest
     x_TI = torch.randint(-127, 128, (11, 160), generator=stream).float()
     x_TI[:, 5] = 127.0
-    y_TO = BACKENDS[level, 1](x_TI, example(kind, weight_OI).packed)
-    assert torch.equal(y_TO, x_TI @ weight_OI.T)
+    y_TO = BACKENDS[level, 1](x_TI.to(dtype), example(f"{name}{activations}", weight_OI).packed)
+    assert torch.equal(y_TO, (x_TI @ weight_OI.T).to(dtype))
 
 
-@pytest.mark.parametrize("kind", ["int8", "int4-128"])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", NUMBER_TYPES, ids=str)
+@pytest.mark.parametrize(("name", "count"), [("int8", 255), ("int4-32", 16)])
+def test_every_integer_is_itself_at_every_place(
+    level: str, dtype: torch.dtype, name: str, count: int
+) -> None:
+    """One activation is 1 at a time, so that an output is the weight there."""
+    lowest = -(count // 2)
+    values = torch.arange(lowest, lowest + count).float()
+    weight_OI = torch.stack([values.roll(shift) for shift in range(64)], dim=1)
+    weight_OI[:, ::32] = lowest
+    made = example(f"{name}-a16", weight_OI)
+    y_TO = BACKENDS[level, 1](torch.eye(64, dtype=dtype), made.packed)
+    assert torch.equal(y_TO.float(), weight_OI.T)
+
+
+@pytest.mark.parametrize("kind", ["int8", "int4-128", "int8-a16", "int4-128-a16"])
 def test_the_largest_sums_are_exact(kind: str) -> None:
     """Integers at their limits everywhere, so that an addition that saturates or wraps would show."""
     weight_OI = torch.ones(16, 4096)

@@ -27,7 +27,7 @@ class Peer:
 PEERS = {
     peer.name: peer
     for peer in (
-        Peer("weft", None, ("int4", "int8", "none", "int4-64", "int4-128"), 2),
+        Peer("weft", None, ("int4", "int8", "none", "int4-64", "int4-128", "int4-a16", "int8-a16"), 2),
         Peer(
             "openvino",
             ("openvino", "optimum-intel[openvino]", "nncf", "torch"),

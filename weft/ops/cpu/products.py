@@ -27,6 +27,10 @@ class Products:
     int8 by its largest magnitude; each group is summed up exactly, and groups are added from first to last: all
     levels give the same bits. A row with an infinity or a NaN makes all its own outputs NaN there.
 
+    Where activations stay as they are (`PackedFormat.INT8_A16`), a group is summed up as float weights are (in pairs:
+    the first and the third of four inputs, then the others), before it is scaled: a row makes outputs infinite whose
+    sums of activations times integers, at most 128 each, leave float32.
+
     `level`: of `weft.ops.cpu.library.levels`; None: the environment's or the fastest. Raises `ConfigurationError` where
     there are no kernels or no such level.
     """

@@ -46,7 +46,8 @@ struct Engine::Plan {
     // Tiles are as equal as they can be: two of five and four rows take less than one of eight and one of one.
     num_tiles = ceil_div(input.rows, kernels.rows_of_tile);
     rows_of_tile = ceil_div(input.rows, num_tiles);
-    in_pairs = layer.format == Format::bfloat16 && input.number == Number::bfloat16 && kernels.multiplies_bfloat16;
+    in_pairs = (layer.format == Format::bfloat16 || is_mixed(layer.format)) && input.number == Number::bfloat16 &&
+               kernels.multiplies_bfloat16;
     const size_t number_bytes = is_narrow(layer.format) ? 1 : in_pairs ? 2 : 4;
     const size_t starts = static_cast<size_t>(layer.num_groups()) * rows_of_tile * sizeof(int32_t);
     values_bytes = aligned(number_bytes * layer.inputs * rows_of_tile);

@@ -7,6 +7,15 @@
 namespace weft {
 namespace {
 
+#ifdef WEFT_BF16
+// -8 to 7 as bfloat16, twice.
+alignas(kAlignment) const uint16_t kOfHalves[32] = {
+    0xc100, 0xc0e0, 0xc0c0, 0xc0a0, 0xc080, 0xc040, 0xc000, 0xbf80,
+    0x0000, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0,
+    0xc100, 0xc0e0, 0xc0c0, 0xc0a0, 0xc080, 0xc040, 0xc000, 0xbf80,
+    0x0000, 0x3f80, 0x4000, 0x4040, 0x4080, 0x40a0, 0x40c0, 0x40e0};
+#endif
+
 struct Isa {
   using Bytes = __m512i;
   using Ints = __m512i;
@@ -17,6 +26,11 @@ struct Isa {
   static inline Bytes low_halves(Bytes both) { return _mm512_and_si512(both, _mm512_set1_epi8(0x0f)); }
   static inline Bytes high_halves(Bytes both) { return low_halves(_mm512_srli_epi16(both, 4)); }
   static inline Bytes mix(Bytes a, Bytes b) { return _mm512_xor_si512(a, b); }
+  // The byte of that place in every lane, counted from the lowest.
+  template <int Place>
+  static inline Ints byte_of(Bytes bytes) {
+    return _mm512_and_si512(_mm512_srli_epi32(bytes, 8 * Place), _mm512_set1_epi32(0xff));
+  }
   static inline Ints add(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static inline Ints splat(int32_t value) { return _mm512_set1_epi32(value); }
   static inline Floats splat_float(float value) { return _mm512_set1_ps(value); }
@@ -104,6 +118,33 @@ struct Isa {
   static inline Floats dot_pairs(Floats sum, Bytes weights, Ints two) {
     __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(weights), "v"(two));
     return sum;
+  }
+  // Of the fours in the low halves of 64 bytes, less 8, the first and the third as bfloat16 side by side, then the
+  // second and the last; then of those in the high halves. The table is looked up by five bits, of which the fifth is
+  // another number's.
+  static inline void pairs_of_halves(const uint8_t* at, Bytes (&pairs)[4]) {
+    const __m512i both = load_bytes(at), table = _mm512_load_si512(kOfHalves);
+    pairs[0] = _mm512_permutexvar_epi16(both, table);
+    pairs[1] = _mm512_permutexvar_epi16(_mm512_srli_epi16(both, 8), table);
+    pairs[2] = _mm512_permutexvar_epi16(_mm512_srli_epi16(both, 4), table);
+    pairs[3] = _mm512_permutexvar_epi16(_mm512_srli_epi16(both, 12), table);
+  }
+  // The same of 64 bytes, less 128. A float32 of 2^23 has a byte as its last digits; what is left of it after a
+  // subtraction needs no more digits than bfloat16 has.
+  template <int Place>
+  static inline __m512i float_of_byte(__m512i bytes) {
+    const __m512i large = _mm512_set1_epi32(0x4b000000);
+    const __m512i places = _mm512_set4_epi32(12 + Place, 8 + Place, 4 + Place, Place);
+    const __m512i shifted = _mm512_mask_shuffle_epi8(large, 0x1111111111111111, bytes, places);
+    return _mm512_castps_si512(_mm512_sub_ps(_mm512_castsi512_ps(shifted), _mm512_set1_ps(0x1p23f + 128.0f)));
+  }
+  static inline __m512i high_parts(__m512i first, __m512i second) {
+    return _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(first, 16), second);
+  }
+  static inline void pairs_of_bytes(const uint8_t* at, Bytes (&pairs)[2]) {
+    const __m512i bytes = load_bytes(at);
+    pairs[0] = high_parts(float_of_byte<0>(bytes), float_of_byte<2>(bytes));
+    pairs[1] = high_parts(float_of_byte<1>(bytes), float_of_byte<3>(bytes));
   }
 #else
   static constexpr bool kMultipliesPairs = false;

@@ -10,9 +10,15 @@ constexpr int kColumns = 16;    // outputs that are packed side by side
 constexpr size_t kAlignment = 64;
 
 enum class Number : int { float32 = 0, bfloat16 = 1 };
-enum class Format : int { int4 = 0, int8 = 1, bfloat16 = 2, float32 = 3 };
+// Of weights, and whether activations become int8: those of the last two, whose weights are the same bytes as those of
+// the first two, stay as they come.
+enum class Format : int { int4 = 0, int8 = 1, bfloat16 = 2, float32 = 3, int4_a16 = 4, int8_a16 = 5 };
 
+// Activations become int8.
 inline constexpr bool is_narrow(Format format) { return format == Format::int4 || format == Format::int8; }
+
+// Weights are integers, and activations are not.
+inline constexpr bool is_mixed(Format format) { return format == Format::int4_a16 || format == Format::int8_a16; }
 
 inline constexpr size_t aligned(size_t size) { return (size + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -51,8 +57,9 @@ struct Output {
 };
 
 // Rows of a tile as kernels read them. `values`: for integers [inputs / 4][rows][4], for pairs of bfloat16
-// [inputs / 2][rows][2], for float32 [inputs][rows]. `scales`: [rows]. `starts`: [groups][rows], what the sums of a
-// group begin with.
+// [inputs / 2][rows][2], for float32 [inputs][rows]; pairs that integers are multiplied with are the first and the
+// third of four inputs, then the second and the last. Of integers alone, `scales`: [rows], and `starts`:
+// [groups][rows], what the sums of a group begin with.
 struct Tile {
   uint8_t* values;
   float* scales;

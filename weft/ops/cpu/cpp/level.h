@@ -15,6 +15,12 @@ void multiply(
     case Format::bfloat16:
       if (tile.in_pairs) return multiply_rows<OfPairs>(layer, tile, first_block, end, output, is_first);
       return multiply_rows<OfBfloat16>(layer, tile, first_block, end, output, is_first);
+    case Format::int4_a16:
+      if (tile.in_pairs) return multiply_rows<OfMixed<PairsOfInt4>>(layer, tile, first_block, end, output, is_first);
+      return multiply_rows<OfMixed<FloatsOfInt4>>(layer, tile, first_block, end, output, is_first);
+    case Format::int8_a16:
+      if (tile.in_pairs) return multiply_rows<OfMixed<PairsOfInt8>>(layer, tile, first_block, end, output, is_first);
+      return multiply_rows<OfMixed<FloatsOfInt8>>(layer, tile, first_block, end, output, is_first);
   }
 }
 

@@ -26,6 +26,12 @@ struct Isa {
   static inline Bytes high_halves(Bytes both) {
     return {low_half(_mm256_srli_epi16(both.low, 4)), low_half(_mm256_srli_epi16(both.high, 4))};
   }
+  template <int Place>
+  static inline __m256i byte_of(__m256i bytes) {
+    return _mm256_and_si256(_mm256_srli_epi32(bytes, 8 * Place), _mm256_set1_epi32(0xff));
+  }
+  template <int Place>
+  static inline Ints byte_of(Bytes bytes) { return {byte_of<Place>(bytes.low), byte_of<Place>(bytes.high)}; }
   static inline Bytes mix(Bytes a, Bytes b) {
     return {_mm256_xor_si256(a.low, b.low), _mm256_xor_si256(a.high, b.high)};
   }

@@ -56,6 +56,10 @@ struct Isa {
   static inline Bytes high_halves(const Bytes& both) {
     return each<Bytes>([&](int i) { return static_cast<uint8_t>(both.at[i] >> 4); });
   }
+  template <int Place>
+  static inline Ints byte_of(const Bytes& bytes) {
+    return each<Ints>([&](int i) { return static_cast<int32_t>(bytes.at[4 * i + Place]); });
+  }
   static inline Bytes mix(const Bytes& a, const Bytes& b) {
     return each<Bytes>([&](int i) { return static_cast<uint8_t>(a.at[i] ^ b.at[i]); });
   }

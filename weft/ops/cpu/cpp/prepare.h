@@ -127,6 +127,19 @@ inline void prepare_pairs(const uint16_t* row, int width, int index, const Tile&
   memcpy(out, last, 4);
 }
 
+// In the order in which integers are made pairs, zeros beyond the width.
+inline void prepare_mixed_pairs(const Layer& layer, const uint16_t* row, int width, int index, const Tile& tile) {
+  const size_t stride = static_cast<size_t>(tile.rows) * 4;
+  uint8_t* out = tile.values + 4 * index;
+  for (int k = 0; k < layer.inputs; k += 4, out += 2 * stride) {
+    uint16_t four[4] = {};
+    memcpy(four, row + k, 2 * static_cast<size_t>(k + 4 <= width ? 4 : k < width ? width - k : 0));
+    const uint16_t even[2] = {four[0], four[2]}, odd[2] = {four[1], four[3]};
+    memcpy(out, even, 4);
+    memcpy(out + stride, odd, 4);
+  }
+}
+
 template <class Row>
 void prepare_floats(const Layer& layer, Row row, int width, int index, const Tile& tile) {
   float* out = reinterpret_cast<float*>(tile.values) + index;
@@ -142,6 +155,8 @@ void prepare(const Layer& layer, const Input& input, const Tile& tile) {
     if (is_narrow(layer.format))
       is_wide ? prepare_integers(layer, wide, input.width, index, tile)
               : prepare_integers(layer, narrow, input.width, index, tile);
+    else if (tile.in_pairs && is_mixed(layer.format))
+      prepare_mixed_pairs(layer, narrow.values, input.width, index, tile);
     else if (tile.in_pairs)
       prepare_pairs(narrow.values, input.width, index, tile);
     else

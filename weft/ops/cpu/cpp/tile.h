@@ -5,10 +5,12 @@
 //
 // The order of additions per output is fixed: over the inputs from first to last, one fused multiplication and
 // addition each (floats), or one exact integer sum per group and one fused multiplication and addition per group
-// (integers). Tiles, blocks and threads do not change it, so a row has the same bits alone and among others.
+// (integers), or a sum of floats per group and the same (integers times floats). Tiles, blocks and threads do not
+// change it, so a row has the same bits alone and among others.
 #pragma once
 #include "tile_floats.h"
 #include "tile_integers.h"
+#include "tile_mixed.h"
 
 namespace weft {
 namespace {
@@ -38,6 +40,10 @@ struct OfFloat32 : SomeBlocks {
 };
 struct OfPairs : SomeBlocks {
   template <int R, int C> static constexpr Product product() { return pairs<R, C>; }
+};
+template <class Weights>
+struct OfMixed : SomeBlocks {
+  template <int R, int C> static constexpr Product product() { return mixed<Weights, R, C>; }
 };
 
 template <class Of, int R>
