@@ -52,13 +52,13 @@ struct Output {
 
 // Rows of a tile as kernels read them. `values`: for integers [inputs / 4][rows][4], for pairs of bfloat16
 // [inputs / 2][rows][2], for float32 [inputs][rows]. `scales`: [rows]. `starts`: [groups][rows], what the sums of a
-// group begin with.
+// group begin with. `in_matrices`: as AMX reads them, see `matrix_inputs.h`.
 struct Tile {
   uint8_t* values;
   float* scales;
   int32_t* starts;
   int first_row, rows;
-  bool in_pairs;
+  bool in_pairs, in_matrices;
 };
 
 struct Kernels {
@@ -74,6 +74,8 @@ struct Kernels {
   int (*multiply_integers)(int64_t times);
   int (*multiply_floats)(int64_t times);
   int (*multiply_pairs)(int64_t times);
+  // The most rows of a tile of matrices; 0 where products of such an input are better done by vectors.
+  int (*rows_of_matrices)(const Layer&, const Input&) = nullptr;
 };
 
 const Kernels* portable_kernels();
@@ -82,6 +84,9 @@ const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
 const Kernels* avx512_vnni_kernels();
 const Kernels* avx512_bf16_kernels();
+#endif
+#ifdef WEFT_AMX
+const Kernels* amx_kernels();
 #endif
 
 }  // namespace weft
