@@ -1,6 +1,6 @@
 #include "amx.h"
 
-#if defined(WEFT_AMX) && defined(__linux__)
+#ifdef __linux__
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -9,15 +9,15 @@
 namespace weft {
 namespace {
 
-#if defined(WEFT_AMX) && defined(__linux__)
-// Of the first registers of what the processor tells (leaf 7) and of what the system saves of each thread.
-constexpr unsigned kBfloat16 = 1u << 22, kRegisters = 1u << 24, kBytes = 1u << 25;
+#ifdef __linux__
+// Bits of what the processor tells of itself, and of what the system saves of each thread.
+constexpr unsigned kBfloat16 = 1u << 22, kMatrices = 1u << 24, kBytes = 1u << 25;
 constexpr unsigned kSavedByExtended = 1u << 27, kSaved = 3u << 17;
 constexpr int kAskForState = 0x1023, kStateOfRegisters = 18;  // of arch_prctl(2)
 
 bool processor_has_it() {
   unsigned a, b, c, d;
-  constexpr unsigned kWanted = kBfloat16 | kRegisters | kBytes;
+  constexpr unsigned kWanted = kBfloat16 | kMatrices | kBytes;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & kWanted) == kWanted;
 }
 
@@ -37,12 +37,12 @@ const char* ask() {
   return nullptr;
 }
 #else
-const char* ask() { return "the kernels were compiled without AMX"; }
+const char* ask() { return "AMX is used on Linux alone"; }
 #endif
 
 }  // namespace
 
-const char* why_no_amx() {
+const char* refusal_of_amx() {
   static const char* const reason = ask();
   return reason;
 }

@@ -3,7 +3,7 @@
 
 namespace weft {
 
-// Asks the system to let this process use them, once. Null where it does; else why they cannot be used.
-const char* why_no_amx();
+// Asks the system, once, to let this process use them. Null where it does; else why they cannot be used.
+const char* refusal_of_amx();
 
 }  // namespace weft

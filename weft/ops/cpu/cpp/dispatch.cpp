@@ -22,7 +22,7 @@ std::vector<const Kernels*> levels() {
 #ifdef WEFT_X86
   __builtin_cpu_init();
 #ifdef WEFT_AMX
-  if (has_bf16() && why_no_amx() == nullptr) found.push_back(amx_kernels());
+  if (why_no_amx() == nullptr) found.push_back(amx_kernels());
 #endif
   if (has_bf16()) found.push_back(avx512_bf16_kernels());
   if (has_vnni()) found.push_back(avx512_vnni_kernels());
@@ -31,6 +31,15 @@ std::vector<const Kernels*> levels() {
 #endif
   found.push_back(portable_kernels());
   return found;
+}
+
+const char* why_no_amx() {
+#ifdef WEFT_AMX
+  __builtin_cpu_init();
+  return has_bf16() ? refusal_of_amx() : "this processor has no AVX-512 for bfloat16, which AMX is used with";
+#else
+  return "the kernels were compiled without AMX";
+#endif
 }
 
 const Kernels* level(const std::string& name) {

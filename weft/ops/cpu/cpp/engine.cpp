@@ -15,6 +15,8 @@ constexpr size_t kPanelBytes = 256 << 10;
 constexpr int64_t kSmallProduct = 1 << 17;
 // Rows that the caller prepares alone.
 constexpr int kFewRows = 8;
+// Fewer rows of matrices take as long.
+constexpr int kFullRows = 32;
 // Chunks that a thread has to take at least, so that a late one can be helped.
 constexpr int kChunksOfThread = 8;
 
@@ -48,6 +50,8 @@ struct Engine::Plan {
     in_matrices = of_matrices > 0;
     num_tiles = ceil_div(input.rows, in_matrices ? of_matrices : kernels.rows_of_tile);
     rows_of_tile = ceil_div(input.rows, num_tiles);
+    if (in_matrices && num_tiles > 1) rows_of_tile = ceil_div(rows_of_tile, kFullRows) * kFullRows;
+    num_tiles = ceil_div(input.rows, rows_of_tile);
     in_pairs = layer.format == Format::bfloat16 && input.number == Number::bfloat16 && kernels.multiplies_bfloat16;
     const size_t number_bytes = is_narrow(layer.format) ? 1 : in_pairs ? 2 : 4;
     const size_t starts = static_cast<size_t>(layer.num_groups()) * rows_of_tile * sizeof(int32_t);
@@ -96,7 +100,12 @@ void Engine::linear(const Layer& layer, const Input& input, const Output& output
   const std::lock_guard<std::mutex> lock(mutex_);
   Plan plan(kernels_, layer, input, pool_.num_threads());
   plan.bytes = scratch(plan.all_bytes());
-  const auto prepare = [&](int tile) { kernels_.prepare(layer, input, plan.tile(tile)); };
+  const int parts_of_tile = ceil_div(plan.rows_of_tile, kFewRows);
+  const auto prepare = [&](int part) {
+    const Tile tile = plan.tile(part / parts_of_tile);
+    const int first = part % parts_of_tile * kFewRows;
+    kernels_.prepare(layer, input, tile, first, std::min(first + kFewRows, tile.rows));
+  };
   const auto multiply = [&](int chunk) {
     const int first = chunk * plan.blocks_of_chunk;
     const int end = std::min(first + plan.blocks_of_chunk, layer.num_blocks());
@@ -110,8 +119,8 @@ void Engine::linear(const Layer& layer, const Input& input, const Output& output
   const auto alone = [](int count, const auto& function) {
     for (int i = 0; i < count; ++i) function(i);
   };
-  if (input.rows <= kFewRows) alone(plan.num_tiles, prepare);
-  else pool_.each(plan.num_tiles, prepare);
+  if (input.rows <= kFewRows) alone(plan.num_tiles * parts_of_tile, prepare);
+  else pool_.each(plan.num_tiles * parts_of_tile, prepare);
   if (is_small) alone(plan.num_chunks, multiply);
   else pool_.each(plan.num_chunks, multiply);
 }

@@ -65,8 +65,8 @@ struct Kernels {
   const char* name;
   int rows_of_tile;
   bool multiplies_bfloat16;  // in pairs, without widening them
-  // Fill a tile from its rows of the input.
-  void (*prepare)(const Layer&, const Input&, const Tile&);
+  // Fill rows of a tile from those of the input.
+  void (*prepare)(const Layer&, const Input&, const Tile&, int first, int end);
   // Columns of `num_blocks` blocks for the rows of a tile. `is_first`: the weights come from memory, not from a cache.
   void (*multiply)(const Layer&, const Tile&, int first_block, int num_blocks, const Output&, bool is_first);
   // Ceilings: touch all of a buffer; that many products, sixteen sums at once; how many operations one of these is.
@@ -74,7 +74,7 @@ struct Kernels {
   int (*multiply_integers)(int64_t times);
   int (*multiply_floats)(int64_t times);
   int (*multiply_pairs)(int64_t times);
-  // The most rows of a tile of matrices; 0 where products of such an input are better done by vectors.
+  // The most rows of a tile in matrices; 0 where products with such an input are for vectors.
   int (*rows_of_matrices)(const Layer&, const Input&) = nullptr;
 };
 

@@ -9,7 +9,6 @@ namespace {
 // stay in the first cache beside the inputs of a part.
 constexpr int kPieceInputs = 1024;
 constexpr int kMostGroups = kPieceInputs / kUnit;
-constexpr int kMostRows = 64;  // of a tile
 
 struct alignas(kAlignment) Piece {
   uint8_t weights[kPieceInputs * kColumns];
@@ -95,14 +94,15 @@ void give_totals(const Layer& layer, const Tile& tile, int block, const Output& 
   const Floats factors = Isa::load_floats(layer.factors + block * kColumns);
   for (int row = 0; row < tile.rows; ++row) {
     const Floats scaled = Isa::mul(Isa::load_floats(totals[row]), Isa::splat_float(tile.scales[row]));
-    store(layer, Isa::mul(scaled, factors), tile.first_row + row, block, output);
+    give_row(layer, Isa::mul(scaled, factors), tile.first_row + row, block, output);
   }
 }
 
 void multiply_groups(const Layer& layer, const Tile& tile, int block, int end, const Output& output) {
   alignas(kAlignment) float totals[kMostRows][kColumns];
   const int groups = layer.num_groups(), groups_of_piece = kPieceInputs / layer.group_inputs;
-  const MatrixRegisters registers({kMatrixRows, tile.rows % kMatrixRows}, step_bytes_of(layer));
+  MatrixRegisters registers(step_bytes_of(layer));
+  registers.shape(kMatrixRows, tile.rows % kMatrixRows);
   Piece piece;
   for (; block < end; ++block) {
     for (int group = 0; group < groups; group += groups_of_piece) {

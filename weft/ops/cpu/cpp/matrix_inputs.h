@@ -9,6 +9,7 @@ namespace weft {
 namespace {
 
 constexpr int kPairsStep = 32;  // bfloat16 inputs of a step
+constexpr int kMostRows = 64;  // of a tile
 
 // Bytes of a row that are multiplied at once: of integers those of one unit where groups are of an odd number of these.
 inline size_t step_bytes_of(const Layer& layer) {
@@ -66,8 +67,8 @@ inline void lay_pairs(const Layer& layer, const uint16_t* row, int width, int in
   memcpy(out, row + k, static_cast<size_t>(width - k) * sizeof *row);
 }
 
-inline void lay(const Layer& layer, const Input& input, const Tile& tile) {
-  for (int index = 0; index < tile.rows; ++index) {
+inline void lay(const Layer& layer, const Input& input, const Tile& tile, int first, int end) {
+  for (int index = first; index < end; ++index) {
     const size_t at = static_cast<size_t>(tile.first_row + index) * input.width;
     const FloatRow wide{static_cast<const float*>(input.values) + at};
     const NarrowRow narrow{static_cast<const uint16_t*>(input.values) + at};

@@ -28,21 +28,31 @@ struct alignas(64) Shapes {
 };
 
 // In use for as long as this lives; a thread that leaves them empty is switched to and from as if it had none.
-// `step_bytes`: of a row of inputs that are multiplied at once. `rows`: of the two parts; the second may have none.
 class MatrixRegisters {
  public:
-  MatrixRegisters(const int (&rows)[2], size_t step_bytes) {
-    Shapes shapes;
-    for (int part = 0; part < 2; ++part) {
-      for (int block = 0; block < 2; ++block) shapes.set(sum_of_part(part, block), rows[part], kLineBytes);
-      shapes.set(kInputs + part, rows[part], step_bytes);
-      shapes.set(kWeights + part, static_cast<int>(step_bytes / 4), kLineBytes);
-    }
-    __asm__ volatile("ldtilecfg %0" : : "m"(shapes));
-  }
+  // Bytes of a row of inputs that are multiplied at once.
+  explicit MatrixRegisters(size_t step_bytes) : step_bytes_(step_bytes) {}
   ~MatrixRegisters() { __asm__ volatile("tilerelease"); }
   MatrixRegisters(const MatrixRegisters&) = delete;
   MatrixRegisters& operator=(const MatrixRegisters&) = delete;
+
+  // How many rows the two parts have; the second may have none. What the registers held is lost where that is new.
+  void shape(int first, int second) {
+    if (rows_[0] == first && rows_[1] == second) return;
+    rows_[0] = first;
+    rows_[1] = second;
+    Shapes shapes;
+    for (int part = 0; part < 2; ++part) {
+      for (int block = 0; block < 2; ++block) shapes.set(sum_of_part(part, block), rows_[part], kLineBytes);
+      shapes.set(kInputs + part, rows_[part], step_bytes_);
+      shapes.set(kWeights + part, static_cast<int>(step_bytes_ / 4), kLineBytes);
+    }
+    __asm__ volatile("ldtilecfg %0" : : "m"(shapes));
+  }
+
+ private:
+  const size_t step_bytes_;
+  int rows_[2] = {0, 0};
 };
 
 template <int Which>
