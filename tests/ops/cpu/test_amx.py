@@ -40,7 +40,7 @@ def by_chains(x_TI: Tensor, weight_OI: Tensor) -> Tensor:
     order, products exact; then both sums are added, and that to the sums of the inputs before."""
     total_TO = torch.zeros(len(x_TI), len(weight_OI))
     products_TOI = x_TI.float()[:, None, :] * weight_OI.float()
-    for products_TOK in products_TOI.split(STEP_INPUTS, dim=2):
+    for products_TOK in torch.split(products_TOI, STEP_INPUTS, dim=2):
         chains_TO2 = torch.zeros(*total_TO.shape, 2)
         for pair_TO2 in products_TOK.unflatten(2, (-1, 2)).unbind(2):
             chains_TO2 = chains_TO2 + pair_TO2
