@@ -42,7 +42,7 @@ def by_chains(x_TI: Tensor, weight_OI: Tensor) -> Tensor:
     products_TOI = x_TI.float()[:, None, :] * weight_OI.float()
     for products_TOK in torch.split(products_TOI, STEP_INPUTS, dim=2):
         chains_TO2 = torch.zeros(*total_TO.shape, 2)
-        for pair_TO2 in products_TOK.unflatten(2, (-1, 2)).unbind(2):
+        for pair_TO2 in products_TOK.view(*total_TO.shape, -1, 2).unbind(2):
             chains_TO2 = chains_TO2 + pair_TO2
         total_TO = total_TO + (chains_TO2[..., 0] + chains_TO2[..., 1])
     return total_TO

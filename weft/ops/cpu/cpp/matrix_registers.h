@@ -1,4 +1,5 @@
-// The eight registers of AMX: matrices of up to 16 rows of 64 bytes. In assembler, so that no compiler has to know them.
+// The eight registers of AMX: matrices of up to 16 rows of 64 bytes. In assembler, so that no compiler has to know
+// them.
 //
 // Four hold sums, two inputs and two weights: twice 16 rows of inputs are multiplied with two blocks of 16 outputs.
 #pragma once

@@ -27,7 +27,9 @@ struct OfMatrixPairs {
   template <int Sum, int Inputs, int Weights> static inline void add() { add_pairs<Sum, Inputs, Weights>(); }
 
   OfMatrixPairs(const Layer&, const Tile&, int) {}
-  inline Floats result(const int32_t* sums, int) const { return Isa::load_floats(reinterpret_cast<const float*>(sums)); }
+  inline Floats result(const int32_t* sums, int) const {
+    return Isa::load_floats(reinterpret_cast<const float*>(sums));
+  }
 };
 
 struct OfMatrixBytes {
@@ -54,6 +56,15 @@ struct Square {
   size_t row_bytes, step_bytes, block_bytes;
 };
 
+// Of few rows, products wait for weights from memory, and the processor itself fetches ahead no further than to the
+// end of a page.
+constexpr size_t kWeightsAhead = 4096;
+
+inline void ask_ahead(const uint8_t* weights) {
+  for (size_t line = 0; line < kMatrixRows * kLineBytes; line += kLineBytes)
+    __builtin_prefetch(weights + kWeightsAhead + line, 0, 3);
+}
+
 // `sums`: [parts][2].
 template <class Of, int Parts, int Blocks>
 __attribute__((noinline)) void multiply_square(const Square& square, Sums16* sums) {
@@ -65,6 +76,10 @@ __attribute__((noinline)) void multiply_square(const Square& square, Sums16* sum
   if constexpr (Parts == 2) clear<2>();
   if constexpr (Parts == 2 && Blocks == 2) clear<3>();
   for (size_t left = square.row_bytes; left > 0; left -= step_bytes) {
+    if constexpr (Parts == 1) {
+      ask_ahead(weights);
+      if constexpr (Blocks == 2) ask_ahead(weights + block_bytes);
+    }
     load<kInputs>(first, step_bytes);
     load<kWeights>(weights, kLineBytes);
     Of::template add<0, kInputs, kWeights>();
