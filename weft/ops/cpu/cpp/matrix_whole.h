@@ -12,7 +12,8 @@ struct alignas(kAlignment) Sums16 {
 };
 
 // Columns of which all exist, in vectors; the others as all kernels do it.
-__attribute__((always_inline)) inline void give_row(const Layer& layer, Floats result, int row, int block, const Output& output) {
+__attribute__((always_inline)) inline void give_row(
+    const Layer& layer, Floats result, int row, int block, const Output& output) {
   const int column = block * kColumns;
   if (layer.outputs - column < kColumns) return store(layer, result, row, block, output);
   if (layer.bias != nullptr) result = _mm512_add_ps(result, Isa::load_floats(layer.bias + column));
