@@ -11,8 +11,8 @@ _logger = logging.getLogger(__name__)
 
 
 def with_backend(options: ServingOptions) -> ServingOptions:
-    """With a backend in place of auto: `cpu` where formats are asked for that it alone has, else `torch`, which on
-    processors with AMX computes prompts in bfloat16 in a third to two thirds of the time (docs/benchmarks/cpu.md). The
+    """With a backend in place of auto: `cpu` where formats are asked for that it alone has, else `torch`: in bfloat16
+    `cpu` is as fast where there is AMX, but elsewhere their prompts were never compared (docs/benchmarks/cpu.md). The
     choice is logged."""
     if options.backend != AUTO:
         return options

@@ -7,6 +7,8 @@ from weft.contracts.errors import ConfigurationError
 
 LEVEL_VARIABLE = "WEFT_CPU_LEVEL"
 """Environment variable: a level of instructions to use in place of the best, for tests."""
+AMX = "amx"
+"""The level that the system has to allow."""
 
 
 def kernels() -> ModuleType:
@@ -33,7 +35,9 @@ def choose_level(name: str | None = None) -> str:
     known = levels()
     wanted = name or os.environ.get(LEVEL_VARIABLE) or known[0]
     if wanted not in known:
+        reason = kernels().why_no_amx() if wanted == AMX else None
         raise ConfigurationError(
             f"level {wanted!r} is not one of this processor's; choose from {', '.join(known)} ({LEVEL_VARIABLE})"
+            + (f": {reason}" if reason else "")
         )
     return wanted

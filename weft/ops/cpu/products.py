@@ -22,8 +22,9 @@ class Products:
     """x W^T + b on `num_threads` threads, the caller's among them, with the GIL released.
 
     A row's bits depend on the row, the layer, the level of instructions and nothing else. On float weights each output
-    is the sum over its inputs from first to last, fused one by one (in pairs where weights and activations are bfloat16
-    and the processor multiplies these, with denormal numbers taken as zeros). On integer weights a row is rounded to
+    is the sum over its inputs from first to last, fused one by one (where weights and activations are bfloat16 and the
+    processor multiplies these, in pairs, with denormal numbers taken as zeros; on level amx, those at even and at odd
+    places of each 32 by themselves). On integer weights a row is rounded to
     int8 by its largest magnitude; each group is summed up exactly, and groups are added from first to last: all
     levels give the same bits. A row with an infinity or a NaN makes all its own outputs NaN there.
 

@@ -1,5 +1,7 @@
 #include "dispatch.h"
 
+#include "amx.h"
+
 namespace weft {
 namespace {
 
@@ -19,6 +21,9 @@ std::vector<const Kernels*> levels() {
   std::vector<const Kernels*> found;
 #ifdef WEFT_X86
   __builtin_cpu_init();
+#ifdef WEFT_AMX
+  if (why_no_amx() == nullptr) found.push_back(amx_kernels());
+#endif
   if (has_bf16()) found.push_back(avx512_bf16_kernels());
   if (has_vnni()) found.push_back(avx512_vnni_kernels());
   if (has_avx512()) found.push_back(avx512_kernels());
@@ -26,6 +31,15 @@ std::vector<const Kernels*> levels() {
 #endif
   found.push_back(portable_kernels());
   return found;
+}
+
+const char* why_no_amx() {
+#ifdef WEFT_AMX
+  __builtin_cpu_init();
+  return has_bf16() ? refusal_of_amx() : "this processor has no AVX-512 for bfloat16, which AMX is used with";
+#else
+  return "the kernels were compiled without AMX";
+#endif
 }
 
 const Kernels* level(const std::string& name) {

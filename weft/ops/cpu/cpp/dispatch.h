@@ -13,4 +13,7 @@ std::vector<const Kernels*> levels();
 // The level of that name; null where this processor does not have it, or nobody does.
 const Kernels* level(const std::string& name);
 
+// Null where AMX can be used.
+const char* why_no_amx();
+
 }  // namespace weft

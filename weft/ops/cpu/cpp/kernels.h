@@ -59,21 +59,22 @@ struct Output {
 // Rows of a tile as kernels read them. `values`: for integers [inputs / 4][rows][4], for pairs of bfloat16
 // [inputs / 2][rows][2], for float32 [inputs][rows]; pairs that integers are multiplied with are the first and the
 // third of four inputs, then the second and the last. Of integers alone, `scales`: [rows], and `starts`:
-// [groups][rows], what the sums of a group begin with.
+// [groups][rows], what the sums of a group begin with. `in_matrices`: as AMX reads them,
+// see `matrix_inputs.h`.
 struct Tile {
   uint8_t* values;
   float* scales;
   int32_t* starts;
   int first_row, rows;
-  bool in_pairs;
+  bool in_pairs, in_matrices;
 };
 
 struct Kernels {
   const char* name;
   int rows_of_tile;
   bool multiplies_bfloat16;  // in pairs, without widening them
-  // Fill a tile from its rows of the input.
-  void (*prepare)(const Layer&, const Input&, const Tile&);
+  // Fill rows of a tile from those of the input.
+  void (*prepare)(const Layer&, const Input&, const Tile&, int first, int end);
   // Columns of `num_blocks` blocks for the rows of a tile. `is_first`: the weights come from memory, not from a cache.
   void (*multiply)(const Layer&, const Tile&, int first_block, int num_blocks, const Output&, bool is_first);
   // Ceilings: touch all of a buffer; that many products, sixteen sums at once; how many operations one of these is.
@@ -81,6 +82,8 @@ struct Kernels {
   int (*multiply_integers)(int64_t times);
   int (*multiply_floats)(int64_t times);
   int (*multiply_pairs)(int64_t times);
+  // The most rows of a tile in matrices; 0 where products with such an input are for vectors.
+  int (*rows_of_matrices)(const Layer&, const Input&) = nullptr;
 };
 
 const Kernels* portable_kernels();
@@ -89,6 +92,9 @@ const Kernels* avx2_kernels();
 const Kernels* avx512_kernels();
 const Kernels* avx512_vnni_kernels();
 const Kernels* avx512_bf16_kernels();
+#endif
+#ifdef WEFT_AMX
+const Kernels* amx_kernels();
 #endif
 
 }  // namespace weft

@@ -85,5 +85,6 @@ NB_MODULE(_kernels, module) {
       .def("read_bandwidth", &weft::read_bandwidth, "size"_a, unlocked)
       .def("peak", &weft::peak, "kind"_a, "seconds"_a, unlocked);
   module.def("levels", &level_names);
+  module.def("why_no_amx", &weft::why_no_amx);
   bind_operations(module);
 }

@@ -146,8 +146,8 @@ void prepare_floats(const Layer& layer, Row row, int width, int index, const Til
   for (int k = 0; k < layer.inputs; ++k) out[static_cast<size_t>(k) * tile.rows] = k < width ? row.at(k) : 0.0f;
 }
 
-void prepare(const Layer& layer, const Input& input, const Tile& tile) {
-  for (int index = 0; index < tile.rows; ++index) {
+inline void prepare(const Layer& layer, const Input& input, const Tile& tile, int first, int end) {
+  for (int index = first; index < end; ++index) {
     const size_t at = static_cast<size_t>(tile.first_row + index) * input.width;
     const FloatRow wide{static_cast<const float*>(input.values) + at};
     const NarrowRow narrow{static_cast<const uint16_t*>(input.values) + at};
