@@ -73,11 +73,11 @@ class StepCosts:
         total = self._tokens(num_tokens) + self._outputs(num_outputs)
         if chunks:
             layer_s = self._with_chunks(num_decodes, visible_tokens, chunks)
-            for group, seconds in zip(self._groups, layer_s, strict=True):
-                total += group.num_layers * seconds
+            for index, group in enumerate(self._groups):
+                total += group.num_layers * layer_s[index]
         else:
-            for group, visible in zip(self._groups, visible_tokens, strict=True):
-                total += group.num_layers * group.spans.single_s(num_decodes, visible)
+            for index, group in enumerate(self._groups):
+                total += group.num_layers * group.spans.single_s(num_decodes, visible_tokens[index])
         return self._server.seconds(total, num_decodes + len(chunks))
 
     def stage_seconds(
@@ -122,10 +122,11 @@ class StepCosts:
         singles = [context for tokens, context in chunks if tokens == 1]
         longer = [chunk for chunk in chunks if chunk[0] > 1] if singles else chunks
         found = []
-        for group, visible in zip(self._groups, visible_tokens, strict=True):
-            window = group.window_tokens
-            more = sum(context + 1 if window is None else min(context + 1, window) for context in singles)
-            seconds = group.spans.single_s(num_decodes + len(singles), visible + more, bool(longer))
+        for index, group in enumerate(self._groups):
+            window, visible = group.window_tokens, visible_tokens[index]
+            for context in singles:
+                visible += context + 1 if window is None else min(context + 1, window)
+            seconds = group.spans.single_s(num_decodes + len(singles), visible, bool(longer))
             found.append(seconds + group.spans.chunks_s(longer))
         return found
 
