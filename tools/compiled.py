@@ -24,7 +24,7 @@ COMPILED = (
     *("cluster/assignment.py", "cluster/books.py", "cluster/circuit_breaker.py", "cluster/cluster.py"),
     "cluster/inference_replica.py",
     *("cluster/latency_estimate.py", "cluster/link.py", "cluster/member.py", "cluster/membership.py"),
-    *("cluster/messages.py", "cluster/open_request.py", "cluster/retry_budget.py", "cluster/router.py"),
+    *("cluster/open_request.py", "cluster/retry_budget.py", "cluster/router.py"),
     *("contracts/events.py", "contracts/execution.py", "contracts/policies.py", "contracts/prompts.py"),
     *("contracts/requests.py", "contracts/state.py", "contracts/steps.py", "contracts/transfers.py"),
     *("costs/kernel_ratios.py", "costs/kernel_terms.py", "costs/profiled_span_costs.py"),

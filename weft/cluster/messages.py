@@ -106,8 +106,7 @@ class ProbeAnswer(NamedTuple):
     latency_s: float | None
 
 
-@record
-class Heartbeat:
+class Heartbeat(NamedTuple):
     """The replica's loop runs; how its engine gets on."""
 
     load: LoadReport

@@ -5,15 +5,14 @@ which is as old as it says. It never sees a replica's engine, nor how long an ou
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from weft.contracts.events import Status
 from weft.contracts.record import record
 from weft.contracts.requests import Request
 
 
-@record
-class LoadReport:
+class LoadReport(NamedTuple):
     """What a replica tells of itself with each heartbeat.
 
     `num_steps`: that its engine has ended since it began; a replica that has work and does not get on is not well.
