@@ -1,7 +1,8 @@
 """A copy of the package in which what a simulation spends its time in is compiled by mypyc.
 
-The sources are the same and so is what they do; only types are checked at run time where they were not. What is left
-out uses what mypyc does not know: an event loop of one's own, asynchronous generators.
+What it does is the same; only types are checked at run time where they were not, and constructors of records are
+written out, see `constructors.py`. What is left out uses what mypyc does not know: an event loop of one's own,
+asynchronous generators.
 
     python tools/compiled.py build/compiled
     PYTHONPATH=build/compiled weft bench simulator
@@ -15,6 +16,8 @@ import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tools.constructors import with_constructors
 
 ROOT = Path(__file__).resolve().parents[1]
 COMPILED = (
@@ -61,6 +64,8 @@ def compile_copy(out: Path) -> None:
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, out)
     named = [str(path.relative_to(out)) for path in modules(out / "weft")]
+    for name in named:
+        (out / name).write_text(with_constructors((out / name).read_text()))
     with _emptied(out / "weft" / "__init__.py"):
         environment = os.environ | {"CFLAGS": f"{_flags()} {DIRECT_CALLS}"}
         subprocess.run([sys.executable, "-m", "mypyc", *named], cwd=out, check=True, env=environment)

@@ -135,7 +135,7 @@ def test_a_request_fails_with_the_reason_given() -> None:
     engine.submit(ask("a"))
     engine.step()
     assert engine.fail("a", "the grammar has no way on")
-    assert engine.ends["a"][2:4] == (Status.FAILED, "the grammar has no way on")
+    assert (engine.ends["a"].status, engine.ends["a"].reason) == (Status.FAILED, "the grammar has no way on")
     engine.run()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.engine.small_engine import SmallEngine, ask, words
 from weft.contracts.events import PrefixLookup, RequestEnded, Status
+from weft.contracts.record import replaced
 from weft.contracts.steps import Step
 from weft.observation.jsonl import read_events, to_json_line
 
@@ -46,8 +47,8 @@ def event_lines(engine: SmallEngine) -> list[str]:
 
 def step_line(step: Step) -> str:
     """A step with its requests by name."""
-    added = [admission._replace(request=admission.request.request_id) for admission in step.added]  # type: ignore[arg-type]
-    return repr(step._replace(added=tuple(added)))
+    added = [replaced(admission, request=admission.request.request_id) for admission in step.added]
+    return repr(replaced(step, added=tuple(added)))
 
 
 def step_lines(engine: SmallEngine) -> list[str]:

@@ -12,6 +12,7 @@ from tests.engine.driven_engine import LONG_S, DrivenEngine
 from tests.engine.small_engine import ask
 from weft.contracts.errors import EngineStopped
 from weft.contracts.events import RequestEnded, Status
+from weft.contracts.record import replaced
 from weft.contracts.steps import Step, StepResult
 from weft.engine import driver as driver_module
 from weft.engine.client import Completion, generate
@@ -217,7 +218,7 @@ class Confused(FakeExecutor):
     def submit(self, work: Step) -> "asyncio.Future[StepResult]":
         async def answer(result: "asyncio.Future[StepResult]") -> StepResult:
             told = await result
-            return told._replace(number=told.number + 1) if told.number == 2 else told
+            return replaced(told, number=told.number + 1) if told.number == 2 else told
 
         return asyncio.ensure_future(answer(super().submit(work)))
 

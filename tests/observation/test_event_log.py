@@ -22,6 +22,15 @@ def test_the_last_events_are_kept(capacity: int, num_events: int) -> None:
     assert log.num_dropped == max(0, num_events - capacity)
 
 
+def test_events_are_forgotten_but_still_counted() -> None:
+    log = EventLog()
+    log.record(FIRST)
+    log.forget()
+    assert log.events() == []
+    log.record(MOVED)
+    assert (log.events(), log.num_recorded) == ([MOVED], 2)
+
+
 def test_a_negative_capacity_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="-1 events"):
         EventLog(-1)

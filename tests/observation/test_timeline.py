@@ -19,6 +19,7 @@ from weft.contracts.events import (
     Transition,
     WaitReason,
 )
+from weft.contracts.record import replaced
 from weft.contracts.transfers import TransferKind
 from weft.observation.timeline import Span, TokenTime, TransferSpan, UnknownRequest, Wait, timeline
 
@@ -139,7 +140,7 @@ def test_a_step_that_fails_brings_no_token() -> None:
 def test_a_step_that_fails_brings_no_token_to_one_that_ends_at_the_same_moment() -> None:
     joins = ComputedUnits(1, 0, 8, True, True)
     cancelled = move(2.0, RUNNING, Status.CANCELLED)
-    failed = step(2, standing=1)._replace(failed=True)
+    failed = replaced(step(2, standing=1), failed=True)
     story = timeline([move(0.0, None, RUNNING), step(1, joins), cancelled, failed], "a")
     assert [computed.time_s for computed in story.steps] == [1.0]
     assert [token.time_s for token in story.token_times] == [1.0]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.observation.histories import History, Output
 from weft.contracts.events import ComputedUnits, Event, Status, StepRecord, Transition
+from weft.contracts.record import replaced
 from weft.observation.instruments import Histogram
 from weft.observation.token_intervals import TokenIntervals
 
@@ -227,7 +228,7 @@ def test_a_step_that_fails_brings_no_token() -> None:
 
 def test_a_step_that_fails_brings_no_token_to_one_that_ends_at_the_same_moment() -> None:
     cancelled = [ends(1, 3.0, Status.CANCELLED), ends(2, 3.0, Status.FAILED)]
-    failed = step(3.0, standing=2)._replace(failed=True)
+    failed = replaced(step(3.0, standing=2), failed=True)
     events: list[Event] = [*BEGUN, *cancelled, failed, begin(3), step(4.0, joins(3), left=(1, 2))]
     assert tokens_brought(events) == [2, 2, 0, 1]
     assert observed(events) == {1.0: 2}

@@ -8,6 +8,7 @@ import pytest
 
 from tests.workloads.samples import first, lengths, shared_trace
 from weft.contracts.events import Status
+from weft.contracts.record import replaced
 from weft.papers.arena_clients import CLIENTS, DURATION_S, MEAN_TOKENS, NUM_REQUESTS, ArenaClients
 from weft.papers.service_difference import Served, differences, services
 from weft.papers.vtc import ARENA_DIFFERENCE, Arena, measure
@@ -84,7 +85,7 @@ def test_who_waits_while_another_is_served_lacks_what_the_other_has_more() -> No
 
 def test_what_was_not_answered_was_not_served() -> None:
     failed = RequestOutcome("0.0", Status.FAILED, "no room", 0.0, None, 1.0, 10, 0, ())
-    done = failed._replace(status=Status.FINISHED, first_token_s=0.5, output_tokens=5)
+    done = replaced(failed, status=Status.FINISHED, first_token_s=0.5, output_tokens=5)
     assert services([failed], {"0.0": "a"}) == []
     assert services([done], {"0.0": "a"}) == [Served("a", 20.0, 0.0, 0.5, 1.0)]
 

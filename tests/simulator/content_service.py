@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.events import RequestEnded
+from weft.contracts.record import replaced
 from weft.contracts.requests import Request
 from weft.contracts.state import Tier
 from weft.contracts.steps import Step, StepResult
@@ -34,7 +35,7 @@ class _EndedDevice(FakeDevice):
 
     def execute(self, step: Step) -> StepResult:
         self.num_steps += 1
-        return super().execute(step)._replace(finished=self.ended.pop(step.number))
+        return replaced(super().execute(step), finished=self.ended.pop(step.number))
 
 
 class ContentExecutor(FakeExecutor):
@@ -71,9 +72,9 @@ class ContentExecutor(FakeExecutor):
 
     def submit(self, work: Step) -> "asyncio.Future[StepResult]":
         """Queue a step, which ends when it would without content."""
-        tokens, outputs, decodes, visible, chunks, longest, ended, *_ = self._rows.apply(work)
-        seconds = self._deployment.costs.seconds(tokens, outputs, decodes, visible, chunks, longest)
-        self._ended_device.ended[work.number] = ended
+        applied = self._rows.apply(work)
+        seconds = applied.seconds(self._deployment.costs)
+        self._ended_device.ended[work.number] = applied.finished
         self.busy_s += seconds
         self._free_s = max(self._free_s, asyncio.get_running_loop().time()) + seconds
         self._end_s[work.number] = self._free_s

@@ -3,6 +3,7 @@
 import random
 
 from weft.contracts.prompts import MediaItem, TokenPrompt
+from weft.contracts.record import replaced
 from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import ConstantGroup, EncoderGroup, PagedGroup, StateLayout
 from weft.contracts.steps import Admission, EncodeEntry, Step, StepEntry, StepResult
@@ -111,7 +112,7 @@ class Driver:
     ) -> Step:
         """The next step, its units counted; `parts` are further fields of `Step`."""
         empty = Step(self._number, self.device.weights_version, 0, (), (), (), (), (), (), advances, entries)
-        step = empty._replace(**parts)  # type: ignore[arg-type]
+        step = replaced(empty, **parts)
         stopped = (*step.removed, *step.paused)
         standing = [row for row in self.standing if row not in stopped]
         items = [self._requests[entry.row].prompt.media[entry.item] for entry in step.encodes]
@@ -120,7 +121,7 @@ class Driver:
         counted = (
             sum(entry.num_units for entry in entries) + drafted + media + (len(standing) if advances else 0)
         )
-        return step._replace(num_tokens=counted if num_tokens is None else num_tokens)
+        return replaced(step, num_tokens=counted if num_tokens is None else num_tokens)
 
     def step(self, *entries: StepEntry, **parts: object) -> StepResult:
         """Make the next step and execute it."""

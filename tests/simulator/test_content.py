@@ -13,6 +13,7 @@ from tests.simulator.content_service import checked_content
 from weft.contracts.errors import InvariantViolation
 from weft.contracts.options import ServingOptions
 from weft.contracts.prompts import HashPrompt, LengthPrompt, Prompt, Sharing, TokenPrompt
+from weft.contracts.record import replaced
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.simulator.deployment import Deployment, plan_deployment
@@ -94,7 +95,7 @@ prompts: st.SearchStrategy[Prompt] = st.one_of(
 
 def apart(turn: Turn, session: int) -> Turn:
     """No two sessions wait equally long: they would come at the very end of a step, on either side of it."""
-    return turn._replace(delay_s=turn.delay_s * (1.0 + 0.0123456789 * session))
+    return replaced(turn, delay_s=turn.delay_s * (1.0 + 0.0123456789 * session))
 
 
 turns = st.builds(

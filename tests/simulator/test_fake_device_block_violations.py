@@ -6,6 +6,7 @@ from tests.simulator.fake_driver import Driver, make_request
 from tests.simulator.fake_violations import expect, standing
 from weft.contracts.errors import ConfigurationError, InvariantViolation
 from weft.contracts.prompts import MediaItem
+from weft.contracts.record import replaced
 from weft.contracts.steps import HOLE, BlockCopy, Draft, EncodeEntry, Step, StepEntry, TableChange
 from weft.simulator.fake_device import FakeDevice
 
@@ -37,10 +38,10 @@ def test_a_standing_row_needs_its_next_block() -> None:
 def test_tables_fit_the_layout() -> None:
     driver = Driver("mixed")
     admission = driver.admission(0, make_request())
-    expect("table_too_short", driver, added=(admission._replace(tables=admission.tables[:2]),))
+    expect("table_too_short", driver, added=(replaced(admission, tables=admission.tables[:2]),))
     for state in ((), (HOLE,), (3, 4)):
         driver = Driver("mixed")
-        changed = admission._replace(tables=(state, *admission.tables[1:]))
+        changed = replaced(admission, tables=(state, *admission.tables[1:]))
         expect("table_too_short", driver, StepEntry(0, 0, 10, True), added=(changed,))
 
 
@@ -105,7 +106,7 @@ def test_media_must_be_encoded() -> None:
     driver = Driver("encoder")
     admission = driver.admission(0, make_request(media=PICTURES))
     for table in ((), (0, HOLE, 2), (0, 1)):
-        changed = admission._replace(tables=(table, admission.tables[1]))
+        changed = replaced(admission, tables=(table, admission.tables[1]))
         expect("encoder_missing", Driver("encoder"), StepEntry(0, 0, 8, False), added=(changed,))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.simulator.fake_driver import BLOCK_TOKENS, Driver, make_request
 from weft.contracts.prompts import MediaItem
+from weft.contracts.record import replaced
 from weft.contracts.steps import HOLE, BlockCopy, StepEntry, TableChange
 from weft.simulator.fake_reference import reference_output
 
@@ -122,7 +123,7 @@ def test_media_items_are_encoded_when_due_and_given_up_after_use() -> None:
     request = make_request(media=PICTURES)
     admission = driver.admission(0, request)
     cat, dog = driver.encodes(admission)
-    hidden = admission._replace(tables=((HOLE, HOLE, HOLE), admission.tables[1]))
+    hidden = replaced(admission, tables=((HOLE, HOLE, HOLE), admission.tables[1]))
     first = TableChange(0, 0, 0, (*cat.blocks, HOLE))
     driver.step(StepEntry(0, 0, 7, False), added=(hidden,), tables=(first,), encodes=(cat,))
     # The second picture takes a block of the first, which is no longer needed.

@@ -5,6 +5,7 @@ import pytest
 from tests.simulator.fake_driver import Driver, make_request
 from tests.simulator.fake_violations import expect, standing
 from weft.contracts.prompts import MediaItem
+from weft.contracts.record import replaced
 from weft.contracts.steps import Draft, EncodeEntry, StepEntry, TableChange
 
 PICTURES = (MediaItem(b"cat", 1, 5), MediaItem(b"dog", 7, 2))
@@ -58,7 +59,7 @@ def test_positions_make_sense() -> None:
     admission = driver.admission(0, make_request())
     expect("position_gap", driver, StepEntry(0, 0, 0, False), added=(admission,))
     for computed in (-1, 11):
-        expect("position_gap", Driver("mixed"), added=(admission._replace(num_computed=computed),))
+        expect("position_gap", Driver("mixed"), added=(replaced(admission, num_computed=computed),))
 
 
 def test_after_a_draft_a_row_has_got_as_far_as_was_accepted() -> None:

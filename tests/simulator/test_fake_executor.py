@@ -9,6 +9,7 @@ import pytest
 from tests.simulator.fake_driver import Driver, make_request
 from weft.contracts.errors import ConfigurationError, InvariantViolation
 from weft.contracts.execution import ServingExecutor
+from weft.contracts.record import replaced
 from weft.contracts.state import Tier
 from weft.contracts.steps import Step, StepEntry, StepResult
 from weft.contracts.transfers import BlockMove, Transfer, TransferKind
@@ -34,7 +35,7 @@ class Shell:
     def step(self, *entries: StepEntry, num_standing: int = 0, **parts: Any) -> Step:
         step = self.driver.make_step(*entries, number=self.number, advances=num_standing > 0, **parts)
         self.number += 1
-        return step._replace(num_tokens=step.num_tokens + num_standing)
+        return replaced(step, num_tokens=step.num_tokens + num_standing)
 
 
 def in_loop(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -114,7 +115,7 @@ def test_new_weights_wait_for_the_steps_before_them() -> None:
         shell = Shell(depth=2, step_s=0.001)
         first = shell.executor.submit(shell.prefill())
         updated = shell.executor.update_weights(1, "nowhere")
-        second = shell.executor.submit(shell.step(num_standing=1)._replace(weights_version=1))
+        second = shell.executor.submit(replaced(shell.step(num_standing=1), weights_version=1))
         await updated
         assert first.done()
         assert not second.done()
@@ -162,7 +163,7 @@ def test_rows_after_a_failure_follow_the_removals() -> None:
 def test_a_violation_aborts_like_any_failure() -> None:
     async def play() -> None:
         shell = Shell(depth=3)
-        futures = [shell.executor.submit(shell.prefill()._replace(num_tokens=1))]
+        futures = [shell.executor.submit(replaced(shell.prefill(), num_tokens=1))]
         futures.append(shell.executor.submit(shell.step(num_standing=1)))
         assert await _outcomes(futures) == ["InvariantViolation", "StepAborted"]
         with pytest.raises(StepAborted, match="step 1 aborted: step 0 failed"):
@@ -177,7 +178,7 @@ def test_a_step_happens_even_if_nobody_waits_for_it_any_more() -> None:
         shell.executor.submit(shell.prefill()).cancel()
         result = await shell.executor.submit(shell.step(num_standing=1))
         assert result.tokens[0] == reference_output(shell.driver.spec, make_request())[1]
-        shell.executor.submit(shell.step()._replace(weights_version=5)).cancel()
+        shell.executor.submit(replaced(shell.step(), weights_version=5)).cancel()
         await asyncio.sleep(0.005)
 
     in_loop(play)

@@ -5,6 +5,7 @@ import pytest
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.execution import ServingExecutor
 from weft.contracts.prompts import TokenPrompt
+from weft.contracts.record import replaced
 from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import Tier
 from weft.contracts.steps import Admission, Draft, Step, StepEntry, StepResult, TokenLogprobs, Verification
@@ -97,12 +98,12 @@ def test_rows_that_emit_have_log_probabilities_where_their_requests_ask() -> Non
         chunk = StepEntry(3, 0, 1, False)
         rows = (_admission(0, None), _admission(1, 0), _admission(2, 5), _admission(3, 1))
         steps = [
-            _step(0, *begins, chunk)._replace(added=rows),
+            replaced(_step(0, *begins, chunk), added=rows),
             _step(1, StepEntry(3, 1, 1, True)),
-            _step(2)._replace(paused=(1,)),
-            _step(3)._replace(advances=False),
-            _step(4)._replace(removed=(2,)),
-            _step(5)._replace(removed=(1, 3), added=(_admission(1, None),)),
+            replaced(_step(2), paused=(1,)),
+            replaced(_step(3), advances=False),
+            replaced(_step(4), removed=(2,)),
+            replaced(_step(5), removed=(1, 3), added=(_admission(1, None),)),
         ]
         told = [(await executor.submit(step)).logprobs for step in steps]
         assert [sorted(each) for each in told] == [[1, 2], [1, 2, 3], [2], [], [], []]

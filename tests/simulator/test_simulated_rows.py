@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.events import Status
 from weft.contracts.prompts import LengthPrompt
+from weft.contracts.record import replaced
 from weft.contracts.requests import Request, SamplingParams
 from weft.contracts.state import PagedGroup, StateLayout
 from weft.contracts.steps import Admission, Draft, Step, StepEntry, StepResult, Verification
@@ -72,8 +73,8 @@ class ComparingExecutor:
 
     def submit(self, work: Step) -> asyncio.Future[StepResult]:
         said, expected = self.rows.apply(work), self.counted.apply(work)
-        assert said._replace(finished=tuple(sorted(said.finished))) == expected._replace(
-            finished=tuple(sorted(expected.finished))
+        assert replaced(said, finished=tuple(sorted(said.finished))) == replaced(
+            expected, finished=tuple(sorted(expected.finished))
         )
         loop = asyncio.get_running_loop()
         future: asyncio.Future[StepResult] = loop.create_future()
@@ -155,7 +156,7 @@ def test_each_output_has_a_token_of_its_own_and_keeps_it() -> None:
     before = rows.tokens
     assert len({before[row] for row in (0, 1, 3)}) == 3
     assert all(0 <= token < 2**31 for token in before)
-    rows.apply(admitted(admission(5, "a"), admission(3, "b"))._replace(removed=(3,)))
+    rows.apply(replaced(admitted(admission(5, "a"), admission(3, "b")), removed=(3,)))
     assert (rows.tokens[5], rows.tokens[3]) == (before[3], before[1])
     assert before[3] != before[1]  # what a step under way was given stays as it was
 
@@ -163,10 +164,10 @@ def test_each_output_has_a_token_of_its_own_and_keeps_it() -> None:
 @pytest.mark.parametrize("has_returned", [True, False])
 def test_the_token_of_an_output_stays_until_the_step_that_ends_it_has_returned(has_returned: bool) -> None:
     rows = SimulatedRows({"a": (1,), "b": (5,)}, (None,))
-    rows.apply(admitted(admission(0, "a"))._replace(entries=(StepEntry(0, 0, 8, True),)))
+    rows.apply(replaced(admitted(admission(0, "a")), entries=(StepEntry(0, 0, 8, True),)))
     before, token = rows.tokens, rows.tokens[0]
     rows.returned_step = 0 if has_returned else -1
-    rows.apply(admitted(admission(0, "b"))._replace(number=1, removed=(0,)))
+    rows.apply(replaced(admitted(admission(0, "b")), number=1, removed=(0,)))
     assert rows.tokens[0] != token
     assert (rows.tokens is before) == has_returned
     assert (before[0] == token) == (not has_returned)

@@ -84,7 +84,7 @@ def test_cancelled_timers_neither_fire_nor_move_time(timers: list[tuple[float, b
             loop.run_forever()
         for handle in handles:
             handle.cancel()
-        assert loop.agenda._num_cancelled == len(loop.agenda._timers) == 0
+        assert loop.agenda._num_cancelled == loop.agenda._num_timers == len(loop.agenda._due) == 0
     kept = [
         (max(0, nanoseconds(d)), number) for number, (d, cancelled, _) in enumerate(timers) if not cancelled
     ]

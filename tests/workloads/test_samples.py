@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from weft.contracts.record import replaced
 from weft.workloads.errors import TraceError, WorkloadError
 from weft.workloads.registry import find_workload
 from weft.workloads.samples import SeveralSamples
@@ -19,7 +20,7 @@ def first_turns(workload: Workload, number: int = 300) -> list[Turn]:
 def test_the_first_sample_is_the_workloads_and_the_others_are_as_long_as_answers_before() -> None:
     plain = find_workload("mooncake-conversation", seed=3)
     turns = first_turns(SeveralSamples(plain, 4, seed=3))
-    assert [turn._replace(more_output_tokens=()) for turn in turns] == first_turns(plain)
+    assert [replaced(turn, more_output_tokens=()) for turn in turns] == first_turns(plain)
     for index, turn in enumerate(turns):
         assert len(turn.more_output_tokens) == 3
         assert set(turn.more_output_tokens) <= {each.output_tokens for each in turns[: index + 1]}

@@ -33,7 +33,8 @@ def test_joint_lengths_go_together() -> None:
 
 
 def test_a_request_that_stands_alone_shares_nothing() -> None:
-    (turn,), client = Single(LENGTHS).draw(0, Random(1))
+    visit = Single(LENGTHS).draw(0, Random(1))
+    (turn,), client = visit.turns, visit.client
     assert isinstance(turn.prompt, LengthPrompt)
     assert client.tenant == "default"
     assert turn.delay_s == 0.0
@@ -42,8 +43,8 @@ def test_a_request_that_stands_alone_shares_nothing() -> None:
 def test_tenants_send_by_weight_and_share_their_system_prompt() -> None:
     shape, random = Single(LENGTHS, tenants((3.0, 1.0), system_prompt_tokens=64)), Random(1)
     visits = [shape.draw(number, random) for number in range(4000)]
-    mine = [turns[0].prompt for turns, client in visits if client.tenant == "tenant-0"]
-    other = next(turns[0].prompt for turns, client in visits if client.tenant == "tenant-1")
+    mine = [visit.turns[0].prompt for visit in visits if visit.client.tenant == "tenant-0"]
+    other = next(visit.turns[0].prompt for visit in visits if visit.client.tenant == "tenant-1")
     assert len(mine) / len(visits) == pytest.approx(0.75, abs=0.03)
     assert mine[0].content_key(3, 16) == mine[1].content_key(3, 16) != other.content_key(3, 16)
     assert mine[0].content_key(4, 16) != mine[1].content_key(4, 16)
@@ -62,18 +63,18 @@ def test_zipf_tenants_and_bad_audiences() -> None:
 
 def test_each_prompt_of_a_conversation_contains_all_before_it() -> None:
     shape = Conversation(Fixed(4), LENGTHS, Independent(Fixed(30), Fixed(7)), Uniform(1.0, 9.0))
-    turns, _ = shape.draw(5, Random(1))
+    turns = shape.draw(5, Random(1)).turns
     assert [turn.delay_s == 0.0 for turn in turns] == [True, False, False, False]
     for before, after in pairwise(turns):
         assert after.prompt.num_tokens == before.prompt.num_tokens + before.output_tokens + 30
         assert after.prompt.content_key(0, 4) == before.prompt.content_key(0, 4)
-    others, _ = shape.draw(6, Random(1))
+    others = shape.draw(6, Random(1)).turns
     assert others[0].prompt.content_key(0, 4) != turns[0].prompt.content_key(0, 4)
 
 
 def test_a_conversation_ends_before_its_prompt_grows_too_long() -> None:
     shape = Conversation(Fixed(50), LENGTHS, LENGTHS, Fixed(1.0), most_prompt_tokens=100)
-    turns, _ = shape.draw(0, Random(1))
+    turns = shape.draw(0, Random(1)).turns
     assert 3 <= len(turns) < 8
     assert max(turn.prompt.num_tokens for turn in turns) <= 100
     assert shape.mean_turns == pytest.approx(len(turns), abs=1.0)

@@ -3,9 +3,9 @@
 from bisect import bisect_left, insort
 from collections import deque
 from statistics import median
-from typing import NamedTuple
 
 from weft.contracts.events import Status
+from weft.contracts.record import record
 
 MOST_REMEMBERED = 128
 """Requests that ended last."""
@@ -18,7 +18,8 @@ LEAST_COMPARED = 8
 """A median of fewer says more of their lengths than of the load. Ours."""
 
 
-class _Ended(NamedTuple):
+@record
+class _Ended:
     """A request that came when `num_before` were in flight."""
 
     num_before: int

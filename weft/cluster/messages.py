@@ -8,12 +8,14 @@ from array import array
 from typing import NamedTuple
 
 from weft.contracts.events import Status
+from weft.contracts.record import record
 from weft.contracts.requests import Emitted, Request
 from weft.contracts.routing import LoadReport
 from weft.contracts.steps import TokenLogprobs
 
 
-class Submit(NamedTuple):
+@record
+class Submit:
     """Let a request have output. `emitted`: what there is of each already; empty: nothing, but a replica was let have
     it before; None: it is new."""
 
@@ -84,7 +86,8 @@ class Refused(NamedTuple):
 News = Told | Ended | Refused
 
 
-class Report(NamedTuple):
+@record
+class Report:
     """All that a step has brought."""
 
     news: tuple[News, ...]
@@ -115,7 +118,8 @@ class Stopped(NamedTuple):
     reason: str
 
 
-class Frame(NamedTuple):
+@record
+class Frame:
     """What travels: a message of a link. `incarnation`: of the replica, a new one with each start. `number`: from 1 on
     in the order of posting; 0: of a message that may get lost. `acknowledged`: up to here all has come."""
 

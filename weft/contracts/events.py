@@ -6,8 +6,8 @@ records. Times are seconds on the event loop's clock.
 
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from typing import NamedTuple
 
+from weft.contracts.record import record
 from weft.contracts.transfers import TransferKind
 
 
@@ -45,7 +45,8 @@ finish by a step that was already under way, and one in any status by its client
 one has that only where it came with output from elsewhere, and else never finishes without having run."""
 
 
-class RequestArrived(NamedTuple):
+@record
+class RequestArrived:
     """A request reached the engine. `session`: of requests of one conversation; None: it says nothing of one."""
 
     time_s: float
@@ -56,7 +57,8 @@ class RequestArrived(NamedTuple):
     session: str | None = None
 
 
-class Transition(NamedTuple):
+@record
+class Transition:
     """A sequence changed status, and why."""
 
     time_s: float
@@ -67,7 +69,8 @@ class Transition(NamedTuple):
     reason: str
 
 
-class WaitReason(NamedTuple):
+@record
+class WaitReason:
     """What keeps a sequence from running, or a running one from going on; recorded when it changes."""
 
     time_s: float
@@ -76,7 +79,8 @@ class WaitReason(NamedTuple):
     reason: str
 
 
-class PrefixLookup(NamedTuple):
+@record
+class PrefixLookup:
     """A sequence was about to run and looked for cached state: of `queried_tokens`, `hit_tokens` were found."""
 
     time_s: float
@@ -86,14 +90,16 @@ class PrefixLookup(NamedTuple):
     hit_tokens: int
 
 
-class FirstToken(NamedTuple):
+@record
+class FirstToken:
     """The first output token of a request is known."""
 
     time_s: float
     request_id: str
 
 
-class ComputedUnits(NamedTuple):
+@record
+class ComputedUnits:
     """Explicit work in a step: `num_units` units of a sequence from `start`; `stands`: one per step from then on."""
 
     sequence_number: int
@@ -103,7 +109,8 @@ class ComputedUnits(NamedTuple):
     stands: bool
 
 
-class StepRecord(NamedTuple):
+@record
+class StepRecord:
     """One step that is over. `num_standing` sequences computed a unit each without being listed; `left` no
     longer did so from this step on. `failed`: nothing was computed, and nobody got a token."""
 
@@ -120,7 +127,8 @@ class StepRecord(NamedTuple):
     failed: bool = False
 
 
-class StepRun(NamedTuple):
+@record
+class StepRun:
     """Consecutive steps of which there is nothing more to say than that all `num_standing` sequences computed a unit
     each, kept as one; `records` are theirs. `times_s`, `planned_s`: of each of them. `used_blocks`: how many, and from
     which of the steps on, at each change and at first."""
@@ -144,7 +152,8 @@ class StepRun(NamedTuple):
             )
 
 
-class DraftVerified(NamedTuple):
+@record
+class DraftVerified:
     """A draft of `num_drafted` tokens was checked; `num_accepted` of them were right."""
 
     time_s: float
@@ -154,7 +163,8 @@ class DraftVerified(NamedTuple):
     num_accepted: int
 
 
-class TransferStarted(NamedTuple):
+@record
+class TransferStarted:
     """A movement of `num_blocks` blocks began."""
 
     time_s: float
@@ -164,7 +174,8 @@ class TransferStarted(NamedTuple):
     num_blocks: int
 
 
-class TransferEnded(NamedTuple):
+@record
+class TransferEnded:
     """A movement of blocks ended; `error` is None where it succeeded."""
 
     time_s: float
@@ -172,14 +183,16 @@ class TransferEnded(NamedTuple):
     error: str | None
 
 
-class WeightsUpdated(NamedTuple):
+@record
+class WeightsUpdated:
     """From the next step on the model's weights are those of `version`."""
 
     time_s: float
     version: int
 
 
-class RequestEnded(NamedTuple):
+@record
+class RequestEnded:
     """A request ended, exactly once, with all its sequences."""
 
     time_s: float

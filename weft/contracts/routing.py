@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from weft.contracts.events import Status
+from weft.contracts.record import record
 from weft.contracts.requests import Request
 
 
@@ -46,7 +47,8 @@ class ReplicaView(Protocol):
     def reported_s(self) -> float: ...
 
 
-class Routed(NamedTuple):
+@record
+class Routed:
     """A request was sent to a replica; once more, where the one that had it before was lost."""
 
     time_s: float
@@ -54,7 +56,8 @@ class Routed(NamedTuple):
     replica: str
 
 
-class Unrouted(NamedTuple):
+@record
+class Unrouted:
     """A replica is done with a request, in whatever way: it `output_tokens`, of all samples, there and before."""
 
     time_s: float
@@ -64,7 +67,8 @@ class Unrouted(NamedTuple):
     output_tokens: int
 
 
-class Probed(NamedTuple):
+@record
+class Probed:
     """A replica has answered a probe: requests that it has, and how long, by its own experience, one takes that comes
     when it has so many; None: it has none yet."""
 
@@ -74,14 +78,16 @@ class Probed(NamedTuple):
     latency_s: float | None
 
 
-class ReplicaJoined(NamedTuple):
+@record
+class ReplicaJoined:
     """A replica takes requests from now on; its cache is empty."""
 
     time_s: float
     replica: str
 
 
-class ReplicaLeft(NamedTuple):
+@record
+class ReplicaLeft:
     """A replica takes no more requests: it was lost, or is to stop."""
 
     time_s: float

@@ -11,15 +11,17 @@ and where a client of `fork` chose them.
 
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from weft.contracts.record import record
 from weft.contracts.requests import Request
 
 HOLE = -1
 """In a block table: the block at this index left the window and is no longer held."""
 
 
-class Admission(NamedTuple):
+@record
+class Admission:
     """A sequence takes a row.
 
     `output_tokens`: those already known (after a preemption). `num_computed`: units whose state is in the
@@ -36,7 +38,8 @@ class Admission(NamedTuple):
     tables: tuple[tuple[int, ...], ...]
 
 
-class TableChange(NamedTuple):
+@record
+class TableChange:
     """The table of `row` in state group `group` becomes `blocks` from index `first` on, and ends with them."""
 
     row: int
@@ -45,7 +48,8 @@ class TableChange(NamedTuple):
     blocks: tuple[int, ...]
 
 
-class TableGrowth(NamedTuple):
+@record
+class TableGrowth:
     """Standing rows that begin a block: in state group `group` the table of each of `rows` gets one of `blocks`, at the
     index in `ends`, where it ended."""
 
@@ -96,7 +100,8 @@ class Draft(NamedTuple):
     state_blocks: tuple[tuple[int, ...], ...] = ()
 
 
-class StepEntry(NamedTuple):
+@record
+class StepEntry:
     """Work on one row that does not stand.
 
     Computes units `start` to `start + num_units` (exclusive). `emits`: the last unit's output is sampled, or,
@@ -116,7 +121,8 @@ class StepEntry(NamedTuple):
     draft: Draft | None = None
 
 
-class Step(NamedTuple):
+@record
+class Step:
     """What the executor does next; see the module's text. `num_tokens` counts all units computed. `grown`: what
     happens most often to tables, in few words."""
 
@@ -168,7 +174,18 @@ class Verification(NamedTuple):
     tokens: tuple[int, ...]
 
 
-class StepResult(NamedTuple):
+class _NoRows(dict[int, Any]):
+    """What a step that says nothing of single rows says of each matter; it is shared, and a default of records."""
+
+    def __hash__(self) -> int:  # type: ignore[override]  # a dictionary has none
+        return 0
+
+
+NO_ROWS: Mapping[int, Any] = _NoRows()
+
+
+@record
+class StepResult:
     """What a step produced.
 
     `tokens[row]` is the token that the row emitted; other rows' values mean nothing. `finished`: rows whose
@@ -181,8 +198,8 @@ class StepResult(NamedTuple):
     number: int
     tokens: Sequence[int]
     finished: tuple[int, ...] = ()
-    verified: Mapping[int, Verification] = {}
-    candidates: Mapping[int, tuple[Candidate, ...]] = {}
-    logprobs: Mapping[int, tuple[TokenLogprobs, ...]] = {}
-    prompts: Mapping[int, PromptPart] = {}
-    failed: Mapping[int, str] = {}
+    verified: Mapping[int, Verification] = NO_ROWS
+    candidates: Mapping[int, tuple[Candidate, ...]] = NO_ROWS
+    logprobs: Mapping[int, tuple[TokenLogprobs, ...]] = NO_ROWS
+    prompts: Mapping[int, PromptPart] = NO_ROWS
+    failed: Mapping[int, str] = NO_ROWS

@@ -75,12 +75,12 @@ class StepCosts:
         total = self._tokens(num_tokens) + self._outputs(num_outputs)
         if chunks:
             layer_s = self._with_chunks(num_decodes, visible_tokens, chunks, longest_tokens)
-            for group, seconds in zip(self._groups, layer_s, strict=True):
-                total += group.num_layers * seconds
+            for index, group in enumerate(self._groups):
+                total += group.num_layers * layer_s[index]
         else:
-            for group, visible in zip(self._groups, visible_tokens, strict=True):
-                layer = group.spans.single_s(num_decodes, visible, False, longest_tokens)
-                total += group.num_layers * layer
+            for index, group in enumerate(self._groups):
+                single_s = group.spans.single_s(num_decodes, visible_tokens[index], False, longest_tokens)
+                total += group.num_layers * single_s
         return self._server.seconds(total, num_decodes + len(chunks))
 
     def stage_seconds(
@@ -138,10 +138,11 @@ class StepCosts:
         longer = [chunk for chunk in chunks if chunk[0] > 1] if singles else chunks
         longest = max(longest_tokens, *(context + 1 for context in singles)) if singles else longest_tokens
         found = []
-        for group, visible in zip(self._groups, visible_tokens, strict=True):
-            window = group.window_tokens
-            more = sum(context + 1 if window is None else min(context + 1, window) for context in singles)
-            seconds = group.spans.single_s(num_decodes + len(singles), visible + more, bool(longer), longest)
+        for index, group in enumerate(self._groups):
+            window, visible = group.window_tokens, visible_tokens[index]
+            for context in singles:
+                visible += context + 1 if window is None else min(context + 1, window)
+            seconds = group.spans.single_s(num_decodes + len(singles), visible, bool(longer), longest)
             found.append(seconds + group.spans.chunks_s(longer))
         return found
 

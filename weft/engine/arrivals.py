@@ -15,6 +15,8 @@ from weft.engine.replica import Replica, RequestRecord
 from weft.engine.search import search_client
 from weft.engine.sequence import Sequence
 
+NOTHING_YET = Emitted()
+
 Resumption = SequenceOf[Emitted] | None
 """What there is of each output of a request; empty: nothing. None: the request is new."""
 
@@ -41,7 +43,7 @@ class Arrivals:
         client = None if emitted else search_client(request)
         record = RequestRecord(request, client, streams=stream, tells=tells)
         self._replica.requests[request.request_id] = record
-        self._begin(record, emitted or (Emitted(),) * (request.sampling.n if client is None else 1))
+        self._begin(record, emitted or (NOTHING_YET,) * (request.sampling.n if client is None else 1))
 
     def _begin(self, record: RequestRecord, outputs: SequenceOf[Emitted]) -> None:
         """Of outputs that are there in part, one sequence for each that has not ended."""

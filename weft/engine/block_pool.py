@@ -141,8 +141,8 @@ class BlockPool:
     def release(self, blocks: list[int]) -> None:
         """Drop a reference to each block; of cached ones, the first given is the first to be forgotten."""
         references, keys, free, idle = self.references, self.keys, self._free, list[int]()
-        num_free = len(free)
-        for block in blocks:
+        num_free, num_worthless = len(free), self._free_worthless(blocks)
+        for block in blocks[num_worthless:]:
             if references[block] == 1:
                 references[block] = 0
                 (free if keys[block] is None else idle).append(block)
@@ -151,6 +151,17 @@ class BlockPool:
         self.num_available += len(free) - num_free + len(idle)
         if idle:
             self._tell(BlocksIdled(idle))
+
+    def _free_worthless(self, blocks: list[int]) -> int:
+        """Free the leading ones that nobody else holds and nobody can find, which mostly are all; returns how many."""
+        references, keys, count = self.references, self.keys, len(blocks)
+        for index, block in enumerate(blocks):
+            if references[block] != 1 or keys[block] is not None:
+                count = index
+                break
+            references[block] = 0
+        self._free += blocks if count == len(blocks) else blocks[:count]
+        return count
 
     def _drop_reference(self, block: int) -> None:
         self.references[block] -= 1

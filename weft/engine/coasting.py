@@ -92,11 +92,11 @@ class Coasting:
     def _renumber(self, first: int, planned_s: SequenceOf[float]) -> None:
         """As many are in flight as before, and they are as plain, but later ones."""
         replica = self._replica
-        template = replica.in_flight[0].step._replace(tables=(), grown=())
+        version = replica.in_flight[0].step.weights_version
         replica.in_flight.clear()
         for number, begun_s in enumerate(planned_s, first):
-            plan, step = StepPlan(number), template._replace(number=number)
-            plan.advances = True
-            replica.in_flight.append(FlightRecord(plan, step, begun_s, replica.standing.count))
+            plan = StepPlan(number)
+            plan.advances, plan.num_tokens = True, replica.standing.count
+            replica.in_flight.append(FlightRecord(plan, plan.seal(version), begun_s, plan.num_tokens))
         replica.plan = StepPlan(first + len(planned_s))
         replica.standing.last_step = first + len(planned_s) - 1

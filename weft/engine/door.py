@@ -83,19 +83,23 @@ class Door:
 
     def _check_size(self, request: Request) -> None:
         store, total = self._replica.store, request.max_total_tokens
-        for group, spec in zip(store.groups, store.layout.groups, strict=True):
+        for group in store.groups:
             needed, there = group.peak_blocks(total, request), group.pool.num_blocks
             if needed > there:
+                name = store.layout.groups[group.index].name
                 self._refuse_size(
                     request,
-                    f"prompt and output of up to {total} tokens need {needed} blocks of state {spec.name!r}, and there "
+                    f"prompt and output of up to {total} tokens need {needed} blocks of state {name!r}, and there "
                     f"are {there} of {store.block_tokens} tokens; shorten the prompt or lower max_tokens",
                 )
-        largest = max((item.num_tokens for item in request.prompt.media), default=0) * max(
-            1, len(store.encoders)
-        )
-        if largest and not store.encoders:
+        if request.prompt.media:
+            self._check_media(request)
+
+    def _check_media(self, request: Request) -> None:
+        num_encoders = len(self._replica.store.encoders)
+        if not num_encoders:
             self._refuse_size(request, "it carries media and the model has no encoder; send text only")
+        largest = max(item.num_tokens for item in request.prompt.media) * num_encoders
         if largest >= self._replica.config.max_step_tokens:
             self._refuse_size(
                 request,

@@ -99,7 +99,9 @@ class Results:
         return sequence
 
     def _apply_explicit(self, flight: FlightRecord, result: StepResult) -> None:
-        for entry, sequence in zip(flight.plan.entries, flight.plan.explicit.values(), strict=True):
+        sequences = list(flight.plan.explicit.values())
+        for index, entry in enumerate(flight.plan.entries):
+            sequence = sequences[index]
             if sequence.has_ended:
                 self._settle_states(sequence, entry, ())
             else:

@@ -167,9 +167,9 @@ class StateStore:
 
     def snapshot_boundary(self, num_tokens: int) -> int:
         """The last position up to `num_tokens` where some group wants a snapshot; 0: none does."""
-        if not self.caches_prefixes:
+        if not self.caches_prefixes or not self.constant:
             return 0
-        return max((group.last_boundary(num_tokens) for group in self.constant), default=0)
+        return max(group.last_boundary(num_tokens) for group in self.constant)
 
     def publish(self, sequence: Sequence, num_units: int) -> None:
         """As `keep`, for others to find. Of a private sequence there is nothing that anybody could look for."""

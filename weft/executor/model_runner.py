@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
+from weft.contracts.record import replaced
 from weft.contracts.steps import Candidate, PromptPart, Step, StepEntry, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.executor.rows import Row, RowTable
@@ -79,7 +80,7 @@ class ModelRunner:
         hidden_TD = self._compute(pieces) if pieces else None
         result = self._emit(step, pieces, hidden_TD)
         if hidden_TD is not None and step.entries:
-            result = result._replace(prompts=self._read_prompts(step, pieces, hidden_TD))
+            result = replaced(result, prompts=self._read_prompts(step, pieces, hidden_TD))
         for piece in pieces:
             if piece.entry is not None and piece.entry.stands:
                 self._rows.stand(piece.row)

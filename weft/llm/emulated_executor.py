@@ -49,7 +49,7 @@ class EmulatedExecutor:
             raise InvariantViolation("depth", f"step {work.number} is one more than {self.depth} in flight")
         self._num_in_flight += 1
         applied = self._rows.apply(work)
-        seconds = self._model.costs.seconds(*applied[:6])
+        seconds = applied.seconds(self._model.costs)
         self._free_s = max(self._free_s, time.monotonic()) + seconds
         result = StepResult(work.number, self._tokens(work.number, applied.finished), applied.finished)
         loop = asyncio.get_running_loop()

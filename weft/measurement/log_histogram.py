@@ -2,13 +2,14 @@
 
 from collections.abc import Collection
 from math import floor, frexp
+from typing import Final
 
-BUCKETS_PER_OCTAVE = 128
-RELATIVE_ERROR = 1 / (2 * BUCKETS_PER_OCTAVE)
-LEAST = 1e-9
+BUCKETS_PER_OCTAVE: Final = 128
+RELATIVE_ERROR: Final = 1 / (2 * BUCKETS_PER_OCTAVE)
+LEAST: Final = 1e-9
 """Smaller values count as 0; of seconds, the clocks tell no less."""
 
-_ZERO = -(1 << 20)
+_ZERO: Final = -(1 << 20)
 
 
 class LogHistogram:

@@ -115,7 +115,7 @@ class RequestRecorder:
 
     def observe(self, outcome: RequestOutcome) -> None:
         """A request has ended."""
-        facts = self._under_way.pop(outcome.request_id, _Facts(NO_REPLICA))
+        facts = self._under_way.pop(outcome.request_id, None) or _Facts(NO_REPLICA)
         self.table.add(outcome, facts.replica, facts.cached_tokens or 0, facts.preemptions)
 
     def _on_lookup(self, event: PrefixLookup) -> None:

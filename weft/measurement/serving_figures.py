@@ -6,8 +6,9 @@ client or a queue that lags hides nothing (Tene's "coordinated omission").
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from weft.contracts.record import record
 from weft.measurement.log_histogram import LogHistogram
 from weft.observation.instruments import LabelledCounter
 
@@ -15,7 +16,8 @@ WIDTH = 50
 UNKNOWN = "–"
 
 
-class RequestTimes(NamedTuple):
+@record
+class RequestTimes:
     """One request that was answered whole, as its client saw it.
 
     `arrival_s`: when it was meant to be sent. `token_gaps`: times between an output and the next, as (gap in
@@ -160,16 +162,16 @@ class ServingFigures:
 
     def add(self, times: RequestTimes) -> None:
         """Count a request that was answered whole."""
-        arrival_s, first_s, last_s, prompt_tokens, output_tokens, gaps = times
+        arrival_s, first_s, last_s = times.arrival_s, times.first_token_s, times.last_token_s
         self._first_arrival_s = min(self._first_arrival_s, arrival_s)
         self._last_token_s = max(self._last_token_s, last_s)
-        self._prompt_tokens += prompt_tokens
-        self._output_tokens += output_tokens
+        self._prompt_tokens += times.prompt_tokens
+        self._output_tokens += times.output_tokens
         self._ttft.observe(first_s - arrival_s)
         self._e2e.observe(last_s - arrival_s)
-        if output_tokens > 1:
-            self._tpot.observe((last_s - first_s) / (output_tokens - 1))
-        self._itl.observe_each(gaps)
+        if times.output_tokens > 1:
+            self._tpot.observe((last_s - first_s) / (times.output_tokens - 1))
+        self._itl.observe_each(times.token_gaps)
 
     def fail(self, reason: str) -> None:
         """Count a request that was not; beyond 64 reasons the rest count as "other"."""

@@ -168,7 +168,9 @@ def simulate_deployment(
 ) -> SimulationResult:
     """As `simulate`, of what was planned before. `model`: its name in the result."""
     fold = _Fold(progress, TimelineFold(max(deployment.config.num_blocks.values())), watch)
-    replicas = simulate_service(deployment, workload, fold.observe, fold.watch, seed, beam_width)
+    replicas = simulate_service(
+        deployment, workload, fold.observe, fold.watch, seed, beam_width, keeps_events=watch is not None
+    )
     return SimulationResult(
         model,
         workload.name,

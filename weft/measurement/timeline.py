@@ -83,8 +83,9 @@ class BinnedSums:
         self._add_seconds(last, to_s - from_s, values)
 
     def _add_seconds(self, index: int, seconds: float, values: Sequence[float]) -> None:
-        for series, value in enumerate(values):
-            self.sums[series][index] += value * seconds
+        for series in range(len(values)):
+            sums = self.sums[series]
+            sums[index] = sums[index] + values[series] * seconds
 
     def _bin(self, time_s: float) -> int:
         while (index := int(time_s / self.bin_s)) >= MOST_BINS:

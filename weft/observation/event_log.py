@@ -113,3 +113,7 @@ class EventLog:
         cycles."""
         self._handlers = dict.fromkeys(EVENT_TYPES, ())
         self._run_handlers.clear()
+
+    def forget(self) -> None:
+        """Keep none of the events so far."""
+        self._ring.clear()

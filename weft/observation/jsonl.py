@@ -6,7 +6,7 @@ the lines identifies a run.
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from enum import Enum
 from math import isfinite
 from pathlib import Path
@@ -178,12 +178,12 @@ def _tuple_codec(item: _Codec) -> _Codec:
 
 
 def _record_codec(record: type[Any]) -> _Codec:
-    """The codec of a NamedTuple: an object with exactly its fields."""
+    """The codec of a record: an object with exactly its fields."""
     codecs = {name: _codec_of(hint) for name, hint in get_type_hints(record).items()}
     encoders = [(name, codec.encode) for name, codec in codecs.items()]
 
-    def encode(value: Sequence[object]) -> dict[str, object]:
-        return {name: encoder(each) for (name, encoder), each in zip(encoders, value, strict=True)}
+    def encode(value: object) -> dict[str, object]:
+        return {name: encoder(getattr(value, name)) for name, encoder in encoders}
 
     def decode(value: object) -> object:
         if not isinstance(value, dict) or value.keys() != codecs.keys():

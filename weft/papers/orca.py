@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from weft.contracts.events import Status, Transition
 from weft.contracts.options import ServingOptions
+from weft.contracts.record import replaced
 from weft.observation.event_log import EventLog
 from weft.papers.bounded_outputs import BoundedOutputs, oracle
 from weft.papers.card import Card, Claim, Effect, Observation, Origin, Pair, Regime
@@ -99,7 +100,7 @@ class BatchEnds:
 
     def returned(self, outcome: RequestOutcome) -> RequestOutcome:
         """The outcome as its client sees it: with the batch."""
-        return outcome._replace(ended_s=self.times_s[bisect_left(self.times_s, outcome.ended_s)])
+        return replaced(outcome, ended_s=self.times_s[bisect_left(self.times_s, outcome.ended_s)])
 
 
 def measure(service: Service, seed: int) -> Observation:

@@ -48,7 +48,7 @@ class ShortestRemainingFirst(ShortestJobFirst):
             if rank < last or (rank == last and each.number < number):
                 continue
             if self._may_give_way(each, tokens - head_tokens):
-                longest, last, number = each, rank, each.number
+                longest, last, number = each, rank, float(each.number)
         return () if longest is None else (longest,)
 
     def _may_give_way(self, sequence: SequenceView, gain_tokens: float) -> bool:

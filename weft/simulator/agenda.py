@@ -85,7 +85,8 @@ class Agenda:
         self.failed = failed
         self._most_per_instant = most_per_instant
         self._ready: deque[Handle] = deque()
-        self._timers: list[tuple[int, int, Handle]] = []
+        self._times_ns: list[int] = []  # a heap
+        self._due: dict[int, list[Handle]] = {}
         self._num_timers = self._num_cancelled = 0
 
     def call_soon(
@@ -108,7 +109,11 @@ class Agenda:
         if when_ns > self.now_ns:
             handle.is_timer = True
             self._num_timers += 1
-            heappush(self._timers, (when_ns, self._num_timers, handle))
+            if (due := self._due.get(when_ns)) is None:
+                self._due[when_ns] = [handle]
+                heappush(self._times_ns, when_ns)
+            else:
+                due.append(handle)
         else:
             self._ready.append(handle)
         return handle
@@ -116,9 +121,12 @@ class Agenda:
     def note_cancelled(self) -> None:
         """One of the timers was: where most were, they are swept."""
         self._num_cancelled += 1
-        if self._num_cancelled > max(_FEW, len(self._timers) // 2):
-            self._timers = [entry for entry in self._timers if not entry[2].is_cancelled]
-            heapify(self._timers)
+        if self._num_cancelled > max(_FEW, self._num_timers // 2):
+            kept = {at: [each for each in due if not each.is_cancelled] for at, due in self._due.items()}
+            self._due = {when_ns: due for when_ns, due in kept.items() if due}
+            self._times_ns = list(self._due)
+            heapify(self._times_ns)
+            self._num_timers -= self._num_cancelled
             self._num_cancelled = 0
 
     def run(self) -> None:
@@ -139,29 +147,33 @@ class Agenda:
                 return
 
     def _advance(self) -> None:
-        timers = self._timers
-        while timers and timers[0][2].is_cancelled:
-            heappop(timers)
-            self._num_cancelled -= 1
-        if not timers:
-            raise NothingDueError
-        self.now_ns = now_ns = timers[0][0]
+        ready = self._ready
+        while not ready:
+            if not self._times_ns:
+                raise NothingDueError
+            now_ns = heappop(self._times_ns)
+            due = self._due.pop(now_ns)
+            self._num_timers -= len(due)
+            for handle in due:
+                handle.is_timer = False
+                if handle.is_cancelled:
+                    self._num_cancelled -= 1
+                else:
+                    ready.append(handle)
+        self.now_ns = now_ns
         self.now_s = now_ns / 1e9
-        while timers and timers[0][0] == now_ns:
-            handle = heappop(timers)[2]
-            handle.is_timer = False
-            self._num_cancelled -= handle.is_cancelled
-            self._ready.append(handle)
 
     def pending(self) -> list[Handle]:
         """What is to run yet, those that are ready first, then timers by time."""
-        timers = [handle for _, _, handle in sorted(self._timers, key=lambda entry: entry[:2])]
+        timers = [handle for when_ns in sorted(self._due) for handle in self._due[when_ns]]
         return [handle for handle in (*self._ready, *timers) if not handle.is_cancelled]
 
     def clear(self) -> None:
         """Forget all."""
         self._ready.clear()
-        self._timers.clear()
+        self._times_ns.clear()
+        self._due.clear()
+        self._num_timers = self._num_cancelled = 0
 
 
 def _do_nothing() -> None:

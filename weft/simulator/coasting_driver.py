@@ -112,7 +112,7 @@ class CoastingDriver(EngineDriver):
 
     def _all_planned(self) -> None:
         if self._ahead is None and self.engine.may_coast:
-            num_steps = min(self._reach, self._simulated.num_plain_steps)
+            num_steps = self._simulated.num_plain_steps(self._reach)
             if num_steps >= FEWEST_STEPS:
                 num_steps = min(num_steps, self.engine.num_coasting_steps)
             if num_steps >= FEWEST_STEPS:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 from weft.contracts.events import RequestEnded, Status
+from weft.contracts.record import record
 from weft.contracts.requests import Request, SamplingParams
 from weft.simulator.playing import Play
 from weft.simulator.simulated_beams import END_TOKEN
@@ -13,7 +13,8 @@ from weft.workloads.sessions import Turn
 TOO_LONG = "the prompt leaves no room for output in max_model_len"
 
 
-class RequestOutcome(NamedTuple):
+@record
+class RequestOutcome:
     """How a request fared, in seconds from the beginning of the run.
 
     `arrival_s`: when it was meant to be sent. `first_token_s`: None where it had no output; a beam search has all of it

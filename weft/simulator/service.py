@@ -119,15 +119,17 @@ def simulate_service(
     seed: int = 0,
     beam_width: int = 1,
     prepare: Prepare | None = None,
+    keeps_events: bool = True,
 ) -> list[ReplicaReport]:
     """Play a workload against a service until every request has ended; the reports of its replicas.
 
     `observe` is told of each request that ends. `watch` gets the index and the event log of every replica before
-    anything happens. `seed`: of what chance decides in the service: which guesses of a draft model are right, and what
-    a beam search chooses from. `beam_width`: what every request asks for; a search finds an output of the length that
-    the workload says. `prepare` gets all replicas after that, on the running loop, where it may set timers that slow
-    them down. Raises `WorkloadError` where no request arrives, `InvalidRequest` for a width that no request may ask
-    for, and whatever stopped an engine.
+    anything happens. `seed`: of what chance decides in the service: which guesses of a draft model are right, and
+    what a beam search chooses from. `beam_width`: what every request asks for; a search finds an output of the length
+    that the workload says. `prepare` gets all replicas after that, on the running loop, where it may set timers that
+    slow them down. `keeps_events`: in the logs, for those who look at them after the run. Raises `WorkloadError`
+    where no request arrives, `InvalidRequest` for a width that no request may ask for, and whatever stopped an
+    engine.
     """
 
     async def play() -> list[ReplicaReport]:
@@ -142,7 +144,7 @@ def simulate_service(
         if not service.num_arrived:
             raise WorkloadError(f"no request of {workload.name} arrives in this run; make it longer")
         service.close()
-        return _reports(service.replicas, running_agenda().now_s)
+        return _reports(service.replicas, running_agenda().now_s, keeps_events=keeps_events)
 
     with no_real_world(), _rare_collections():
         return virtual_time.run(play())
@@ -160,8 +162,13 @@ def _rare_collections() -> Iterator[None]:
         gc.set_threshold(*thresholds)
 
 
-def _reports(replicas: Sequence[SimulatedReplica], now_s: float) -> list[ReplicaReport]:
+def _reports(
+    replicas: Sequence[SimulatedReplica], now_s: float, *, keeps_events: bool
+) -> list[ReplicaReport]:
+    """The logs are let go: events that go with them cost less than when somebody looks for cycles among them."""
     reports = [replica.report(now_s) for replica in replicas]
     for replica in replicas:
         replica.log.close()
+        if not keeps_events:
+            replica.log.forget()
     return reports

@@ -4,9 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from weft.contracts.errors import ConfigurationError, InvariantViolation
+from weft.contracts.record import record
 from weft.contracts.state import Tier
 from weft.contracts.steps import Step, StepResult
 from weft.contracts.transfers import Transfer, TransferResult
@@ -46,7 +47,8 @@ Ended = Callable[[StepResult], object]
 """Told of a step's result, at the time when it returns."""
 
 
-class Flight(NamedTuple):
+@record
+class Flight:
     """A step under way. `free_s`: when the devices are free again, not rounded as the loop's times are."""
 
     ended: Ended
@@ -56,7 +58,8 @@ class Flight(NamedTuple):
     timer: Handle
 
 
-class LookAhead(NamedTuple):
+@record
+class LookAhead:
     """Steps that will return, in their order: first those in flight, then plain ones, each planned when the first of
     those before it returns. `tokens`: what each of them brings, by row."""
 
@@ -93,7 +96,7 @@ class SimulatedExecutor:
         self.slowdown = 1.0
         self.busy_s = 0.0
         self.num_steps = 0
-        self._model, self._seconds = model, model.costs.seconds
+        self._model, self._costs = model, model.costs
         drafts = model.speculation
         luck = None if drafts is None else Luck(drafts.options.acceptance_rate, seed)
         wanted = model.costs.pads_decodes, model.costs.wants_longest
@@ -122,14 +125,15 @@ class SimulatedExecutor:
                 "depth", f"step {work.number} comes on top of {len(self._flights)} in flight"
             )
         applied = self._rows.apply(work)
-        tokens, outputs, decodes, visible, chunks, longest, finished, verified, candidates = applied
-        seconds = self._seconds(tokens, outputs, decodes, visible, chunks, longest)
+        seconds = applied.seconds(self._costs)
         if self._draft_passes is not None:
-            seconds += self._draft_passes.seconds(work, verified)
+            seconds += self._draft_passes.seconds(work, applied.verified)
         seconds *= self.slowdown
         now_s = self._agenda.now_s
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
-        result = StepResult(work.number, self._rows.tokens, finished, verified, candidates)
+        result = StepResult(
+            work.number, self._rows.tokens, applied.finished, applied.verified, applied.candidates
+        )
         self._start(result, seconds, self._free_s, ended)
 
     def _start(self, result: StepResult, seconds: float, free_s: float, ended: Ended) -> None:
@@ -143,18 +147,22 @@ class SimulatedExecutor:
         self._rows.returned_step = flight.result.number
         flight.ended(flight.result)
 
-    @property
-    def num_plain_steps(self) -> int:
-        """How many more steps can be planned in which, as in those under way, no output ends."""
-        return 0 if any(flight.result.finished for flight in self._flights) else self._rows.num_plain_steps
+    def num_plain_steps(self, most: int) -> int:
+        """How many more steps, up to `most`, can be planned in which, as in those under way, no output ends."""
+        for flight in self._flights:
+            if flight.result.finished:
+                return 0
+        return self._rows.num_plain_steps(most)
 
     def look_ahead(self, num_steps: int) -> LookAhead:
         """What returns if so many more plain steps are planned, at most `num_plain_steps`."""
         ends_s = [flight.timer.when_s for flight in self._flights]
         seconds = [flight.seconds for flight in self._flights]
         free_s = [flight.free_s for flight in self._flights]
-        decodes, visible, per_step, longest = self._rows.plain_steps()
-        planned_s = self._model.costs.decode_seconds(decodes, visible, per_step, num_steps, longest)
+        plain = self._rows.plain_steps()
+        planned_s = self._model.costs.decode_seconds(
+            plain.num_decodes, plain.visible_tokens, plain.per_step, num_steps, plain.longest_tokens
+        )
         seconds += planned_s if self.slowdown == 1.0 else [each * self.slowdown for each in planned_s]
         end_s = free_s[-1]
         for planned, step_s in enumerate(seconds[len(self._flights) :]):

@@ -6,12 +6,12 @@ standing rows advance) at which outputs end. So a step in which everybody decode
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 from zlib import crc32
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.steps import Admission, Candidate, Step, StepEntry, Verification
-from weft.costs.serving_costs import Chunk
+from weft.contracts.record import record
+from weft.contracts.steps import NO_ROWS, Admission, Candidate, Step, StepEntry, Verification
+from weft.costs.serving_costs import Chunk, ServingCosts
 from weft.simulator.simulated_beams import END_TOKEN, NextTokens
 from weft.simulator.simulated_drafts import Luck
 from weft.simulator.standing_sums import LongestTokens, PaddedTokens, VisibleTokens
@@ -19,7 +19,8 @@ from weft.simulator.standing_sums import LongestTokens, PaddedTokens, VisibleTok
 NEVER = -1
 
 
-class StepWork(NamedTuple):
+@record
+class StepWork:
     """A step as `ServingCosts.seconds` takes it, the rows whose output ends with it, what comes of its drafts, and what
     is likely to follow where a search asks for it."""
 
@@ -30,11 +31,19 @@ class StepWork(NamedTuple):
     chunks: Sequence[Chunk]
     longest_tokens: int
     finished: tuple[int, ...]
-    verified: Mapping[int, Verification] = {}
-    candidates: Mapping[int, tuple[Candidate, ...]] = {}
+    verified: Mapping[int, Verification] = NO_ROWS
+    candidates: Mapping[int, tuple[Candidate, ...]] = NO_ROWS
+
+    def seconds(self, costs: ServingCosts) -> float:
+        """How long it takes."""
+        visible_tokens, chunks, longest_tokens = self.visible_tokens, self.chunks, self.longest_tokens
+        return costs.seconds(
+            self.num_tokens, self.num_outputs, self.num_decodes, visible_tokens, chunks, longest_tokens
+        )
 
 
-class PlainSteps(NamedTuple):
+@record
+class PlainSteps:
     """As `ServingCosts.decode_seconds` takes them."""
 
     num_decodes: int
@@ -142,13 +151,17 @@ class SimulatedRows:
     def _longest_tokens(self) -> int:
         return 0 if self._longest is None else self._longest.at(self._tick)
 
-    @property
-    def num_plain_steps(self) -> int:
-        """How many of the next ones can be such that each only advances the standing rows, and no output ends. None
-        where windows make them differ in more than what everybody has seen."""
-        if any(sums.per_tick is None for sums in self._visible):
-            return 0
-        return min(self._endings, default=self._tick) - self._tick
+    def num_plain_steps(self, most: int) -> int:
+        """How many of the next ones, up to `most`, can be such that each only advances the standing rows, and no output
+        ends. None where windows make them differ in more than what everybody has seen."""
+        endings, tick = self._endings, self._tick
+        for sums in self._visible:
+            if sums.per_tick is None:
+                return 0
+        for ahead in range(most if endings else 0):
+            if tick + ahead in endings:
+                return ahead
+        return most if endings else 0
 
     def plain_steps(self) -> PlainSteps:
         """What they are."""

@@ -37,8 +37,8 @@ class GeneratedWorkload:
     def sessions(self) -> Iterator[Session]:
         draw, random = self.shape.draw, named_stream(self.seed, "sessions")
         for number, arrival_s in zip(count(), self.arrivals.times_s(self.seed), strict=False):
-            turns, client = draw(number, random)
-            yield Session(number, arrival_s, turns, client)
+            visit = draw(number, random)
+            yield Session(number, arrival_s, visit.turns, visit.client)
 
 
 @dataclass(frozen=True, slots=True)

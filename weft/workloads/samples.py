@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
+from weft.contracts.record import replaced
 from weft.contracts.requests import MOST_SAMPLES
 from weft.workloads.errors import WorkloadError
 from weft.workloads.sessions import Session, Turn, Workload
@@ -42,4 +43,4 @@ class SeveralSamples:
     def _turn(self, turn: Turn, random: Random, answers: deque[int]) -> Turn:
         answers.append(turn.output_tokens)
         drawn = tuple(answers[int(random.random() * len(answers))] for _ in range(self.n - 1))
-        return turn._replace(more_output_tokens=drawn)
+        return replaced(turn, more_output_tokens=drawn)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from weft.contracts.prompts import Prompt
+from weft.contracts.record import record
 from weft.contracts.requests import Request, SamplingParams, Slo
 
 
@@ -24,7 +25,8 @@ class Client(NamedTuple):
 ANYONE = Client()
 
 
-class Turn(NamedTuple):
+@record
+class Turn:
     """One request of a session.
 
     `prompt` contains the conversation so far. `output_tokens`: the true length of the answer, at least 1.

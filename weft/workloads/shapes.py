@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from weft.contracts.record import record
 from weft.workloads.audience import ANYBODY, Audience
 from weft.workloads.checks import MOST_TOKENS, check_at_least
 from weft.workloads.distributions import Distribution
@@ -15,7 +16,8 @@ from weft.workloads.streams import named_stream
 MEAN_TURNS_SAMPLE = 2000
 
 
-class Visit(NamedTuple):
+@record
+class Visit:
     """A session without its number and time of arrival."""
 
     turns: tuple[Turn, ...]

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from weft.contracts.prompts import LengthPrompt, Prompt
+from weft.contracts.record import replaced
 from weft.workloads.arrivals import gamma
 from weft.workloads.checks import check_positive, check_rate
 from weft.workloads.errors import WorkloadError
@@ -35,7 +36,7 @@ class OtherLengths:
     def _turn(self, turn: Turn) -> Turn:
         first, *more = (_times(tokens, self.outputs) for tokens in turn.samples_tokens)
         prompt = turn.prompt if self.prompts == 1.0 else self._prompt(turn.prompt)
-        return turn._replace(prompt=prompt, output_tokens=first, more_output_tokens=tuple(more))
+        return replaced(turn, prompt=prompt, output_tokens=first, more_output_tokens=tuple(more))
 
     def _prompt(self, prompt: Prompt) -> Prompt:
         if isinstance(prompt, LengthPrompt):

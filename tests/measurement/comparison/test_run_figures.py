@@ -3,6 +3,7 @@
 import pytest
 
 from weft.contracts.events import PrefixLookup, RequestArrived, Status, Transition
+from weft.contracts.record import replaced
 from weft.contracts.requests import Slo
 from weft.measurement.comparison.objectives import Judged
 from weft.measurement.comparison.run_figures import MeasurementError, RunFigures, jain, run_figures
@@ -93,7 +94,7 @@ def test_jains_index_is_one_of_n_where_one_has_all() -> None:
 
 
 def test_a_run_in_which_all_failed_is_a_mistake_with_its_reason() -> None:
-    refused = [outcome(str(n), n, None, n, 0, REJECTED)._replace(reason="no room") for n in range(4)]
+    refused = [replaced(outcome(str(n), n, None, n, 0, REJECTED), reason="no room") for n in range(4)]
     with pytest.raises(MeasurementError, match="0 of 4 requests after the warm-up were answered: no room"):
         figures(*refused)
 

@@ -10,6 +10,7 @@ from tests.costs.calibrated_examples import profile
 from tests.executor.tiny_serving import tiny_serving
 from weft.contracts.events import PrefixLookup, Status, StepRecord, Transition
 from weft.contracts.prompts import TokenPrompt
+from weft.contracts.record import replaced
 from weft.contracts.requests import Request, SamplingParams
 from weft.executor.loading import Serving
 from weft.measurement.local_validation.comparing import figures_of, relative_errors
@@ -127,7 +128,8 @@ def test_other_durations_make_other_steps(serving: Serving) -> None:
     faster = Recording(dict(recording.arrivals_s))
     origin_s = min(recording.arrivals_s.values())
     faster.steps = [
-        step._replace(
+        replaced(
+            step,
             time_s=origin_s + (step.time_s - origin_s) / 1000,
             planned_s=origin_s + (step.planned_s - origin_s) / 1000,
         )

@@ -1,6 +1,7 @@
 """A routing policy that is listened to."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 
 from weft.contracts.requests import Request
 from weft.contracts.routing import ReplicaView, RouteEvent, RoutePolicy
@@ -22,4 +23,8 @@ class WatchedPolicy(RoutePolicy):
 
 def without_request(event: RouteEvent) -> tuple[object, ...]:
     """An event with ids in place of requests."""
-    return (type(event).__name__, *(each.request_id if isinstance(each, Request) else each for each in event))
+    values = (getattr(event, each.name) for each in fields(event))
+    return (
+        type(event).__name__,
+        *(each.request_id if isinstance(each, Request) else each for each in values),
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from weft.contracts.errors import WeftError
 from weft.contracts.events import FirstToken, RequestEnded, Status, Transition
 from weft.contracts.prompts import TokenPrompt
+from weft.contracts.record import replaced
 from weft.contracts.requests import SamplingParams
 from weft.engine.client import generate
 from weft.engine.config import UNBOUNDED_TOKENS
@@ -88,7 +89,7 @@ class _Clients:
         sampling = SamplingParams(max_tokens=length, min_tokens=length, ignore_eos=True, temperature=0.0)
         self._asked[name] = (arrival_s, len(tokens))
         try:
-            asked = turn._replace(prompt=TokenPrompt(tokens))
+            asked = replaced(turn, prompt=TokenPrompt(tokens))
             await generate(self._driver, session.request(index, asked, sampling))
         except WeftError:
             return  # the log tells of it, and so do the figures

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from weft.contracts.events import RequestArrived, StepRecord
+from weft.contracts.record import replaced
 from weft.engine.driver import EngineDriver
 from weft.measurement.local_validation.orders import Order
 from weft.measurement.local_validation.playing import play
@@ -113,7 +114,7 @@ def replay(
         order._replace(arrival_s=script.arrivals_s[order.request.request_id] - begun_s) for order in orders
     ]
     times = in_virtual_time(_play(world, moved, script.durations_s, again))
-    meant = [each._replace(arrival_s=order.arrival_s) for each, order in zip(times, orders, strict=True)]
+    meant = [replaced(each, arrival_s=order.arrival_s) for each, order in zip(times, orders, strict=True)]
     return Replayed(meant, contents(again.steps) == contents(recording.steps))
 
 
