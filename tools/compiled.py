@@ -39,7 +39,7 @@ COMPILED = (
     *("simulator/playing.py", "simulator/replica_figures.py", "simulator/reporting_coasting_driver.py"),
     *("simulator/request_outcome.py", "simulator/service.py", "simulator/simulated_executor.py"),
     *("simulator/simulated_fabric.py", "simulator/simulated_replica.py", "simulator/simulated_rows.py"),
-    "simulator/standing_sums.py",
+    *("simulator/standing_sums.py", "simulator/step_work.py"),
     *("workloads/arrivals.py", "workloads/audience.py", "workloads/distributions.py"),
     "workloads/generated.py",
     *("workloads/lengths.py", "workloads/limits.py", "workloads/sessions.py", "workloads/shapes.py"),

@@ -19,7 +19,8 @@ from weft.engine.client import generate
 from weft.engine.config import EngineConfig
 from weft.engine.driver import EngineDriver
 from weft.simulator.simulated_drafts import Luck
-from weft.simulator.simulated_rows import SimulatedRows, StepWork
+from weft.simulator.simulated_rows import SimulatedRows
+from weft.simulator.step_work import StepWork
 from weft.simulator.virtual_time import run
 
 WINDOWS = (None, 6)
