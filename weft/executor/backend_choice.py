@@ -11,9 +11,9 @@ _logger = logging.getLogger(__name__)
 
 
 def with_backend(options: ServingOptions) -> ServingOptions:
-    """With a backend in place of auto: `cpu` where formats are asked for that it alone has, else `torch`. `cpu` was faster
-    in bfloat16 and float32 too, where both were compared (docs/benchmarks/cpu.md), but its first start packs weights
-    into a copy on the disk. The choice is logged."""
+    """With a backend in place of auto: `cpu` where formats are asked for that it alone has, else `torch`. `cpu` was
+    faster in bfloat16 and float32 too, where both were compared (docs/benchmarks/cpu.md), but its first start packs
+    weights into a copy on the disk. The choice is logged."""
     if options.backend != AUTO:
         return options
     is_narrow = options.quantization != NO_QUANTIZATION or options.kv_cache_dtype != AUTO
