@@ -7,6 +7,7 @@ import click
 
 from weft.cli.asking import notice
 from weft.cli.bench_output import COUNT, print_json
+from weft.cli.peer_options import as_json_too, kept_in, with_threads
 from weft.contracts.errors import ConfigurationError
 from weft.measurement.machine import describe_machine
 from weft.measurement.peers.drivers.with_weft import OPTIONS_VARIABLE
@@ -20,22 +21,16 @@ NAMES = ", ".join(f"{peer.name}[:{'|'.join(peer.formats)}]" for peer in PEERS.va
 
 
 @click.command()
-@click.option(
-    "--dir",
-    "root",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Where the model, the peers' environments and their files are kept, and found again.",
-)
+@kept_in
 @click.option("--peer", "names", multiple=True, metavar="NAME[:FORMAT]", help=f"May be repeated: {NAMES}.")
 @click.option("--batch", "batches", multiple=True, type=COUNT, help="Sequences.  [default: 1, 4, 8, 16, 32]")
 @click.option("--prompt-tokens", type=COUNT, default=128, show_default=True, help="Of each sequence.")
 @click.option("--prefill-tokens", type=int, default=512, show_default=True, help="Of one prompt; 0: none.")
 @click.option("--turns", type=COUNT, default=5, show_default=True, help="Of each entrant in each shape.")
 @click.option("--steps", type=COUNT, default=8, show_default=True, help="Of each turn.")
-@click.option("--threads", type=COUNT, help="[default: as many as may be used]")
+@with_threads
 @click.option("--weft-options", metavar="JSON", help='Serving options for Weft: {"block_tokens": 32}.')
-@click.option("--json", "as_object", is_flag=True, help="One JSON object instead of a table.")
+@as_json_too
 def command(
     root: Path,
     names: tuple[str, ...],

@@ -7,6 +7,7 @@ import click
 
 from weft.cli.asking import notice
 from weft.cli.bench_output import COUNT, print_json
+from weft.cli.peer_options import as_json_too, kept_in, with_threads
 from weft.contracts.errors import ConfigurationError
 from weft.measurement.machine import describe_machine
 from weft.measurement.peers.model import random_model
@@ -19,13 +20,7 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 
 @click.command()
-@click.option(
-    "--dir",
-    "root",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Where the model, the peers' environments and their files are kept, and found again.",
-)
+@kept_in
 @click.option(
     "--engine", "names", multiple=True, metavar="NAME", help=f"May be repeated: {', '.join(ENTRANTS)}."
 )
@@ -38,8 +33,8 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
     "--ttft-ms", type=POSITIVE, help="Objective; together with --tpot-ms.  [default: from the peers]"
 )
 @click.option("--tpot-ms", type=POSITIVE, help="Objective; together with --ttft-ms.")
-@click.option("--threads", type=COUNT, help="[default: as many as may be used]")
-@click.option("--json", "as_object", is_flag=True, help="One JSON object instead of a table.")
+@with_threads
+@as_json_too
 def command(
     root: Path,
     names: tuple[str, ...],
