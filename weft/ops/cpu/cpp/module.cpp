@@ -50,9 +50,7 @@ weft::Product make_product(
 void linear(
     weft::Engine& engine, const weft::Layer& layer, uintptr_t input, int input_number, int rows, int width,
     uintptr_t output, int output_number, int output_width) {
-  const weft::Product product =
-      make_product(layer, input, input_number, rows, width, output, output_number, output_width);
-  engine.linear(product.layer, product.input, product.output);
+  engine.linear(make_product(layer, input, input_number, rows, width, output, output_number, output_width));
 }
 
 }  // namespace
