@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from weft.weights.linear import Linear
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Experts:
     """N gated products, of which a router chooses K per token.
 

@@ -1,18 +1,24 @@
 """Steps done again without the model: the same bits, for other tokens, and only where nothing is left out."""
 
 import gc
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor
 
-from tests.executor.tiny_serving import tiny_serving
+from tests.executor.tiny_serving import OPTIONS, tiny_serving
+from tests.model_specs.expert_configs import TINY_EXPERTS
 from tests.ops.cpu.layers import numbers
-from weft.executor.loading import Serving
+from weft.executor.loading import Serving, make_serving
+from weft.model_specs.families import spec_from_config
 from weft.ops.backend import AttentionPlan, GroupTables, PagedBatch, Span
 from weft.ops.cpu import cpu_ops
 from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.cpu.recording import Arena
+from weft.weights.random_weights import RandomWeights
+from weft.weights.source import WeightSource
 
 
 def serving() -> Serving:
@@ -40,12 +46,25 @@ def hidden(made: Serving, seed: int, *ranges: tuple[int, int], recorded: bool) -
     return runner.model.forward(tokens_T, positions_T, plan)
 
 
+def mixture() -> Serving:
+    """A model whose second layer has experts."""
+
+    def weights(dtype: torch.dtype, device: torch.device) -> WeightSource:
+        return RandomWeights(0, dtype, device, std=0.35)
+
+    config = TINY_EXPERTS | {"model_type": "qwen3_moe", "vocab_size": 61, "mlp_only_layers": [0]}
+    options = replace(OPTIONS, backend="cpu", quantization="int8", dtype="bfloat16", num_threads=2)
+    return make_serving(spec_from_config(config, "a test"), weights, options)
+
+
 STEPS = [((0, 6), (0, 1)), ((6, 7), (1, 7)), ((7, 12), (7, 9)), ((12, 13),), ((13, 14),)]
 """The first three are of seven rows, the last two of one."""
 
 
-def test_steps_done_again_give_the_same_bits() -> None:
-    made, other = serving(), serving()
+@pytest.mark.parametrize("make", [serving, mixture])
+def test_steps_done_again_give_the_same_bits(make: Callable[[], Serving]) -> None:
+    """Tokens of a mixture go to other experts each time."""
+    made, other = make(), make()
     with torch.no_grad():
         for seed, ranges in enumerate(STEPS):
             found = hidden(made, seed, *ranges, recorded=True)

@@ -13,6 +13,12 @@ class Layer:
         group_inputs: int,
     ) -> Layer: ...
 
+class Experts:
+    @staticmethod
+    def make(
+        gate_up: Sequence[Layer], down: Sequence[Layer], num_chosen: int, sums_to_one: bool
+    ) -> Experts: ...
+
 class Product:
     @staticmethod
     def make(
@@ -28,7 +34,7 @@ class Product:
 
 class Contention:
     def alone(self, now_ns: int) -> bool: ...
-    def stalled(self, now_ns: int) -> None: ...
+    def lost(self, now_ns: int, lost_ns: int) -> None: ...
 
 class Engine:
     def __init__(self, num_threads: int, level: str) -> None: ...
@@ -77,6 +83,17 @@ class Operations:
     ) -> None: ...
     def rotate(self, number: int, x: Rows, cosines: Rows, sines: Rows, output: int) -> None: ...
     def gate(self, number: int, both: Rows, output: int) -> None: ...
+    def experts(
+        self,
+        experts: Experts,
+        number: int,
+        scores: Rows,
+        tokens: Rows,
+        both: int,
+        gated: int,
+        made: int,
+        output: int,
+    ) -> None: ...
     def attend(
         self,
         number: int,

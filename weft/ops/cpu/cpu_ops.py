@@ -13,7 +13,6 @@ from weft.ops.cpu.attention import CpuPlan, cache_of, plan_attention
 from weft.ops.cpu.library import kernels
 from weft.ops.cpu.products import Products
 from weft.ops.cpu.recording import Arena, Recording, Watch
-from weft.ops.experts import group_by_expert, route_by_tile, weighted_sum
 from weft.ops.torch_ops import TorchOps
 from weft.weights.experts import Experts
 from weft.weights.linear import Linear
@@ -47,7 +46,7 @@ class CpuOps:
     @property
     def fingerprint(self) -> str:
         """See `Ops`."""
-        return f"cpu-3-{self._products.level}-{self._torch.fingerprint}"
+        return f"cpu-4-{self._products.level}-{self._torch.fingerprint}"
 
     def bind_thread(self) -> None:
         """See `Ops`. What is left to torch is little, and threads of its own would spin beside the kernels'."""
@@ -115,16 +114,27 @@ class CpuOps:
         return out_TF
 
     def experts(self, x_TD: Tensor, experts: Experts) -> Tensor:
-        """See `Ops`. Torch only sorts rows and adds them up, which gives each the same bits in any company."""
-        routing = route_by_tile(self.linear(x_TD, experts.router), experts.num_chosen, experts.sums_to_one)
-        groups = group_by_expert(routing.experts_TK, len(experts.down))
-        parts = x_TD.index_select(0, groups.tokens_R).split_with_sizes(groups.sizes)
-        made = [
-            self.linear(self.gated_linear(rows, gate_up), down)
-            for rows, gate_up, down in zip(parts, experts.gate_up, experts.down, strict=True)
-            if len(rows)
-        ]
-        return weighted_sum(torch.cat(made), routing.weights_TK, groups.places_TK)
+        """See `Ops`. Experts are ranked by their scores, so none are equal whose shares only round to the same; weights
+        stay in float32, and the sum is rounded once."""
+        if not all(isinstance(each, PackedLinear) for each in (*experts.gate_up, *experts.down)):
+            return self._torch.experts(x_TD, experts)
+        x_TD, scores_TN = x_TD.contiguous(), self.linear(x_TD, experts.router)
+        num_rows, (hidden, inner) = len(x_TD) * experts.num_chosen, experts.down[0].weight_OI.shape
+        both_RO, gated_RF, made_RD, out_TD = (
+            self._new(shape, x_TD.dtype)
+            for shape in ((num_rows, 2 * inner), (num_rows, inner), (num_rows, hidden), x_TD.shape)
+        )
+        self._operations.experts(
+            self._products.experts(experts),
+            number_of(x_TD),
+            rows_of(scores_TN),
+            rows_of(x_TD),
+            both_RO.data_ptr(),
+            gated_RF.data_ptr(),
+            made_RD.data_ptr(),
+            out_TD.data_ptr(),
+        )
+        return out_TD
 
     def rotate(self, x_THE: Tensor, cos_TE: Tensor, sin_TE: Tensor) -> Tensor:
         """See `Ops`."""

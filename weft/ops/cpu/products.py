@@ -9,9 +9,11 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from weft.contracts.errors import ConfigurationError
 from weft.ops.cpu.library import choose_level, kernels
+from weft.weights.experts import Experts
 from weft.weights.packed import MOST_INPUTS, PackedLinear
 
 if TYPE_CHECKING:
+    from weft.ops.cpu import _kernels
     from weft.ops.cpu._kernels import Engine, Layer, Product
 
 NUMBERS = {torch.float32: 0, torch.bfloat16: 1}
@@ -42,6 +44,7 @@ class Products:
         self.engine: Engine = library.Engine(num_threads, self.level)
         self._make_layer, self._make_product = library.Layer.make, library.Product.make
         self._layers: MutableMapping[PackedLinear, Layer] = WeakIdKeyDictionary()
+        self._experts: MutableMapping[Experts, _kernels.Experts] = WeakIdKeyDictionary()
 
     def __call__(self, x_TI: Tensor, linear: PackedLinear) -> Tensor:
         """[T, O] in the number format of x."""
@@ -81,6 +84,19 @@ class Products:
         known = self._layers.get(linear)
         if known is None:
             known = self._layers[linear] = self._describe(linear)
+        return known
+
+    def experts(self, experts: Experts) -> "_kernels.Experts":
+        """The same of a layer's experts, all of which are packed."""
+        known = self._experts.get(experts)
+        if known is None:
+            gate_up, down = (
+                [self.layer(each) for each in linears if isinstance(each, PackedLinear)]
+                for linears in (experts.gate_up, experts.down)
+            )
+            assert len(gate_up) == len(down) == len(experts.down)
+            known = kernels().Experts.make(gate_up, down, experts.num_chosen, experts.sums_to_one)
+            self._experts[experts] = known
         return known
 
     def _describe(self, linear: PackedLinear) -> "Layer":

@@ -1,6 +1,7 @@
 #include "bind_operations.h"
 
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -52,6 +53,18 @@ void gate(weft::Operations& self, int kind, const weft::Rows& both, Address outp
   self.gate(number(kind), both, to(output));
 }
 
+std::shared_ptr<weft::Experts> make_experts(
+    std::vector<weft::Layer> gate_up, std::vector<weft::Layer> down, int num_chosen, bool sums_to_one) {
+  return std::make_shared<weft::Experts>(
+      weft::Experts{std::move(gate_up), std::move(down), {num_chosen, sums_to_one}});
+}
+
+void experts(
+    weft::Operations& self, std::shared_ptr<weft::Experts> experts, int kind, const weft::Rows& scores,
+    const weft::Rows& tokens, Address both, Address gated, Address made, Address output) {
+  self.experts(std::move(experts), {number(kind), scores, tokens, to(both), to(gated), to(made), to(output)});
+}
+
 weft::Cache make_cache(int format, Address keys, Address values, int heads, int head_dim, int head_bytes) {
   return {static_cast<weft::CacheFormat>(format), bytes(keys), bytes(values), heads, head_dim, head_bytes};
 }
@@ -85,6 +98,8 @@ void bind_data(nb::module_& module) {
             new (self) weft::Rows{at(values), stride, count, parts, width};
           },
           "values"_a, "stride"_a, "count"_a, "parts"_a, "width"_a);
+  nb::class_<weft::Experts>(module, "Experts")
+      .def_static("make", &make_experts, "gate_up"_a, "down"_a, "num_chosen"_a, "sums_to_one"_a);
   nb::class_<weft::Cache>(module, "Cache")
       .def_static(
           "make", &make_cache, "format"_a, "keys"_a, "values"_a, "heads"_a, "head_dim"_a, "head_bytes"_a);
@@ -123,6 +138,9 @@ void bind_operations(nb::module_& module) {
       .def("add_norm", &add_norm, "number"_a, "x"_a, "y"_a, "weight"_a, "eps"_a, "stream"_a, "output"_a, unlocked)
       .def("rotate", &rotate, "number"_a, "x"_a, "cosines"_a, "sines"_a, "output"_a, unlocked)
       .def("gate", &gate, "number"_a, "both"_a, "output"_a, unlocked)
+      .def(
+          "experts", &experts, "experts"_a, "number"_a, "scores"_a, "tokens"_a, "both"_a, "gated"_a, "made"_a,
+          "output"_a, unlocked)
       .def(
           "attend", &attend, "number"_a, "queries"_a, "keys"_a, "values"_a, "output"_a, "cache"_a, "scale"_a,
           "group"_a, "plan"_a, unlocked);

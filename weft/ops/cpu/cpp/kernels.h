@@ -43,11 +43,15 @@ struct Layer {
   int num_blocks() const { return (outputs + kColumns - 1) / kColumns; }
 };
 
-// Rows of activations as they come: `width` numbers each, one row after the other.
+// Rows of activations as they come: `width` numbers each, one row after the other; or of these rows those of `indexes`.
 struct Input {
   Number number;
   const void* values;
   int rows, width;
+  const int32_t* indexes = nullptr;
+
+  // The first number of a row.
+  size_t place(int row) const { return static_cast<size_t>(indexes == nullptr ? row : indexes[row]) * width; }
 };
 
 struct Output {

@@ -69,7 +69,7 @@ inline void lay_pairs(const Layer& layer, const uint16_t* row, int width, int in
 
 inline void lay(const Layer& layer, const Input& input, const Tile& tile, int first, int end) {
   for (int index = first; index < end; ++index) {
-    const size_t at = static_cast<size_t>(tile.first_row + index) * input.width;
+    const size_t at = input.place(tile.first_row + index);
     const FloatRow wide{static_cast<const float*>(input.values) + at};
     const NarrowRow narrow{static_cast<const uint16_t*>(input.values) + at};
     if (tile.in_pairs) lay_pairs(layer, narrow.values, input.width, index, tile);

@@ -50,9 +50,7 @@ weft::Product make_product(
 void linear(
     weft::Engine& engine, const weft::Layer& layer, uintptr_t input, int input_number, int rows, int width,
     uintptr_t output, int output_number, int output_width) {
-  const weft::Product product =
-      make_product(layer, input, input_number, rows, width, output, output_number, output_width);
-  engine.linear(product.layer, product.input, product.output);
+  engine.linear(make_product(layer, input, input_number, rows, width, output, output_number, output_width));
 }
 
 }  // namespace
@@ -69,7 +67,7 @@ NB_MODULE(_kernels, module) {
   nb::class_<weft::Contention>(module, "Contention")
       .def(nb::init<>())
       .def("alone", &weft::Contention::alone, "now_ns"_a)
-      .def("stalled", &weft::Contention::stalled, "now_ns"_a);
+      .def("lost", &weft::Contention::lost, "now_ns"_a, "lost_ns"_a);
   const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
   nb::class_<weft::Engine>(module, "Engine")
       .def(

@@ -5,12 +5,12 @@
 #include <cstring>
 #include <stdexcept>
 
+#include "work.h"
+
 namespace weft {
 namespace {
 
-// Numbers of rows below which waking other threads costs more than they save, and those of a chunk.
-constexpr int64_t kFewNumbers = 1 << 14, kChunkNumbers = 1 << 12;
-// Multiplications of attention, the same.
+// Multiplications of attention below which waking other threads costs more than they save.
 constexpr double kSmallAttention = 1 << 17;
 
 // Each thread's own, as large as the largest so far.
@@ -62,30 +62,8 @@ void Operations::perform(const char* name, Program::Work work) {
   if (program_ != nullptr) program_->add(name, std::move(work));
 }
 
-template <class Function>
-void Operations::each(int count, bool is_small, const Function& function) {
-  const int together = (count + Pool::kMostChunks - 1) / Pool::kMostChunks;
-  if (is_small || together == 0) {
-    for (int i = 0; i < count; ++i) function(i);
-    return;
-  }
-  engine_.pool().each((count + together - 1) / together, [&](int chunk) {
-    const int end = std::min(count, (chunk + 1) * together);
-    for (int i = chunk * together; i < end; ++i) function(i);
-  });
-}
-
-template <class Function>
-void Operations::by_rows(const Rows& rows, const Function& function) {
-  const int64_t numbers = static_cast<int64_t>(rows.parts) * rows.width;
-  const int together = static_cast<int>(std::max<int64_t>(1, kChunkNumbers / std::max<int64_t>(1, numbers)));
-  each((rows.count + together - 1) / together, rows.count * numbers < kFewNumbers, [&](int chunk) {
-    function(chunk * together, std::min(rows.count, (chunk + 1) * together));
-  });
-}
-
 void Operations::linear(const Layer& layer, const Input& input, const Output& output) {
-  perform("linear", [=](AttentionPlan&) { engine_.linear(layer, input, output); });
+  perform("linear", [=](AttentionPlan&) { engine_.linear({layer, input, output}); });
 }
 
 void Operations::embed(const Embedding& embedding, const int64_t* tokens, int count, uint8_t* output) {
@@ -99,14 +77,14 @@ void Operations::embed(const Embedding& embedding, const int64_t* tokens, int co
 
 void Operations::norm(Number number, const Rows& x, const void* weight, float eps, void* output) {
   perform("norm", [=](AttentionPlan&) {
-    by_rows(x, [&](int first, int end) { kernels_.norm(number, x, weight, eps, output, first, end); });
+    by_rows(pool(), x, [&](int first, int end) { kernels_.norm(number, x, weight, eps, output, first, end); });
   });
 }
 
 void Operations::add_norm(
     Number number, const Rows& x, const Rows& y, const void* weight, float eps, void* stream, void* output) {
   perform("add_norm", [=](AttentionPlan&) {
-    by_rows(x, [&](int first, int end) {
+    by_rows(pool(), x, [&](int first, int end) {
       kernels_.add_norm(number, x, y, weight, eps, stream, output, first, end);
     });
   });
@@ -114,14 +92,18 @@ void Operations::add_norm(
 
 void Operations::rotate(Number number, const Rows& x, const Rows& cosines, const Rows& sines, void* output) {
   perform("rotate", [=](AttentionPlan&) {
-    by_rows(x, [&](int first, int end) { kernels_.rotate(number, x, cosines, sines, output, first, end); });
+    by_rows(pool(), x, [&](int first, int end) { kernels_.rotate(number, x, cosines, sines, output, first, end); });
   });
 }
 
 void Operations::gate(Number number, const Rows& both, void* output) {
   perform("gate", [=](AttentionPlan&) {
-    by_rows(both, [&](int first, int end) { kernels_.gate(number, both, output, first, end); });
+    by_rows(pool(), both, [&](int first, int end) { kernels_.gate(number, both, output, first, end); });
   });
+}
+
+void Operations::experts(std::shared_ptr<const Experts> experts, const ExpertRows& rows) {
+  perform("experts", [=](AttentionPlan&) { compute_experts(*experts, rows, engine_, kernels_); });
 }
 
 void Operations::attend(const Attention& layer, int group, AttentionPlan& plan) {
@@ -134,10 +116,10 @@ void Operations::attend_now(const Attention& layer, int group, AttentionPlan& pl
   const int heads = layer.cache.heads;
   const std::vector<int64_t>& slots = plan.slots(group);
   if (static_cast<int>(slots.size()) != layer.queries.count) throw std::invalid_argument("a plan is of another step");
-  by_rows(layer.keys, [&](int first, int end) {
+  by_rows(pool(), layer.keys, [&](int first, int end) {
     for (int row = first; row < end; ++row) kernels_.keep(layer, row, slots[row]);
   });
-  const Cut& cut = plan.cut(group, layer.heads_per_group(), heads, engine_.pool().num_threads());
+  const Cut& cut = plan.cut(group, layer.heads_per_group(), heads, pool().num_threads());
   const size_t floats = kernels_.scratch_floats(layer, cut.most_queries);
   const auto partials_of = [&](const Unit& unit) { return kernels_.partial_floats(layer, unit.num_queries); };
   // Each as large as that of the most queries, so that places do not depend on units.
@@ -149,7 +131,7 @@ void Operations::attend_now(const Attention& layer, int group, AttentionPlan& pl
   };
   const double work = cut.weight * layer.queries.parts * layer.cache.head_dim * 2;
   const auto take = [&](const std::vector<Piece>& pieces, const auto& kernel) {
-    each(static_cast<int>(pieces.size()) * heads, work < kSmallAttention, [&](int index) {
+    each(pool(), static_cast<int>(pieces.size()) * heads, work < kSmallAttention, [&](int index) {
       const Piece& piece = pieces[index / heads];
       Unit unit = piece.unit;
       unit.partials = piece.num_splits == 0 ? nullptr : place(piece, index % heads);

@@ -1,12 +1,14 @@
 // The operations of a step on a pool of threads, done at once and, if asked for, remembered, to be done again.
 #pragma once
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "attention_plan.h"
 #include "engine.h"
+#include "experts.h"
 #include "step_kernels.h"
 
 namespace weft {
@@ -55,16 +57,14 @@ class Operations {
       Number number, const Rows& x, const Rows& y, const void* weight, float eps, void* stream, void* output);
   void rotate(Number number, const Rows& x, const Rows& cosines, const Rows& sines, void* output);
   void gate(Number number, const Rows& both, void* output);
+  void experts(std::shared_ptr<const Experts> experts, const ExpertRows& rows);
   // Keep the new keys and values, then attend, by the plan's part for a state group.
   void attend(const Attention& layer, int group, AttentionPlan& plan);
 
  private:
   void perform(const char* name, Program::Work work);
   void attend_now(const Attention& layer, int group, AttentionPlan& plan);
-  template <class Function>
-  void by_rows(const Rows& rows, const Function& function);
-  template <class Function>
-  void each(int count, bool is_small, const Function& function);
+  Pool& pool() { return engine_.pool(); }
 
   Engine& engine_;
   const StepKernels& kernels_;

@@ -148,7 +148,7 @@ void prepare_floats(const Layer& layer, Row row, int width, int index, const Til
 
 inline void prepare(const Layer& layer, const Input& input, const Tile& tile, int first, int end) {
   for (int index = first; index < end; ++index) {
-    const size_t at = static_cast<size_t>(tile.first_row + index) * input.width;
+    const size_t at = input.place(tile.first_row + index);
     const FloatRow wide{static_cast<const float*>(input.values) + at};
     const NarrowRow narrow{static_cast<const uint16_t*>(input.values) + at};
     const bool is_wide = input.number == Number::float32;

@@ -55,6 +55,20 @@ struct Unit {
   float* partials;
 };
 
+// How many experts a token has, and whether their weights are divided by their sum.
+struct Choice {
+  int num_chosen;
+  bool sums_to_one;
+};
+
+// Rows of experts, `width` numbers each, and which of them are a token's: their places, and their weights.
+struct Weighing {
+  const void* made;
+  int width, num_chosen;
+  const int32_t* places;
+  const float* weights;
+};
+
 struct StepKernels {
   const char* name;
   // Numbers of float that `attend` and `merge` need as scratch, and those of one partial result, for so many queries.
@@ -71,6 +85,11 @@ struct StepKernels {
       Number, const Rows& x, const Rows& y, const void* weight, float eps, void* stream, void* output, int first, int end);
   void (*rotate)(Number, const Rows& x, const Rows& cosines, const Rows& sines, void* output, int first, int end);
   void (*gate)(Number, const Rows& both, void* output, int first, int end);
+  // The experts that the scores of a row rank first, ascending by index, and their weights.
+  void (*route)(
+      Number, const Rows& scores, const Choice&, int32_t* experts, float* weights, int first, int end);
+  // The weighted sum of what a token's experts made.
+  void (*weigh)(Number, const Weighing&, void* output, int first, int end);
 };
 
 const StepKernels* portable_steps();

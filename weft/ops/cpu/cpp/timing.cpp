@@ -9,7 +9,7 @@ std::vector<double> times_of(Engine& engine, const std::vector<Product>& product
   times.reserve(products.size());
   for (const Product& product : products) {
     const auto begun = std::chrono::steady_clock::now();
-    engine.linear(product.layer, product.input, product.output);
+    engine.linear(product);
     times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count());
   }
   return times;

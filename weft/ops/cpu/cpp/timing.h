@@ -6,12 +6,6 @@
 
 namespace weft {
 
-struct Product {
-  Layer layer;
-  Input input;
-  Output output;
-};
-
 // Seconds of each product.
 std::vector<double> times_of(Engine& engine, const std::vector<Product>& products);
 
