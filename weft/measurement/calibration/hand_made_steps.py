@@ -1,5 +1,6 @@
 """Steps that no engine planned, so that each is exactly what a grid asks for."""
 
+from collections.abc import Iterable
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
@@ -13,11 +14,21 @@ if TYPE_CHECKING:
     from weft.executor.loading import Serving
 
 
+def write_state(serving: "Serving", points: Iterable[GridPoint]) -> None:
+    """Into all blocks that these kinds of steps use. Memory that nobody has written is one page of zeros, which the
+    processor has at hand: steps that read it are up to twice as fast as any of a server."""
+    block_tokens = serving.options.block_tokens
+    most = max((sum(point.lengths) + block_tokens * len(point.lengths) for point in points), default=0)
+    for layer in serving.executor.runner.pools.layers:
+        for state_SGE in (layer.keys_SGE, layer.values_SGE):
+            state_SGE[:most].fill_(1)
+
+
 class StepMaker:
     """Makes the steps of one executor, which must be given all of them in order.
 
     What was before a sequence's context is not computed: its blocks hold whatever was there, and no kernel of ours
-    depends on that in time.
+    depends on that in time, where it was written at all (`write_state`).
     """
 
     def __init__(self, serving: "Serving") -> None:

@@ -3,10 +3,10 @@
 import asyncio
 import gc
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from weft.contracts.steps import Step, StepResult
@@ -27,6 +27,16 @@ FEWEST = 16
 
 ENOUGH = 12
 """Visits of a point, after which more would tell little."""
+
+
+STRAY_SHARE = 0.05
+"""Of times, the longest, that say nothing of a step: somebody else had the processor."""
+
+
+def expected_s(times_s: Sequence[float]) -> float:
+    """The mean of at least one time, without strays: latencies are sums of steps, and a median would leave out how they
+    vary."""
+    return fmean(sorted(times_s)[: len(times_s) - int(STRAY_SHARE * len(times_s))])
 
 
 class StepTimer:
@@ -57,7 +67,7 @@ class StepTimer:
 async def time_steps(
     timer: StepTimer, points: Sequence[GridPoint], budget_s: float
 ) -> dict[GridPoint, float]:
-    """The median seconds of each kind of step, in the order of `points`, which is from small to large.
+    """The `expected_s` of each kind of step, in the order of `points`, which is from small to large.
 
     All are visited once and then again in changing order while there is time, so that a machine that slows down
     slows all of them. Beyond the first few, a kind of step that would take too long is left out.
@@ -71,7 +81,7 @@ async def time_steps(
             step_s = median(seen[point])
             if now() + _visit_s(step_s) <= begun_s + budget_s:
                 seen[point].extend(await timer.visit(point, _num_steps(step_s)))
-    return _medians(seen)
+    return {point: expected_s(times_s) for point, times_s in seen.items()}
 
 
 async def _first_pass(
@@ -95,7 +105,3 @@ def _num_steps(step_s: float) -> int:
 def _visit_s(step_s: float) -> float:
     """With the first step, which lets sequences begin."""
     return (1 + _num_steps(step_s)) * step_s
-
-
-def _medians(seen: Mapping[GridPoint, Sequence[float]]) -> dict[GridPoint, float]:
-    return {point: median(times_s) for point, times_s in seen.items()}
