@@ -48,7 +48,8 @@ class StepTimer:
     async def visit(self, point: GridPoint, num_steps: int) -> list[float]:
         """Seconds of each of so many steps of one kind, from the end of the one before it to its own."""
         ends_s = await self._ends_s(self._maker.visit(point, num_steps))
-        return [end_s - begin_s for begin_s, end_s in pairwise(ends_s[:-1])]
+        times_s = [end_s - begin_s for begin_s, end_s in pairwise(ends_s[:-1])]
+        return times_s[1::2] if point.chunks else times_s
 
     async def _ends_s(self, steps: Sequence[Step]) -> list[float]:
         now, ends_s = asyncio.get_running_loop().time, list[float]()
