@@ -12,12 +12,15 @@ SLOPES = Slopes(
     singles=2e-4,
     single=3e-5,
     single_seen=4e-8,
+    single_far=3e-8,
     chunks=5e-4,
     chunk=6e-5,
     chunk_seen=7e-8,
     pair=8e-9,
 )
-CURVE = StepCurve((Layers(2, None),), 1, False, ((1, 0.001), (2, 0.0015), (4, 0.0025), (8, 0.003)), SLOPES)
+CURVE = StepCurve(
+    (Layers(2, None),), 1, False, ((1, 0.001), (2, 0.0015), (4, 0.0025), (8, 0.003)), SLOPES, 1 << 12
+)
 
 
 def profile(**changes: Any) -> LocalProfile:
@@ -31,6 +34,8 @@ def profile(**changes: Any) -> LocalProfile:
         "curve": CURVE,
         "host_step_s": 1e-4,
         "host_sequence_s": 1e-6,
+        "host_admission_s": 2e-4,
+        "wakings_s": ((0.001, 5e-4), (0.1, 2e-3)),
         "swap_start_s": 1e-5,
         "swap_block_s": 2e-6,
         "block_tokens": 4,

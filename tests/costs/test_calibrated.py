@@ -81,6 +81,25 @@ def test_steps_at_once_are_as_one_by_one(
     assert together == pytest.approx(one_by_one)
 
 
+def test_what_caches_do_not_keep_takes_longer_to_see() -> None:
+    costs = CalibratedCosts(CURVE)
+    begun_s, near_s, far_s = (costs.seconds(1, 1, 1, (visible,)) for visible in (1048, 2048, 3048))
+    assert near_s - begun_s == pytest.approx(2 * 1000 * SLOPES.single_seen)
+    assert far_s - near_s == pytest.approx(2 * 1000 * (SLOPES.single_seen + SLOPES.single_far))
+
+
+@pytest.mark.parametrize(
+    ("idle_s", "seconds"), [(1e-4, 5e-4), (0.001, 5e-4), (0.0505, 1.25e-3), (0.1, 2e-3), (9.0, 2e-3)]
+)
+def test_a_pause_costs_what_lies_between_those_that_were_measured(idle_s: float, seconds: float) -> None:
+    costs = CalibratedCosts(CURVE, wakings_s=((0.001, 5e-4), (0.1, 2e-3)))
+    assert costs.waking_seconds(idle_s) == pytest.approx(seconds)
+
+
+def test_without_pauses_measured_none_costs_anything() -> None:
+    assert CalibratedCosts(CURVE).waking_seconds(1.0) == 0.0
+
+
 def test_a_host_that_gives_time_is_refused() -> None:
     with pytest.raises(ConfigurationError, match=r"-0\.001 s per step"):
         CalibratedCosts(CURVE, host_step_s=-0.001)

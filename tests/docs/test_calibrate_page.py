@@ -4,9 +4,11 @@ from pathlib import Path
 
 from weft.cli.calibrate import command
 from weft.measurement.calibration.bandwidth import COPIED_BYTES, FLIPPED_SHARE
-from weft.measurement.calibration.calibrating import PADS_DECODES, TILE_ROWS
-from weft.measurement.calibration.host_work import SEQUENCES
+from weft.measurement.calibration.calibrating import PADS_DECODES, RECORDED_TOKENS, TILE_ROWS
+from weft.measurement.calibration.host_work import COMPANY, NEW_TOKENS, SEQUENCES
 from weft.measurement.calibration.swaps import NUM_BLOCKS
+from weft.measurement.calibration.wakings import PAUSES_S
+from weft.measurement.calibration.wakings import PROMPT_TOKENS as WAKING_TOKENS
 from weft.measurement.local_validation import LocalSettings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "calibrate.md").read_text(encoding="utf-8")
@@ -16,9 +18,13 @@ def test_figures_are_those_of_the_code() -> None:
     assert f"copy of {COPIED_BYTES >> 20} MiB" in PAGE
     assert f"more than {100 * FLIPPED_SHARE:.0f} %" in PAGE
     assert f"decodes of {SEQUENCES[0]} to {SEQUENCES[-1]} sequences" in PAGE
+    assert f"prompts of {NEW_TOKENS} tokens that come while {COMPANY} sequences decode" in PAGE
+    assert "prompts of {}, {} and {} tokens".format(*WAKING_TOKENS) in PAGE
+    assert f"after {1e3 * PAUSES_S[0]:.0f} to {1e3 * PAUSES_S[-1]:.0f} ms" in PAGE
+    assert f"up to {RECORDED_TOKENS['cpu']}, where steps are recorded" in PAGE
     assert f"{NUM_BLOCKS[0]} to {NUM_BLOCKS[-1]} blocks" in PAGE
     assert f"in tiles of {TILE_ROWS['reference']}" in PAGE
-    assert PADS_DECODES == {"torch": True, "reference": False, "cpu": True}
+    assert PADS_DECODES == {"torch": True, "reference": False, "cpu": False}
     settings = LocalSettings(Path("a model"))
     assert f"divided by {settings.divisor}" in PAGE
     assert f"{settings.duration_s:.0f} s of arrivals" in PAGE

@@ -24,6 +24,10 @@ class TokenCosts:
     """A step takes a millisecond per token, at 100 watts."""
 
     pads_decodes = wants_longest = False
+    admission_s = 0.0
+
+    def waking_seconds(self, idle_s: float) -> float:
+        return 0.0
 
     def seconds(self, num_tokens: int, *_: object) -> float:
         return num_tokens * SECONDS_PER_TOKEN
@@ -88,6 +92,32 @@ def test_a_step_after_a_pause_begins_when_it_comes() -> None:
         await asyncio.sleep(1.0)
         await served.submit(decode(1))
         assert asyncio.get_running_loop().time() == 1.011
+
+    run(play())
+
+
+class SlowHost(TokenCosts):
+    """A sequence that begins takes half a second, and a step after a pause a tenth of the pause."""
+
+    admission_s = 0.5
+
+    def waking_seconds(self, idle_s: float) -> float:
+        return idle_s / 10
+
+
+def test_sequences_that_begin_and_pauses_make_a_step_longer_and_what_follows_at_once_is_as_ever() -> None:
+    async def play() -> None:
+        served, loop = (
+            SimulatedExecutor(Served(costs=SlowHost()), {"a": (9,)}, depth=1),
+            asyncio.get_running_loop(),
+        )
+        await served.submit(prefill())
+        assert loop.time() == 0.510
+        await served.submit(decode(1))
+        assert loop.time() == 0.511
+        await asyncio.sleep(1.0)
+        await served.submit(decode(2))
+        assert loop.time() == pytest.approx(1.511 + 0.1 + 0.001)
 
     run(play())
 

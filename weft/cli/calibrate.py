@@ -56,7 +56,12 @@ def describe_profile(profile: LocalProfile) -> list[str]:
         f"model      {profile.model} ({profile.shape['num_parameters']:,} parameters), {serving}",
         f"machine    {profile.machine['processor']}, load {profile.machine['load_average']:.1f}",
         *(f"step       {rows:>5} rows: {1e3 * seconds:.3f} ms" for rows, seconds in profile.curve.rows_s),
-        f"host       {1e6 * profile.host_step_s:.0f} µs per step, {1e6 * profile.host_sequence_s:.1f} µs per sequence",
+        f"host       {1e6 * profile.host_step_s:.0f} µs per step, {1e6 * profile.host_sequence_s:.1f} µs per sequence, "
+        f"{1e6 * profile.host_admission_s:.0f} µs per new one",
+        *(
+            f"after      {1e3 * idle_s:>5.1f} ms idle: {1e3 * more_s:.3f} ms more"
+            for idle_s, more_s in profile.wakings_s
+        ),
         f"swapping   {1e6 * profile.swap_start_s:.0f} µs and {1e6 * profile.swap_block_s:.1f} µs per block",
         f"memory     {before:.1f} GB/s before, {after:.1f} GB/s after",
         f"error      median {profile.median_error:.1%}, four fifths within {profile.relative_error:.1%}, "

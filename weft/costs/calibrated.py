@@ -25,14 +25,16 @@ class Slopes(NamedTuple):
     """Seconds, of a step in which something is computed for:
 
     an output (`output`); any sequence with one new token (`singles`), each of them (`single`), each token that one of
-    them sees in a layer (`single_seen`); any longer chunk (`chunks`), each of them (`chunk`), each token that one reads
-    in a layer (`chunk_seen`), each pair of a query and a key in a layer (`pair`).
+    them sees in a layer (`single_seen`), and what it takes more beyond so many (`single_far`); any longer chunk
+    (`chunks`), each of them (`chunk`), each token that one reads in a layer (`chunk_seen`), each pair of a query and a
+    key in a layer (`pair`).
     """
 
     output: float
     singles: float
     single: float
     single_seen: float
+    single_far: float
     chunks: float
     chunk: float
     chunk_seen: float
@@ -52,6 +54,8 @@ class StepCurve:
 
     `row_tile`: products compute whole tiles of so many rows, so that steps are stairs. `pads_decodes`: sequences with
     one new token are padded to the longest of them, so each sees as much as that one.
+    `near_tokens`: of all layers, that sequences with one new token see before `single_far` begins: as much state as
+    the processor's caches keep.
     """
 
     layers: tuple[Layers, ...]
@@ -59,6 +63,7 @@ class StepCurve:
     pads_decodes: bool
     rows_s: tuple[tuple[int, float], ...]
     slopes: Slopes
+    near_tokens: int
 
     def amounts(
         self,
@@ -73,6 +78,7 @@ class StepCurve:
             self.layers,
             self.row_tile,
             self.pads_decodes,
+            self.near_tokens,
             (num_tokens, num_outputs, num_decodes, visible_tokens, chunks),
         )
 
@@ -94,7 +100,9 @@ StepSizes = tuple[int, int, int, Sequence[int], Sequence[Chunk]]
 """The arguments of `ServingCosts.seconds`."""
 
 
-def step_amounts(layers: Sequence[Layers], row_tile: int, pads_decodes: bool, step: StepSizes) -> Amounts:
+def step_amounts(
+    layers: Sequence[Layers], row_tile: int, pads_decodes: bool, near_tokens: int, step: StepSizes
+) -> Amounts:
     """What of a step its duration follows from."""
     num_tokens, num_outputs, num_decodes, visible_tokens, chunks = step
     singles = [before for tokens, before in chunks if tokens == 1]
@@ -108,7 +116,17 @@ def step_amounts(layers: Sequence[Layers], row_tile: int, pads_decodes: bool, st
     rows = -(-num_tokens // row_tile) * row_tile
     return Amounts(
         rows,
-        (num_outputs, num_singles > 0, num_singles, seen, bool(longer), len(longer), read, pairs),
+        (
+            num_outputs,
+            num_singles > 0,
+            num_singles,
+            seen,
+            max(0, seen - near_tokens),
+            bool(longer),
+            len(longer),
+            read,
+            pairs,
+        ),
     )
 
 
@@ -125,18 +143,30 @@ def _seen(
     return (num_decodes + len(singles)) * longest
 
 
-class CalibratedCosts:
-    """`ServingCosts` of a curve. `host_step_s`, `host_sequence_s`: by how much the host's work makes a step longer, and
-    for each sequence in it."""
+Wakings = tuple[tuple[float, float], ...]
+"""(seconds without a step, seconds by which the next one is longer), rising in the first."""
 
-    def __init__(self, curve: StepCurve, host_step_s: float = 0.0, host_sequence_s: float = 0.0) -> None:
+
+class CalibratedCosts:
+    """`ServingCosts` of a curve. `host_step_s`, `host_sequence_s`, `host_admission_s`: by how much the host's work
+    makes a step longer, for each sequence in it, and for each that begins with it. `wakings_s`: a line between them,
+    level before the first and after the last."""
+
+    def __init__(
+        self,
+        curve: StepCurve,
+        host_step_s: float = 0.0,
+        host_sequence_s: float = 0.0,
+        host_admission_s: float = 0.0,
+        wakings_s: Wakings = (),
+    ) -> None:
         if host_step_s < 0.0 or host_sequence_s < 0.0:
             raise ConfigurationError(
                 f"the host takes {host_step_s:g} s per step and {host_sequence_s:g} s per sequence; neither may be "
                 "below 0"
             )
         self._curve, self._host_step_s, self._host_sequence_s = curve, host_step_s, host_sequence_s
-        self._seen_s = curve.slopes.single_seen
+        self.admission_s, self._wakings_s = host_admission_s, wakings_s
         self._base_s: dict[int, float] = {}
 
     wants_longest = False
@@ -159,7 +189,7 @@ class CalibratedCosts:
         if not num_tokens:
             return 0.0
         if not chunks:
-            return self._decodes_s(num_decodes) + self._seen_s * self._layer_tokens(visible_tokens)
+            return self._decodes_s(num_decodes) + self._seen_s(self._layer_tokens(visible_tokens))
         amounts = self._curve.amounts(num_tokens, num_outputs, num_decodes, visible_tokens, chunks)
         return self._curve.seconds(amounts) + self._host_s(num_decodes + len(chunks))
 
@@ -172,9 +202,17 @@ class CalibratedCosts:
         longest_tokens: int = 0,
     ) -> list[float]:
         """See `ServingCosts`."""
-        first_s = self._decodes_s(num_decodes) + self._seen_s * self._layer_tokens(visible_tokens)
-        more_s = self._seen_s * self._layer_tokens(per_step)
-        return [first_s + more_s * step for step in range(num_steps)]
+        blind_s, seen = self._decodes_s(num_decodes), self._layer_tokens(visible_tokens)
+        more = self._layer_tokens(per_step)
+        return [blind_s + self._seen_s(seen + more * step) for step in range(num_steps)]
+
+    def waking_seconds(self, idle_s: float) -> float:
+        """See `ServingCosts`."""
+        above = bisect_right(self._wakings_s, (idle_s, float("inf")))
+        if above == 0 or above == len(self._wakings_s):
+            return self._wakings_s[max(0, above - 1)][1] if self._wakings_s else 0.0
+        (short_s, less_s), (long_s, more_s) = self._wakings_s[above - 1 : above + 1]
+        return less_s + (idle_s - short_s) * (more_s - less_s) / (long_s - short_s)
 
     def joules(self, seconds: float, num_passes: int = 1) -> float | None:
         """Nobody measured them."""
@@ -188,6 +226,10 @@ class CalibratedCosts:
             amounts = self._curve.amounts(num_decodes, num_decodes, num_decodes, nothing, ())
             known = self._base_s[num_decodes] = self._curve.seconds(amounts) + self._host_s(num_decodes)
         return known
+
+    def _seen_s(self, layer_tokens: int) -> float:
+        slopes, far = self._curve.slopes, max(0, layer_tokens - self._curve.near_tokens)
+        return slopes.single_seen * layer_tokens + slopes.single_far * far
 
     def _host_s(self, num_sequences: int) -> float:
         return self._host_step_s + self._host_sequence_s * num_sequences

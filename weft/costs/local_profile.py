@@ -6,19 +6,28 @@ whatever its weights, and for the machine that it was measured on.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.places import cache_directory
-from weft.costs.calibrated import CalibratedCosts, Layers, Slopes, StepCurve
+from weft.costs.calibrated import CalibratedCosts, Layers, Slopes, StepCurve, Wakings
 from weft.hardware.cluster import Link
 from weft.model_specs.model_spec import ModelSpec
 
-VERSION = 1
+VERSION = 2
+AMOUNTS = (
+    "host_step_s",
+    "host_sequence_s",
+    "host_admission_s",
+    "swap_start_s",
+    "swap_block_s",
+    "relative_error",
+)
 AGAIN = "run `weft calibrate` again"
 
 
@@ -27,11 +36,12 @@ class LocalProfile:
     """A calibration.
 
     `model`: its name as it was given, of a `shape`. `machine`: see `describe_machine`; `serving`: backend, device,
-    number format and threads. `measured_at`: in UTC, ISO 8601. `host_step_s`, `host_sequence_s`: see
-    `CalibratedCosts`. `swap_start_s`, `swap_block_s`: of a transfer to host memory or back, and of each block in it;
-    a block has `block_tokens` tokens of all layers. `memory_bytes`: that weights and cache could take. `median_error`,
-    `relative_error`: what one half and four fifths of `num_held_out` kinds of steps, which the curve has not seen, were
-    off at most, as a share of what they took. `bandwidths`: bytes per second of a copy in memory, before and after.
+    number format and threads. `measured_at`: in UTC, ISO 8601. `host_step_s`, `host_sequence_s`, `host_admission_s`,
+    `wakings_s`: see `CalibratedCosts`. `swap_start_s`, `swap_block_s`: of a transfer to host memory or back, and of
+    each block in it; a block has `block_tokens` tokens of all layers. `memory_bytes`: that weights and cache could
+    take. `median_error`, `relative_error`: what one half and four fifths of `num_held_out` kinds of steps, which the
+    curve has not seen, were off at most, as a share of what they took. `bandwidths`: bytes per second of a copy in
+    memory, before and after.
     """
 
     model: str
@@ -42,6 +52,8 @@ class LocalProfile:
     curve: StepCurve
     host_step_s: float
     host_sequence_s: float
+    host_admission_s: float
+    wakings_s: Wakings
     swap_start_s: float
     swap_block_s: float
     block_tokens: int
@@ -58,7 +70,8 @@ class LocalProfile:
 
     def costs(self) -> CalibratedCosts:
         """For a simulated executor."""
-        return CalibratedCosts(self.curve, self.host_step_s, self.host_sequence_s)
+        host_s = self.host_step_s, self.host_sequence_s
+        return CalibratedCosts(self.curve, *host_s, self.host_admission_s, self.wakings_s)
 
     @property
     def step_error(self) -> float:
@@ -153,6 +166,7 @@ def _curve_json(curve: StepCurve) -> dict[str, Any]:
         "pads_decodes": curve.pads_decodes,
         "rows_s": [list(knot) for knot in curve.rows_s],
         "slopes": curve.slopes._asdict(),
+        "near_tokens": curve.near_tokens,
     }
 
 
@@ -161,9 +175,17 @@ def _profile(data: Mapping[str, Any]) -> LocalProfile:
     if fields.pop("version") != VERSION:
         raise ValueError(f"version {data['version']}, and {VERSION} is read")
     before, after = map(_amount, fields["bandwidths"])
-    for name in ("host_step_s", "host_sequence_s", "swap_start_s", "swap_block_s", "relative_error"):
+    for name in AMOUNTS:
         fields[name] = _amount(fields[name])
-    return LocalProfile(**fields | {"curve": _curve(fields["curve"]), "bandwidths": (before, after)})
+    read = {"curve": _curve(fields["curve"]), "wakings_s": _wakings(fields["wakings_s"])}
+    return LocalProfile(**fields | read | {"bandwidths": (before, after)})
+
+
+def _wakings(data: Sequence[Sequence[Any]]) -> Wakings:
+    wakings_s = tuple((_amount(idle_s), _amount(more_s)) for idle_s, more_s in data)
+    if any(long_s <= short_s for (short_s, _), (long_s, _) in pairwise(wakings_s)):
+        raise ValueError("the idle times do not rise")
+    return wakings_s
 
 
 def _curve(data: Mapping[str, Any]) -> StepCurve:
@@ -172,7 +194,8 @@ def _curve(data: Mapping[str, Any]) -> StepCurve:
     if not layers or not rows_s or list(rows_s) != sorted(rows_s):
         raise ValueError("the curve does not rise")
     slopes = Slopes(**{name: _amount(value) for name, value in data["slopes"].items()})
-    return StepCurve(layers, int(data["row_tile"]), bool(data["pads_decodes"]), rows_s, slopes)
+    row_tile, near_tokens = int(data["row_tile"]), int(data["near_tokens"])
+    return StepCurve(layers, row_tile, bool(data["pads_decodes"]), rows_s, slopes, near_tokens)
 
 
 def _amount(value: Any) -> float:

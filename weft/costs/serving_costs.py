@@ -12,12 +12,15 @@ class ServingCosts(Protocol):
 
     `pads_decodes`: `visible_tokens` are wanted as a kernel sees them that pads all sequences with one new token to the
     longest: their number times what that one sees. `wants_longest`: whether `longest_tokens` matters.
+    `admission_s`: by how much a step is longer for each sequence that begins with it.
     """
 
     @property
     def pads_decodes(self) -> bool: ...
     @property
     def wants_longest(self) -> bool: ...
+    @property
+    def admission_s(self) -> float: ...
 
     def seconds(
         self,
@@ -40,6 +43,9 @@ class ServingCosts(Protocol):
     ) -> list[float]:
         """As `seconds`, of steps that follow each other and do nothing but decode; `per_step`: how much more is
         visible in each than in the one before. `longest_tokens`: in the first."""
+
+    def waking_seconds(self, idle_s: float) -> float:
+        """By how much a step is longer that was begun `idle_s` after the last result was known, with none under way."""
 
     def joules(self, seconds: float, num_passes: int = 1) -> float | None:
         """At most what all devices draw in so many passes that take `seconds` altogether; None where nobody knows."""

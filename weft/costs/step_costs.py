@@ -121,6 +121,12 @@ class StepCosts:
             found = [so_far + count * seconds for so_far, seconds in zip(found, layer_s, strict=True)]
         return self._server.seconds_of_each(found, num_decodes)
 
+    admission_s = 0.0
+
+    def waking_seconds(self, idle_s: float) -> float:
+        """Nothing: the host's overhead is that of each step."""
+        return 0.0
+
     @property
     def wants_longest(self) -> bool:
         """See `ServingCosts`."""

@@ -28,6 +28,10 @@ MOST_ROWS = 1 << 16
 """Of one replica: bounds a wrong number."""
 
 
+AT_ONCE_S = 1e-8
+"""A step that comes so soon after the last one returned follows it: times of the loop are rounded to nanoseconds."""
+
+
 class ServedModel(Protocol):
     """What an executor must know of a model on its devices. `block_bytes`: per state group, on one device."""
 
@@ -72,8 +76,9 @@ class LookAhead:
 class SimulatedExecutor:
     """A `ServingExecutor` in virtual time.
 
-    A step begins when the one before it has ended and takes what `ServingCosts` say, the host's overhead included:
-    it needs the tokens of the step before, so the stages of a pipeline do not overlap steps. Transfers run beside
+    A step begins when the one before it has ended and takes what `ServingCosts` say, the host's overhead included, and
+    more where sequences begin with it or nothing ran before it. It needs the tokens of the step before, so the stages
+    of a pipeline do not overlap steps. Transfers run beside
     the steps, one after the other in each direction of the host's link; every device moves its own part. An output
     ends with the token that `output_tokens` says, by request id, for each of its samples; nobody else may read that.
 
@@ -126,10 +131,15 @@ class SimulatedExecutor:
             )
         applied = self._rows.apply(work)
         seconds = applied.seconds(self._costs)
+        if work.added:
+            seconds += self._costs.admission_s * len(work.added)
         if self._draft_passes is not None:
             seconds += self._draft_passes.seconds(work, applied.verified)
-        seconds *= self.slowdown
         now_s = self._agenda.now_s
+        idle_s = now_s - self._free_s
+        if idle_s > AT_ONCE_S:
+            seconds += self._costs.waking_seconds(idle_s)
+        seconds *= self.slowdown
         self._free_s = (self._free_s if self._free_s > now_s else now_s) + seconds
         result = StepResult(
             work.number, self._rows.tokens, applied.finished, applied.verified, applied.candidates

@@ -8,16 +8,20 @@ import pytest
 
 from tests.executor.tiny_serving import save_tiny, tiny_serving
 from weft.contracts.errors import ConfigurationError, WeftError
+from weft.contracts.events import ComputedUnits, StepRecord
+from weft.contracts.record import replaced
 from weft.costs.local_profile import read_profile, write_profile
 from weft.executor.loading import Serving
 from weft.measurement.calibration import CalibrationSettings, calibrate, load_for_calibration
 from weft.measurement.calibration.bandwidth import is_flipped, probe_bandwidth
-from weft.measurement.calibration.calibrating import limits_of
+from weft.measurement.calibration.calibrating import RECORDED_TOKENS, TILE_ROWS, limits_of
 from weft.measurement.calibration.grid import GridPoint, fitted_points
-from weft.measurement.calibration.hand_made_steps import StepMaker
-from weft.measurement.calibration.host_work import time_host_work
-from weft.measurement.calibration.step_times import FEWEST, StepTimer, time_steps
+from weft.measurement.calibration.hand_made_steps import StepMaker, write_state
+from weft.measurement.calibration.host_work import COMPANY, NEW_TOKENS, HostWork, delays_s, time_host_work
+from weft.measurement.calibration.step_times import FEWEST, StepTimer, expected_s, time_steps
 from weft.measurement.calibration.swaps import time_swaps
+from weft.measurement.calibration.wakings import PAUSES_S, in_groups, time_wakings
+from weft.ops.cpu.cpu_ops import MOST_RECORDED_ROWS
 
 POINTS = (
     GridPoint(2, 10),
@@ -37,9 +41,10 @@ def serving() -> Iterator[Serving]:
 @pytest.mark.parametrize("point", POINTS)
 def test_hand_made_steps_compute_what_the_grid_asks_for(point: GridPoint, serving: Serving) -> None:
     steps = StepMaker(serving).visit(point, 3)
-    assert [step.num_tokens for step in steps] == [point.num_tokens] * 4 + [0]
+    following = [1, point.num_tokens] if point.chunks else [point.num_tokens]
+    assert [step.num_tokens for step in steps] == [point.num_tokens, *following * 3, 0]
     results = [serving.executor.runner.execute(step) for step in steps]
-    assert [result.number for result in results] == [0, 1, 2, 3, 4]
+    assert [result.number for result in results] == list(range(len(steps)))
     held = [admission.row for step in steps for admission in step.added]
     assert sorted(held) == sorted(row for step in steps for row in step.removed)
 
@@ -84,6 +89,57 @@ def test_engines_can_take_turns_with_hand_made_steps(serving: Serving) -> None:
     asyncio.run(measure())
 
 
+def test_what_pauses_cost_is_told_from_the_shortest_on(serving: Serving) -> None:
+    wakings_s = asyncio.run(time_wakings(serving, limits_of(serving), HostWork(0.0, 0.0, 0.0), budget_s=0.1))
+    pauses_s = [idle_s for idle_s, _ in wakings_s]
+    assert pauses_s == sorted(pauses_s)
+    assert len(pauses_s) == len(PAUSES_S)
+    assert pauses_s[-1] >= PAUSES_S[-1]
+    assert min(more_s for _, more_s in wakings_s) >= 0.0
+
+
+def test_pauses_are_put_together_by_length_and_what_is_known_is_taken_off() -> None:
+    seen = [(0.001 * number, 0.01 * (number // 3)) for number in range(18)]
+    found = in_groups(seen, known_s=0.015)
+    assert [idle_s for idle_s, _ in found] == pytest.approx([0.001, 0.004, 0.007, 0.01, 0.013, 0.016])
+    assert [more_s for _, more_s in found] == pytest.approx([0.0, 0.0, 0.005, 0.015, 0.025, 0.035])
+    assert in_groups([], 0.0) == ()
+
+
+def plain(time_s: float) -> StepRecord:
+    return StepRecord(time_s, 0, 0.0, COMPANY, COMPANY, (), (), COMPANY, 0, 0)
+
+
+def test_a_request_delays_the_steps_around_the_one_that_it_begins_with() -> None:
+    took_s = [1.0] * 6 + [1.5, 1.25, 7.5, 1.75, 1.0] + [1.0] * 4
+    ends_s = [sum(took_s[: index + 1]) for index in range(len(took_s))]
+    steps = [plain(end_s) for end_s in (0.0, *ends_s)]
+    chunk = ComputedUnits(9, 0, NEW_TOKENS, emits=True, stands=False)
+    joined = replaced(steps[9], num_tokens=COMPANY + NEW_TOKENS, explicit=(chunk,))
+    (delay_s,) = delays_s([*steps[:9], joined, *steps[10:]], joined_s=7.0)
+    usual_s = expected_s([*took_s[:8], *took_s[9:]])
+    assert delay_s == pytest.approx(1.5 + 1.25 + 7.5 + 1.75 + 1.0 - 7.0 - 4 * usual_s)
+    assert delays_s([joined, *steps], joined_s=7.0) == []
+
+
+def test_strays_say_nothing_of_a_step() -> None:
+    assert expected_s([1.0] * 19 + [99.0]) == 1.0
+    assert expected_s([1.0, 3.0]) == 2.0
+
+
+def test_state_that_steps_read_was_written(serving: Serving) -> None:
+    write_state(serving, [GridPoint(2, 10)])
+    layers = serving.executor.runner.pools.layers
+    written = [state_SGE.ne(0).all(-1).all(-1).tolist() for layer in layers for state_SGE in layer[1:]]
+    wanted = 2 * (10 + 4 + serving.options.block_tokens)
+    assert [slots.index(False) for slots in written] == [wanted] * len(written)
+
+
+def test_backends_are_known_as_they_are() -> None:
+    assert RECORDED_TOKENS["cpu"] == MOST_RECORDED_ROWS
+    assert RECORDED_TOKENS.keys() == TILE_ROWS.keys()
+
+
 def test_swaps_are_timed_and_a_failure_is_told(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
     assert min(asyncio.run(time_swaps(serving, 0.2))) > 0.0
     monkeypatch.setattr(serving.executor.runner, "move", lambda transfer: 1 / 0)
@@ -100,7 +156,7 @@ def test_a_calibration_becomes_a_file(tmp_path: Path) -> None:
     write_profile(profile, tmp_path / "profile.json")
     assert read_profile(tmp_path / "profile.json") == profile
     profile.check_model(serving.spec, "tiny")
-    assert said == ["memory", "steps", "the host's work", "transfers"]
+    assert said == ["memory", "steps", "the host's work", "pauses", "transfers"]
     assert profile.serving == {"backend": "cpu", "device": "cpu", "dtype": "float32", "threads": 1}
     assert profile.num_held_out > 0
     assert profile.costs().seconds(100, 1, 0, (0,), [(100, 0)]) > 0.0

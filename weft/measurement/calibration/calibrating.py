@@ -7,29 +7,41 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from weft.contracts.errors import ConfigurationError
-from weft.costs.calibrated import Layers, StepCurve
+from weft.costs.calibrated import Layers, StepCurve, Wakings
 from weft.costs.local_profile import LocalProfile, shape_of
 from weft.executor.limits import available_memory_bytes
 from weft.measurement.bench_model import BenchModel, describe_serving
 from weft.measurement.calibration.bandwidth import probe_bandwidth
 from weft.measurement.calibration.fitting import fit_curve, relative_errors, stated_error
-from weft.measurement.calibration.grid import GridPoint, Limits, fitted_points, held_out_points
+from weft.measurement.calibration.grid import (
+    GridPoint,
+    Limits,
+    fitted_points,
+    held_out_points,
+    recorded_points,
+)
+from weft.measurement.calibration.hand_made_steps import write_state
 from weft.measurement.calibration.host_work import HostWork, time_host_work
 from weft.measurement.calibration.step_times import StepTimer, time_steps
 from weft.measurement.calibration.swaps import SwapTimes, time_swaps
+from weft.measurement.calibration.wakings import time_wakings
 from weft.measurement.machine import describe_machine
 
 if TYPE_CHECKING:
     from weft.executor.loading import Serving
 
-HOST_SHARE, SWAP_SHARE = 0.2, 0.05
+HOST_SHARE, WAKING_SHARE, SWAP_SHARE = 0.15, 0.15, 0.05
 """Of the time that a calibration may take; steps get the rest."""
 
 TILE_ROWS = {"torch": 1, "reference": 16, "cpu": 1}
 """By backend, rows that products compute together at least; see `weft/ops/tiles.py`."""
 
-PADS_DECODES = {"torch": True, "reference": False, "cpu": True}
+PADS_DECODES = {"torch": True, "reference": False, "cpu": False}
 """By backend, whether sequences that decode are padded to the longest; see `weft/ops/paged_attention.py`."""
+
+
+RECORDED_TOKENS = {"torch": 0, "reference": 0, "cpu": 64}
+"""By backend, up to how many tokens a step is recorded; see `weft/ops/cpu/cpu_ops.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,7 @@ class Measured(NamedTuple):
 
     steps: dict[GridPoint, float]
     host: HostWork
+    wakings_s: Wakings
     swaps: SwapTimes
 
 
@@ -59,7 +72,7 @@ def calibrate(
     settings: CalibrationSettings,
     tell: Callable[[str], None] = lambda what: None,
 ) -> LocalProfile:
-    """Measure steps, the host's work and transfers in about `budget_s`.
+    """Measure steps, the host's work, what follows pauses, and transfers in about `budget_s`.
 
     `name`: of the model, in the profile. `serving`: as `load_for_calibration` loads it, with nothing under way.
     `tell` is called with what comes next.
@@ -80,6 +93,8 @@ def calibrate(
         curve=curve,
         host_step_s=measured.host.step_s,
         host_sequence_s=measured.host.sequence_s,
+        host_admission_s=measured.host.admission_s,
+        wakings_s=measured.wakings_s,
         swap_start_s=measured.swaps.start_s,
         swap_block_s=measured.swaps.block_s,
         block_tokens=serving.options.block_tokens,
@@ -100,6 +115,7 @@ def limits_of(serving: "Serving") -> Limits:
         options.max_num_batched_tokens,
         serving.max_model_len,
         blocks * options.block_tokens,
+        RECORDED_TOKENS[options.backend],
     )
 
 
@@ -109,11 +125,17 @@ async def _measure(
     points = [*fitted_points(limits), *held_out_points(limits)]
     points.sort(key=lambda point: point.num_tokens)
     tell("steps")
-    steps = await time_steps(StepTimer(serving), points, (1.0 - HOST_SHARE - SWAP_SHARE) * budget_s)
+    write_state(serving, points)
+    timer = StepTimer(serving)
+    for point in recorded_points(limits):
+        await timer.visit(point, 1)
+    steps = await time_steps(timer, points, (1.0 - HOST_SHARE - WAKING_SHARE - SWAP_SHARE) * budget_s)
     tell("the host's work")
     host = await time_host_work(serving, limits, HOST_SHARE * budget_s)
+    tell("pauses")
+    wakings_s = await time_wakings(serving, limits, host, WAKING_SHARE * budget_s)
     tell("transfers")
-    return Measured(steps, host, await time_swaps(serving, SWAP_SHARE * budget_s))
+    return Measured(steps, host, wakings_s, await time_swaps(serving, SWAP_SHARE * budget_s))
 
 
 def fit(serving: "Serving", limits: Limits, steps: dict[GridPoint, float]) -> tuple[StepCurve, list[float]]:
@@ -122,7 +144,7 @@ def fit(serving: "Serving", limits: Limits, steps: dict[GridPoint, float]) -> tu
     layers = [Layers(len(group.layers), group.window_tokens) for group in serving.spec.layer_groups]
     seen = {point: steps[point] for point in fitted_points(limits) if point in steps}
     unseen = {point: steps[point] for point in held_out_points(limits) if point in steps}
-    curve = fit_curve(layers, TILE_ROWS[backend], PADS_DECODES[backend], seen)
+    curve = fit_curve(layers, TILE_ROWS[backend], PADS_DECODES[backend], seen, limits.recorded_tokens)
     return curve, relative_errors(curve, unseen or seen)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import mul
 from statistics import median
 
 from weft.costs.calibrated import Layers, Slopes, StepCurve, StepSizes, step_amounts
@@ -12,26 +13,35 @@ from weft.measurement.token_times import percentile
 TIMED_SHARE = 0.8
 """Of steps that the stated error covers."""
 
+NEAR_TOKENS = tuple(1 << power for power in range(10, 22, 2))
+"""Of all layers: `StepCurve.near_tokens` is one of these."""
+
 
 def fit_curve(
-    layers: Sequence[Layers], row_tile: int, pads_decodes: bool, measured: Mapping[GridPoint, float]
+    layers: Sequence[Layers],
+    row_tile: int,
+    pads_decodes: bool,
+    measured: Mapping[GridPoint, float],
+    recorded_tokens: int = 0,
 ) -> StepCurve:
-    """The curve whose relative errors, squared, have the least sum; it rises with the rows."""
-    of_points = {
-        point: step_amounts(layers, row_tile, pads_decodes, step_sizes(point, layers, pads_decodes))
-        for point in measured
-    }
-    knots = _knots(row_tile, [amounts.rows for amounts in of_points.values()])
-    rows, targets = [], []
-    for point, seconds in measured.items():
-        amounts = of_points[point]
-        features = (*_rises(amounts.rows, knots), *amounts.factors)
-        rows.append([feature / seconds for feature in features])
-        targets.append(1.0)
-    found = nonnegative_least_squares(rows, targets)
-    heights = [sum(found[: index + 1]) for index in range(len(knots))]
+    """The curve whose relative errors, squared, have the least sum; it rises with the rows, and may jump after
+    `recorded_tokens` (see `Limits`). Where caches end is tried."""
+    sizes = {point: step_sizes(point, layers, pads_decodes) for point in measured}
+    most_rows = max(-(-size[0] // row_tile) * row_tile for size in sizes.values())
+    knots, found = _knots(row_tile, most_rows, recorded_tokens), dict[float, tuple[list[float], int]]()
+    for near_tokens in NEAR_TOKENS:
+        rows = []
+        for point, seconds in measured.items():
+            amounts = step_amounts(layers, row_tile, pads_decodes, near_tokens, sizes[point])
+            features = (*_rises(amounts.rows, knots), *amounts.factors)
+            rows.append([feature / seconds for feature in features])
+        slopes = nonnegative_least_squares(rows, [1.0] * len(rows))
+        found[sum((sum(map(mul, row, slopes)) - 1.0) ** 2 for row in rows)] = slopes, near_tokens
+    slopes, near_tokens = found[min(found)]
+    heights = [sum(slopes[: index + 1]) for index in range(len(knots))]
     rows_s = tuple(zip(knots, heights, strict=True))
-    return StepCurve(tuple(layers), row_tile, pads_decodes, rows_s, Slopes(*found[len(knots) :]))
+    of_sizes = Slopes(*slopes[len(knots) :])
+    return StepCurve(tuple(layers), row_tile, pads_decodes, rows_s, of_sizes, near_tokens)
 
 
 def step_sizes(point: GridPoint, layers: Sequence[Layers], pads_decodes: bool) -> StepSizes:
@@ -61,12 +71,13 @@ def stated_error(errors: Sequence[float]) -> tuple[float, float]:
     return median(sizes), percentile(sizes, TIMED_SHARE)
 
 
-def _knots(row_tile: int, rows: Sequence[int]) -> list[int]:
-    """Powers of two, in tiles, up to the most that was measured."""
-    most, knots = max(rows), [row_tile]
+def _knots(row_tile: int, most: int, recorded: int) -> list[int]:
+    """Powers of two, in tiles, up to the most that was measured, and both sides of the jump where there is one."""
+    knots = [row_tile]
     while 2 * knots[-1] <= most:
         knots.append(2 * knots[-1])
-    return knots
+    jump = (recorded, recorded + 1) if 0 < recorded < most else ()
+    return sorted(dict.fromkeys((*knots, *jump)))
 
 
 def _rises(rows: int, knots: Sequence[int]) -> list[float]:

@@ -3,10 +3,10 @@
 import asyncio
 import gc
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from random import Random
-from statistics import median
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from weft.contracts.steps import Step, StepResult
@@ -29,6 +29,16 @@ ENOUGH = 12
 """Visits of a point, after which more would tell little."""
 
 
+STRAY_SHARE = 0.05
+"""Of times, the longest, that say nothing of a step: somebody else had the processor."""
+
+
+def expected_s(times_s: Sequence[float]) -> float:
+    """The mean of at least one time, without strays: latencies are sums of steps, and a median would leave out how they
+    vary."""
+    return fmean(sorted(times_s)[: len(times_s) - int(STRAY_SHARE * len(times_s))])
+
+
 class StepTimer:
     """Submits hand-made steps as an engine would, as many in flight as the executor takes."""
 
@@ -38,7 +48,8 @@ class StepTimer:
     async def visit(self, point: GridPoint, num_steps: int) -> list[float]:
         """Seconds of each of so many steps of one kind, from the end of the one before it to its own."""
         ends_s = await self._ends_s(self._maker.visit(point, num_steps))
-        return [end_s - begin_s for begin_s, end_s in pairwise(ends_s[:-1])]
+        times_s = [end_s - begin_s for begin_s, end_s in pairwise(ends_s[:-1])]
+        return times_s[1::2] if point.chunks else times_s
 
     async def _ends_s(self, steps: Sequence[Step]) -> list[float]:
         now, ends_s = asyncio.get_running_loop().time, list[float]()
@@ -57,7 +68,7 @@ class StepTimer:
 async def time_steps(
     timer: StepTimer, points: Sequence[GridPoint], budget_s: float
 ) -> dict[GridPoint, float]:
-    """The median seconds of each kind of step, in the order of `points`, which is from small to large.
+    """The `expected_s` of each kind of step, in the order of `points`, which is from small to large.
 
     All are visited once and then again in changing order while there is time, so that a machine that slows down
     slows all of them. Beyond the first few, a kind of step that would take too long is left out.
@@ -71,7 +82,7 @@ async def time_steps(
             step_s = median(seen[point])
             if now() + _visit_s(step_s) <= begun_s + budget_s:
                 seen[point].extend(await timer.visit(point, _num_steps(step_s)))
-    return _medians(seen)
+    return {point: expected_s(times_s) for point, times_s in seen.items()}
 
 
 async def _first_pass(
@@ -95,7 +106,3 @@ def _num_steps(step_s: float) -> int:
 def _visit_s(step_s: float) -> float:
     """With the first step, which lets sequences begin."""
     return (1 + _num_steps(step_s)) * step_s
-
-
-def _medians(seen: Mapping[GridPoint, Sequence[float]]) -> dict[GridPoint, float]:
-    return {point: median(times_s) for point, times_s in seen.items()}

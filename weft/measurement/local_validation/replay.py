@@ -56,6 +56,7 @@ class RecordedCosts:
     """`ServingCosts` that were recorded, in their order; the last goes on for ever."""
 
     pads_decodes = wants_longest = False
+    admission_s = 0.0
 
     def __init__(self, durations_s: Sequence[float]) -> None:
         self._durations_s, self._next = durations_s, 0
@@ -76,6 +77,10 @@ class RecordedCosts:
     ) -> list[float]:
         """Of the next steps."""
         return [self.seconds() for _ in range(num_steps)]
+
+    def waking_seconds(self, idle_s: float) -> float:
+        """It is in the durations."""
+        return 0.0
 
     def joules(self, seconds: float, num_passes: int = 1) -> float | None:
         """Nobody recorded them."""
