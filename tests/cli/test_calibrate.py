@@ -45,7 +45,7 @@ def simulated(model: str, hardware: str, **choices: object) -> SimulationResult:
 def test_it_tells_what_it_found_and_where_it_is(output: str, model: str, cache: Path) -> None:
     profile = measured(model, cache)
     assert profile.model == model
-    assert "backend torch, device cpu, dtype float32, threads 1" in output
+    assert "backend cpu, device cpu, dtype float32, threads 1" in output
     assert f"of {profile.num_held_out} kinds of steps that were not fitted" in output
     assert output.rstrip().endswith(".json")
 

@@ -16,6 +16,7 @@ from weft.cli.doctor_checks import CHECKS, GIBIBYTE, Facts, Finding, Level
 from weft.cli.main import command_line
 from weft.executor import serving_plan
 from weft.executor.devices import Gpu, TorchFacts
+from weft.ops.cpu.library import levels
 
 TORCH = TorchFacts("2.9", None, "AVX512", ())
 CUDA = replace(TORCH, cuda="13.0")
@@ -23,6 +24,7 @@ GPU = replace(CUDA, gpus=(Gpu("Tesla", 80 * GIBIBYTE, "9.0"),))
 SOUND = Facts(
     python=(3, 12, 1),
     torch=TORCH,
+    kernel_level="avx512_bf16",
     has_numpy=True,
     memory_bytes=8 * GIBIBYTE,
     cores=4,
@@ -60,8 +62,7 @@ def test_a_sound_machine_has_no_finding() -> None:
         ({"environment": {"OMP_NUM_THREADS": "8"}}, Level.ADVICE, "is 8, with 4 usable cores", "unset OMP"),
         ({"environment": {"MKL_NUM_THREADS": "5"}}, Level.ADVICE, "MKL_NUM_THREADS is 5", "unset MKL"),
         ({"instruction_sets": ("avx",)}, Level.ADVICE, "has no AVX2", "use another machine"),
-        ({"instruction_sets": ("avx2", "avx512f")}, Level.ADVICE, "no instructions for bfloat16", "float32"),
-        ({"instruction_sets": ("asimd",)}, Level.ADVICE, "no instructions for bfloat16", "--dtype float32"),
+        ({"kernel_level": ""}, Level.ADVICE, "backend cpu was not compiled", "install g++ or clang"),
         ({"has_nvidia_device": True}, Level.PROBLEM, "torch cannot use it", "a torch that is built for CUDA"),
         (
             {"has_nvidia_device": True, "torch": CUDA},
@@ -89,11 +90,20 @@ def test_each_fault_is_one_finding_with_one_fix(
     assert fix in finding.fix
 
 
+@pytest.mark.parametrize("found", [("avx2", "avx512f"), ("asimd",)])
+def test_torch_needs_instructions_for_bfloat16(found: tuple[str, ...]) -> None:
+    advice = [each for each in findings(kernel_level="", instruction_sets=found) if each.fix]
+    assert [each.level for each in advice] == [Level.ADVICE] * 2
+    assert "no instructions for bfloat16" in advice[1].text
+    assert "--dtype float32" in advice[1].fix
+
+
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"torch": GPU, "has_nvidia_device": True}, "GPU: Tesla (80 GiB)"),
         ({"torch": GPU, "instruction_sets": ("avx2",)}, "bfloat16: by the GPU"),
+        ({"instruction_sets": ("avx2", "avx512f")}, "bfloat16: by way of float32"),
         ({"instruction_sets": ()}, "instruction sets: the system does not tell"),
         ({"instruction_sets": ("asimd", "bf16")}, "bfloat16: bf16"),
         ({"environment": {"OMP_NUM_THREADS": "4,2"}}, "4 usable cores"),
@@ -109,6 +119,7 @@ def test_what_is_no_fault(changes: dict[str, Any], text: str) -> None:
 def test_the_facts_of_this_machine() -> None:
     facts = gather()
     assert not isinstance(facts.torch, str)
+    assert facts.kernel_level in levels()
     assert facts.cores >= 1
     assert facts.port == 8000
 

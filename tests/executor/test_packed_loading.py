@@ -73,6 +73,11 @@ def test_the_first_start_packs_and_the_next_ones_map(model: Path, monkeypatch: p
     assert entries() == [entry]
 
 
+def test_weights_that_keep_their_numbers_are_packed_in_memory(model: Path) -> None:
+    assert outputs(load_serving(model, replace(OPTIONS, quantization="none"))) == expected("none")
+    assert entries() == []
+
+
 @pytest.mark.parametrize("first", ["int4", "int4-32-a16"])
 def test_one_entry_serves_both_kinds_of_activations(
     first: str, model: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.executor.same_tokens import SameTokens
+from weft.contracts.options import AUTO
 from weft.observation.conditions import report
 
 CHECKPOINT = Path(__file__).resolve().parents[3] / "shared/data/models/stories260K_hf"
@@ -44,9 +45,10 @@ def test_some_hundred_requests_get_the_same_bits_as_alone() -> None:
 
 
 @pytest.mark.skipif(not CHECKPOINT.is_dir(), reason=f"needs the checkpoint {CHECKPOINT}")
-def test_a_real_checkpoint_gives_the_same_bits_in_a_crowd() -> None:
+@pytest.mark.parametrize("backend", ["reference", AUTO])
+def test_a_real_checkpoint_gives_the_same_bits_in_a_crowd(backend: str) -> None:
     for seed in (1, 2):
-        world = SameTokens(seed, CHECKPOINT)
+        world = SameTokens(seed, CHECKPOINT, backend=backend, device="cpu")
         assert asyncio.run(world.play(world.requests(24, str(seed)))) > 10
 
 
@@ -64,11 +66,16 @@ def test_a_real_checkpoint_gives_the_same_bits_in_a_crowd() -> None:
         *((seed, kind, dtype, "auto") for seed, (kind, dtype) in zip(MIXTURES, FORMATS, strict=True)),
     ],
 )
-def test_the_cpu_backend_gives_the_same_bits_in_a_crowd(
+def test_where_no_backend_is_named_the_bits_are_the_same_in_a_crowd(
     seed: int, quantization: str, dtype: str, kv_cache_dtype: str
 ) -> None:
     world = SameTokens(
-        seed, backend="cpu", quantization=quantization, dtype=dtype, kv_cache_dtype=kv_cache_dtype
+        seed,
+        backend=AUTO,
+        device="cpu",
+        quantization=quantization,
+        dtype=dtype,
+        kv_cache_dtype=kv_cache_dtype,
     )
     assert (world.spec.experts is not None) is (seed in MIXTURES)
     assert asyncio.run(world.play(world.requests(12, str(seed)))) > 5

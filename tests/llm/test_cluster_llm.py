@@ -23,7 +23,7 @@ from weft.policies.fcfs import Fcfs
 from weft.server.app import make_app
 from weft.server.state import ServerSettings, ServerState
 
-OPTIONS: dict[str, Any] = {"backend": "reference", "num_threads": 1, "max_num_seqs": 8}
+OPTIONS: dict[str, Any] = {"device": "cpu", "num_threads": 1, "max_num_seqs": 8}
 TIMING = Timing(heartbeat_s=0.05, lost_after_s=10.0, restart_s=0.05)
 LONG = SamplingParams(max_tokens=60, temperature=1.0, seed=3, ignore_eos=True)
 

@@ -14,7 +14,7 @@ from weft.contracts.errors import ConfigurationError, InvalidRequest
 from weft.contracts.events import RequestEnded, Status
 from weft.llm.prompting import ContextLengthExceeded
 
-OPTIONS: dict[str, Any] = {"backend": "reference", "num_threads": 1, "max_num_seqs": 4}
+OPTIONS: dict[str, Any] = {"device": "cpu", "num_threads": 1, "max_num_seqs": 4}
 TEXTS = ["the sea", "an old house", "tea"]
 
 

@@ -1,4 +1,4 @@
-"""One server for all tests that only ask it; they run against the reference backend on a tiny random model."""
+"""One server for all tests that only ask it; they run against a tiny random model."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -18,7 +18,7 @@ from weft.server.lifecycle import listen, serve
 from weft.server.state import ServerSettings, ServerState
 
 Answer = TypeVar("Answer")
-OPTIONS: Mapping[str, Any] = {"backend": "reference", "num_threads": 1, "max_num_seqs": 16}
+OPTIONS: Mapping[str, Any] = {"device": "cpu", "num_threads": 1, "max_num_seqs": 16}
 if TYPE_CHECKING:
     from weft.executor.model_runner import ModelRunner
 

@@ -50,6 +50,23 @@ def test_routers_keep_their_numbers_and_plain_tensors_stay_as_they_are() -> None
     )
 
 
+def test_layers_are_read_into_the_same_room_and_packed_from_there() -> None:
+    places = []
+
+    class Noted(RandomWeights):
+        def read_into(self, name: str, out: torch.Tensor) -> None:
+            places.append((name, out.data_ptr()))
+            super().read_into(name, out)
+
+    weights = PackedWeights(Noted(0, torch.float32, CPU), "none")
+    large, small = weights.linear(["a", "b"], [40, 24], 10), weights.linear(["c"], [16], 10)
+    first = places[0][1]
+    assert places == [("a.weight", first), ("b.weight", first + 40 * 10 * 4), ("c.weight", first)]
+    for packed, names, sizes in ((large, ["a", "b"], [40, 24]), (small, ["c"], [16])):
+        plain_OI = RandomWeights(0, torch.float32, CPU).linear(names, sizes, 10).weight_OI
+        assert torch.equal(packed.blocks, pack(plain_OI, None, "none").blocks)
+
+
 def test_what_cannot_be_packed_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="float16"):
         pack(torch.ones(2, 2, dtype=torch.float16), None, "none")

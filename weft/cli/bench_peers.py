@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +18,8 @@ from weft.measurement.peers.report import as_json, as_markdown
 from weft.measurement.peers.turns import Shape, TurnSettings, machine_probe, measure_peers
 
 BATCHES = (1, 4, 8, 16, 32)
+MORE_TOKENS = 2
+"""A sequence begins and ends with one that is in no timed step."""
 NAMES = ", ".join(f"{peer.name}[:{'|'.join(peer.formats)}]" for peer in PEERS.values())
 
 
@@ -52,7 +55,9 @@ def command(
     from weft.executor.limits import available_processors
 
     wanted, root = entrants(names), root.absolute()
-    environment = {} if weft_options is None else {OPTIONS_VARIABLE: _checked(weft_options)}
+    longest_tokens = max(prefill_tokens, prompt_tokens + steps) + MORE_TOKENS
+    options = {"max_model_len": longest_tokens, **_checked(weft_options or "{}")}
+    environment = {OPTIONS_VARIABLE: json.dumps(options)}
     threads = threads or available_processors()
     prefill = [Shape(1, prefill_tokens, is_prefill=True)] if prefill_tokens > 0 else []
     shapes = prefill + [Shape(rows, prompt_tokens, is_prefill=False) for rows in batches or BATCHES]
@@ -75,7 +80,7 @@ def command(
         click.echo(as_markdown(outcome))
 
 
-def _checked(text: str) -> str:
+def _checked(text: str) -> dict[str, Any]:
     from weft.contracts.options import serving_options
 
     try:
@@ -85,4 +90,4 @@ def _checked(text: str) -> str:
     if not isinstance(values, dict):
         raise ConfigurationError(f"--weft-options is {text}; give a JSON object")
     serving_options(values)
-    return text
+    return values

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from weft.cli.doctor_checks import CHECKS, GIBIBYTE, Facts, Finding, Level
-from weft.cli.machine_facts import find_torch, has_nvidia_device, hub_cache, instruction_sets
+from weft.cli.machine_facts import find_torch, has_nvidia_device, hub_cache, instruction_sets, kernel_level
 from weft.cli.mistakes import split_advice
 from weft.contracts.errors import WeftError
 from weft.contracts.options import ServingOptions
@@ -47,6 +47,7 @@ def gather(port: int = DEFAULT_PORT) -> Facts:
     return Facts(
         python=sys.version_info[:3],
         torch=find_torch(),
+        kernel_level=kernel_level(),
         has_numpy=find_spec("numpy") is not None,
         memory_bytes=available_memory_bytes(),
         cores=available_processors(),

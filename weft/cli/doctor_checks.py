@@ -18,11 +18,13 @@ LEAST_MEMORY_BYTES = GIBIBYTE
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A machine as the checks see it. `torch`: what it says, or why it cannot be imported. `port`: the one that
-    `weft serve` takes by default; `cache`: of models from huggingface.co."""
+    """A machine as the checks see it. `torch`: what it says, or why it cannot be imported. `kernel_level`: of our own
+    kernels' instructions; empty where they were not compiled. `port`: the one that `weft serve` takes by default;
+    `cache`: of models from huggingface.co."""
 
     python: tuple[int, int, int]
     torch: "TorchFacts | str"
+    kernel_level: str
     has_numpy: bool
     memory_bytes: int
     cores: int
@@ -71,6 +73,14 @@ def check_torch(facts: Facts) -> Finding:
     return Finding(Level.OK, f"torch {facts.torch.version}, kernels for {facts.torch.kernels}")
 
 
+def check_kernels(facts: Facts) -> Finding:
+    """What a CPU computes with by default."""
+    if facts.kernel_level:
+        return Finding(Level.OK, f"backend cpu: kernels for {facts.kernel_level}")
+    fix = "install g++ or clang, and then Weft again: pip install -e ."
+    return Finding(Level.ADVICE, "backend cpu was not compiled: models run on backend torch, slower", fix)
+
+
 def check_numpy(facts: Facts) -> Finding:
     """Torch works without it, and says so each time."""
     if facts.has_numpy:
@@ -98,7 +108,7 @@ def check_threads(facts: Facts) -> Finding:
 
 
 def check_instructions(facts: Facts) -> Finding:
-    """What torch's kernels are fast with."""
+    """What torch's kernels are fast with. Ours make float32 of bfloat16 in registers where they have to."""
     found = facts.instruction_sets
     if not found:
         return Finding(Level.OK, "instruction sets: the system does not tell")
@@ -106,8 +116,9 @@ def check_instructions(facts: Facts) -> Finding:
         fix = "use another machine, or a model of less than 1 B parameters"
         return Finding(Level.ADVICE, "this processor has no AVX2: torch computes slowly on it", fix)
     fast = [name for name in BFLOAT16_SETS if name in found]
-    if fast or _has_gpu(facts):
-        return Finding(Level.OK, f"bfloat16: {', '.join(fast) or 'by the GPU'}")
+    if fast or _has_gpu(facts) or facts.kernel_level:
+        others = "by the GPU" if _has_gpu(facts) else "by way of float32"
+        return Finding(Level.OK, f"bfloat16: {', '.join(fast) or others}")
     fix = "give --dtype float32 for models in bfloat16, where memory allows"
     return Finding(Level.ADVICE, "this processor has no instructions for bfloat16", fix)
 
@@ -145,7 +156,7 @@ def check_cache(facts: Facts) -> Finding:
 
 
 CHECKS: tuple[Callable[[Facts], Finding], ...] = (
-    *(check_python, check_torch, check_numpy, check_memory, check_threads),
+    *(check_python, check_torch, check_kernels, check_numpy, check_memory, check_threads),
     *(check_instructions, check_gpu, check_port, check_cache),
 )
 

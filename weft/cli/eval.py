@@ -103,14 +103,15 @@ def command(
     the default, or weft-nano, its draft.
 
     Exercises have names, values and sentences that are held out of the training of the built-in models. Answers
-    are the likeliest tokens, and right where they are the right one to the letter. A text is read by torch, in float32
-    where --dtype says nothing; on backend cpu as it is served, in the formats given.
+    are the likeliest tokens, and right where they are the right one to the letter. A text is read as it is served on
+    backend cpu; else by torch, in float32 where --dtype says nothing.
     """
     directory = resolve_model(model)
     chosen = EvaluationSettings(draft=None if draft is None else resolve_model(draft), **settings)
-    from weft.executor.backend_choice import with_backend  # here, because torch comes with it
+    from weft.executor.backend_choice import with_backend  # here, because torch comes with these
+    from weft.executor.packed_loading import settled
 
-    options = with_backend(serving_options(given))
+    options = with_backend(settled(directory, serving_options(given)), read_spec(directory))
     reader = partial(_reader, directory, given) if options.backend == KERNELS else None
     evaluation = evaluate(directory, chosen, options, partial(_answerer, directory, given), reader)
     _print_evaluation(evaluation)

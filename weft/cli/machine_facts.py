@@ -66,6 +66,13 @@ def find_torch() -> "TorchFacts | str":
         return " ".join(f"{type(error).__name__}: {error}".split())
 
 
+def kernel_level() -> str:
+    """The fastest level of instructions that our kernels have on this processor; empty where there are no kernels."""
+    from weft.ops.cpu.library import has_kernels, levels
+
+    return levels()[0] if has_kernels() else ""
+
+
 def has_nvidia_device(root: Path = ROOT) -> bool:
     """Whether the kernel has a GPU of NVIDIA, whatever torch can do with it."""
     return (root / "proc/driver/nvidia/version").exists() or (root / "dev/nvidia0").exists()

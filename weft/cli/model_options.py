@@ -66,8 +66,8 @@ FLAGS = (
     Flag(
         "backend",
         BACKENDS,
-        "cpu (our kernels), torch (any device), or reference (slow, the same bits whatever else runs); auto: cpu for "
-        "--quantization and --kv-cache-dtype, else torch.",
+        "cpu (our kernels), torch (any device), or reference (slow, what the others are compared with); auto: "
+        "torch on a GPU and for float16, else cpu.",
     ),
     Flag("device", str, "A torch device, such as cpu or cuda; auto: a GPU where there is one."),
     Flag("dtype", FORMATS, "Of weights, arithmetic and cache; auto: the checkpoint's (reference: float32)."),

@@ -24,7 +24,7 @@ class ServingOptions:
     """Where to compute, in what format, and how much at once. None and "auto" are derived.
 
     `backend`: `torch` (any device), `reference` (the same bits whatever else runs, float32 on the CPU), or `cpu`
-    (kernels of our own); auto: `cpu` where `quantization` or `kv_cache_dtype` ask for it, else `torch`.
+    (kernels of our own); auto: `cpu` where it can serve the model and no GPU is there or asked for, else `torch`.
     `quantization`: of the weights of linear layers on backend `cpu`: int8, int4 (also int4-32, int4-64, int4-128 by
     its groups), or none; activations become int8 there, or with -a16 behind the name (int8-a16) stay as they are.
     `device`: of torch; auto: a GPU where there is one. `dtype`: number format of weights in memory, of arithmetic and

@@ -8,13 +8,13 @@ from pathlib import Path
 import torch
 
 from weft.contracts.errors import ConfigurationError
-from weft.contracts.formats import NumberFormat, number_format
+from weft.contracts.formats import NumberFormat
 from weft.contracts.options import AUTO, NO_QUANTIZATION, ServingOptions
 from weft.contracts.state import StateLayout
 from weft.engine.config import EngineConfig
-from weft.executor.backend_choice import with_backend
+from weft.executor.backend_choice import choose_backend, choose_format, with_backend
 from weft.executor.cache_format import choose_cache_format
-from weft.executor.limits import available_memory_bytes, available_processors
+from weft.executor.limits import available_memory_bytes
 from weft.executor.model_runner import ModelRunner
 from weft.executor.packed_loading import open_packed, settled
 from weft.executor.sizing import Demand, blocks_needed, blocks_within, size_bytes
@@ -25,7 +25,6 @@ from weft.model_specs.model_spec import ModelSpec
 from weft.models.decoder import Decoder
 from weft.ops.backend import Ops
 from weft.ops.cpu.cpu_ops import CpuOps
-from weft.ops.reference_ops import ReferenceOps
 from weft.ops.torch_ops import TorchOps
 from weft.text.constraints import Grammars
 from weft.weights.checkpoint import CheckpointWeights
@@ -35,9 +34,6 @@ from weft.weights.source import WeightSource
 
 SHARE_OF_MEMORY = {"cpu": 0.5, "cuda": 0.9}
 """The share of free memory that the cache may take where its size is not given: on a CPU others need some."""
-
-CPU_BACKENDS: dict[str, Callable[[int], Ops]] = {ReferenceOps.name: ReferenceOps, CpuOps.name: CpuOps}
-"""Backends that run on a CPU only, by name; they are told how many threads they may use."""
 
 Weights = Callable[[torch.dtype, torch.device], WeightSource]
 """Opens weights in a number format on a device."""
@@ -66,7 +62,7 @@ def load_serving(directory: Path, options: ServingOptions) -> Serving:
     """Load a checkpoint. Raises `ConfigurationError` for whatever keeps it from being served."""
 
     spec = read_spec(directory)
-    options = with_backend(settled(directory, options))
+    options = with_backend(settled(directory, options), spec)
 
     def weights(dtype: torch.dtype, device: torch.device) -> WeightSource:
         return open_weights(directory, dtype, device, options)
@@ -76,7 +72,7 @@ def load_serving(directory: Path, options: ServingOptions) -> Serving:
 
 def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> Serving:
     """Serve a model whose weights come from anywhere."""
-    options = with_backend(options)
+    options = with_backend(options, spec)
     ops, device = choose_backend(options)
     number = choose_format(spec, options)
     dtype: torch.dtype = getattr(torch, number.value)
@@ -139,57 +135,6 @@ def numeric_fingerprint(ops: Ops, device: torch.device, number: NumberFormat, op
     weights = "" if options.quantization == NO_QUANTIZATION else f"-{options.quantization}"
     cache = "" if options.kv_cache_dtype == AUTO else f"-kv-{options.kv_cache_dtype}"
     return f"{ops.fingerprint}-{device.type}-{number.value}{weights}{cache}"
-
-
-def choose_backend(options: ServingOptions) -> tuple[Ops, torch.device]:
-    """What computes, and where; `options` name a backend. Raises `ConfigurationError` where there is no such thing."""
-    threads = options.num_threads or available_processors()
-    if options.backend != CpuOps.name and options.quantization != NO_QUANTIZATION:
-        raise ConfigurationError(
-            f"quantization is {options.quantization!r}, which backend {options.backend!r} does not have; "
-            "choose backend 'cpu', or leave quantization out"
-        )
-    if options.backend in CPU_BACKENDS:
-        if options.device not in (AUTO, "cpu"):
-            raise ConfigurationError(
-                f"device is {options.device!r}; the {options.backend} backend runs on 'cpu'"
-            )
-        return CPU_BACKENDS[options.backend](threads), torch.device("cpu")
-    if options.backend != TorchOps.name:
-        raise ConfigurationError(
-            f"backend is {options.backend!r}; choose 'auto', 'torch', 'reference' or 'cpu'"
-        )
-    return TorchOps(threads), _device(options.device)
-
-
-def _device(name: str) -> torch.device:
-    if name == AUTO:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        problem = str(error).splitlines()[0]
-        raise ConfigurationError(
-            f"device {name!r} cannot be used ({problem}); try 'cpu' or 'auto'"
-        ) from error
-    return device
-
-
-def choose_format(spec: ModelSpec, options: ServingOptions) -> NumberFormat:
-    """Of weights, arithmetic and state."""
-    if options.backend == ReferenceOps.name:
-        if options.dtype not in (AUTO, NumberFormat.FLOAT32.value):
-            raise ConfigurationError(
-                f"dtype is {options.dtype!r}; the reference backend computes in 'float32'"
-            )
-        return NumberFormat.FLOAT32
-    number = spec.stored_format if options.dtype == AUTO else number_format(options.dtype)
-    if options.backend == CpuOps.name and number is NumberFormat.FLOAT16:
-        raise ConfigurationError(
-            "dtype is 'float16'; the cpu backend computes in 'float32' or 'bfloat16': set dtype to one of them"
-        )
-    return number
 
 
 def longest_sequence(spec: ModelSpec, options: ServingOptions) -> int:

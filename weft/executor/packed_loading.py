@@ -64,8 +64,9 @@ def settled(directory: Path, options: ServingOptions) -> ServingOptions:
 
 
 def open_packed(directory: Path, dtype: torch.dtype, kind: str, build: Build) -> WeightSource:
-    """A model's weights, packed. Of a checkpoint they are packed into a file of the user's cache at the first time and
-    mapped from there ever after; where that cannot be written, they are packed in memory, and a warning says so.
+    """A model's weights, packed. Those of a checkpoint that keep their numbers are packed in memory each time, which
+    takes little more than reading them; others into a file of the user's cache at the first time, and are mapped from
+    there ever after. Where that cannot be written, they are packed in memory, and a warning says so.
 
     `build`: must ask for the same as the model will. Raises `ConfigurationError` where a checkpoint is missing or
     damaged, and for a damaged directory of packed weights.
@@ -73,6 +74,8 @@ def open_packed(directory: Path, dtype: torch.dtype, kind: str, build: Build) ->
     if is_packed(directory):
         return _checked(directory / PACKED_FILE, canonical(kind), build)
     weights = PackedWeights(CheckpointWeights(directory, dtype, torch.device("cpu")), canonical(kind))
+    if kind == NO_QUANTIZATION:
+        return weights
     try:
         cache = PackedCache.of_user()
         if cache.limit_bytes:

@@ -8,7 +8,8 @@ import torch
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import AUTO, ServingOptions
-from weft.executor.loading import build_model, choose_format
+from weft.executor.backend_choice import choose_format
+from weft.executor.loading import build_model
 from weft.executor.packed_loading import is_packed, write_packed
 from weft.model_specs.families import read_spec
 from weft.ops.cpu.cpu_ops import CpuOps

@@ -7,13 +7,11 @@ from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
 from weft.contracts.options import ServingOptions
 from weft.engine.config import EngineConfig
-from weft.executor.backend_choice import with_backend
+from weft.executor.backend_choice import choose_backend, choose_format, with_backend
 from weft.executor.cache_format import choose_cache_format
 from weft.executor.inspection import inspect_checkpoint
 from weft.executor.loading import (
     cache_share,
-    choose_backend,
-    choose_format,
     engine_config,
     free_bytes,
     longest_sequence,
@@ -21,6 +19,7 @@ from weft.executor.loading import (
 from weft.executor.packed_loading import packed_bytes, settled
 from weft.executor.sizing import size_bytes
 from weft.model_specs.model_spec import ModelSpec
+from weft.ops.cpu.cpu_ops import CpuOps
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +41,10 @@ def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
     """Raises `ConfigurationError` for what keeps a checkpoint from being served: a damaged or missing file, an
     option that cannot be, too little memory."""
     spec = inspect_checkpoint(directory)
-    options = with_backend(settled(directory, options))
+    options = with_backend(settled(directory, options), spec)
     ops, device = choose_backend(options)
     number, max_model_len = choose_format(spec, options), longest_sequence(spec, options)
-    free, weights = free_bytes(device), packed_bytes(directory) or spec.num_parameters * number.num_bytes
+    free, weights = free_bytes(device), packed_bytes(directory) or _weights_bytes(spec, number, ops.name)
     if weights > free:
         raise ConfigurationError(
             f"the weights need {_mebibytes(weights)} MiB and {_mebibytes(free)} MiB are free on {device}; free some, "
@@ -61,6 +60,13 @@ def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
             f"{_mebibytes(free)} MiB that are free on {device}; lower kv_cache_memory_bytes"
         )
     return ServingPlan(spec, ops.name, str(device), number, max_model_len, config, free, weights, cache)
+
+
+def _weights_bytes(spec: ModelSpec, number: NumberFormat, backend: str) -> int:
+    """Backend `cpu` packs a head that shares its numbers with the embeddings, and keeps these beside it."""
+    has_copy = backend == CpuOps.name and spec.ties_embeddings
+    copied = spec.vocab_size * spec.hidden_size if has_copy else 0
+    return (spec.num_parameters + copied) * number.num_bytes
 
 
 def _mebibytes(num_bytes: int) -> int:

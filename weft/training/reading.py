@@ -9,7 +9,8 @@ import torch
 
 from weft.contracts.formats import NumberFormat
 from weft.contracts.options import ServingOptions
-from weft.executor.loading import build_model, choose_backend, longest_sequence
+from weft.executor.backend_choice import choose_backend
+from weft.executor.loading import build_model, longest_sequence
 from weft.model_specs.families import read_spec
 from weft.ops.backend import PackedBatch
 from weft.ops.torch_ops import TorchOps

@@ -57,14 +57,18 @@ class CheckpointWeights(WeightSource):
         Raises `ConfigurationError` where it is missing, of another shape, stored in a format other than fp32, fp16
         and bf16, or holds a NaN or an infinity (also one that only the conversion made).
         """
-        file, stored_name = self._found(name, shape)
+        tensor = torch.empty(shape, dtype=self.dtype, device=self.device)
+        self.read_into(name, tensor)
+        return tensor
+
+    def read_into(self, name: str, out: Tensor) -> None:
+        """Convert the tensor of that name to the format of `out`. Raises as `read` does."""
+        file, stored_name = self._found(name, tuple(out.shape))
         stored = file.read(stored_name)
-        tensor = torch.empty(shape, dtype=self.dtype, device=self.device).copy_(stored)
-        if not is_finite(tensor):
-            raise ConfigurationError(_not_finite(file, stored_name, stored, self.dtype))
+        if not is_finite(out.copy_(stored)):
+            raise ConfigurationError(_not_finite(file, stored_name, stored, out.dtype))
         file.release(stored)
         self._unread.pop(stored_name, None)
-        return tensor
 
     def finish(self, tied: Mapping[str, str] | None = None) -> None:
         """Raises `ConfigurationError` where tensors were left over, or tied ones are stored and differ."""
@@ -122,12 +126,11 @@ class CheckpointHeaders(CheckpointWeights):
         super().__init__(path, torch.float32, torch.device("cpu"))
         self.device = torch.device("meta")
 
-    def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
-        """An empty tensor of that shape. Raises `ConfigurationError` as for weights that are read."""
-        file, stored_name = self._found(name, shape)
+    def read_into(self, name: str, out: Tensor) -> None:
+        """Nothing is put there. Raises `ConfigurationError` as for weights that are read."""
+        file, stored_name = self._found(name, tuple(out.shape))
         file.check_format(stored_name)
         self._unread.pop(stored_name, None)
-        return torch.empty(shape, dtype=self.dtype, device=self.device)
 
     def _finish_tied(self, name: str, twin: str) -> None:
         self._unread.pop(self._stored_name(name) or name, None)

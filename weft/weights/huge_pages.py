@@ -6,6 +6,8 @@ fetches ahead no further than to the end of one. Many tensors share a region, si
 
 import mmap
 import threading
+from collections.abc import Sequence
+from math import prod
 
 import torch
 from torch import Tensor
@@ -20,7 +22,8 @@ class _Region:
     """Memory that is given away from front to back; tensors keep it alive."""
 
     def __init__(self, size: int) -> None:
-        self._memory = mmap.mmap(-1, size)
+        # Shared memory, which Python maps by default, has pages of its own kind, and most systems keep them small.
+        self._memory = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         if hasattr(mmap, "MADV_HUGEPAGE"):
             self._advise()
         self._size, self._used = size, 0
@@ -60,9 +63,9 @@ class _Regions:
 _REGIONS = _Regions()
 
 
-def in_huge_pages(tensor: Tensor) -> Tensor:
-    """The same tensor, copied to such memory from a multiple of 64 bytes on; a small one as it is."""
-    if tensor.nbytes < LEAST_BYTES:
-        return tensor
-    placed = _REGIONS.take(tensor.nbytes).view(tensor.dtype).view(tensor.shape)
-    return placed.copy_(tensor)
+def empty_in_huge_pages(shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+    """A tensor to be filled, in such memory from a multiple of 64 bytes on; a small one where torch puts it."""
+    num_bytes = prod(shape) * dtype.itemsize
+    if num_bytes < LEAST_BYTES:
+        return torch.empty(shape, dtype=dtype)
+    return _REGIONS.take(num_bytes).view(dtype).view(shape)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import A16, NO_QUANTIZATION, QUANTIZATIONS
+from weft.weights.huge_pages import empty_in_huge_pages
 from weft.weights.packed import (
     COLUMNS,
     PackedLinear,
@@ -31,33 +32,53 @@ def pack(weight_OI: Tensor, bias_O: Tensor | None, kind: str) -> PackedLinear:
     """A layer for the `cpu` backend. Raises `ConfigurationError` for a kind that is none of `QUANTIZATIONS`, and for
     weights in float16 that are to stay as they are."""
     check_kind(kind)
+    if kind != NO_QUANTIZATION:
+        packed = _quantised(weight_OI, bias_O, packed_kind(kind))
+        return packed.with_float_activations() if kind.endswith(A16) else packed
+    if weight_OI.dtype not in (torch.bfloat16, torch.float32):
+        raise ConfigurationError(
+            f"weights are {weight_OI.dtype}; the cpu backend computes in 'bfloat16' or 'float32': set dtype"
+        )
+    return pack_floats(weight_OI, bias_O)
+
+
+def _quantised(weight_OI: Tensor, bias_O: Tensor | None, kind: str) -> PackedLinear:
     outputs, inputs = weight_OI.shape
     rows = max(1, SLICE_NUMBERS // (max(1, inputs) * COLUMNS)) * COLUMNS
-    slices = _pack_slices(torch.split(weight_OI, rows) if outputs else [weight_OI], packed_kind(kind))
-    parts = {name: torch.cat([each.parts[name] for each in slices]) for name in slices[0].parts}
-    bias_O = None if bias_O is None else bias_O.float().contiguous()
-    packed = slices[0].of_parts(outputs, inputs, bias_O, parts)
-    return packed.with_float_activations() if kind.endswith(A16) else packed
+    template = _quantise_rows(weight_OI.new_zeros(COLUMNS, inputs), kind)
+    parts = _room(template, -(-outputs // COLUMNS))
+    _quantise_slices(torch.split(weight_OI, rows) if outputs else [], kind, parts)
+    return template.of_parts(outputs, inputs, None if bias_O is None else bias_O.float().contiguous(), parts)
 
 
-def _pack_slices(slices: Sequence[Tensor], kind: str) -> list[PackedLinear]:
-    """With as many threads as torch may use, but each on a slice of its own: the threads of one operation wait for each
-    other, and where another process is busy as well they took 20 times as long."""
+def _room(template: PackedLinear, num_blocks: int) -> dict[str, Tensor]:
+    """For the parts of a layer of so many blocks, of which `template` has one."""
+    return {
+        name: empty_in_huge_pages((len(part) * num_blocks, *part.shape[1:]), part.dtype)
+        for name, part in template.parts.items()
+    }
+
+
+def _quantise_slices(slices: Sequence[Tensor], kind: str, parts: Mapping[str, Tensor]) -> None:
+    """Into a layer's parts. With as many threads as torch may use, but each on a slice of its own: the threads of one
+    operation wait for each other, and where another process is busy as well they took 20 times as long."""
+
+    def quantise(number: int) -> None:
+        made = _quantise_rows(slices[number], kind)
+        for name, part in made.parts.items():
+            # All slices but the last are as long as the first.
+            start = number * len(slices[0]) // COLUMNS * (len(part) // len(made.blocks))
+            parts[name][start : start + len(part)] = part
+
     num_threads = torch.get_num_threads()
     try:
         with ThreadPoolExecutor(num_threads, "weft-packing", torch.set_num_threads, (1,)) as threads:
-            return list(threads.map(lambda rows_OI: _pack_rows(rows_OI, kind), slices))
+            list(threads.map(quantise, range(len(slices))))
     finally:
         torch.set_num_threads(num_threads)  # the threads have changed what new threads begin with
 
 
-def _pack_rows(weight_OI: Tensor, kind: str) -> PackedLinear:
-    if kind == "none":
-        if weight_OI.dtype not in (torch.bfloat16, torch.float32):
-            raise ConfigurationError(
-                f"weights are {weight_OI.dtype}; the cpu backend computes in 'bfloat16' or 'float32': set dtype"
-            )
-        return pack_floats(weight_OI, None)
+def _quantise_rows(weight_OI: Tensor, kind: str) -> PackedLinear:
     name, _, group = kind.partition("-")
     if name == "int8":
         return pack_quantised(quantise_int8(weight_OI), 8, None, weight_OI.shape[1])
@@ -87,6 +108,7 @@ class PackedWeights(WeightSource):
         check_kind(kind)
         self._source, self.kind = source, kind
         self.dtype, self.device = source.dtype, source.device
+        self._plain = torch.empty(0, dtype=self.dtype)
 
     def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """A tensor as it is."""
@@ -106,12 +128,30 @@ class PackedWeights(WeightSource):
         order_O: Tensor | None = None,
     ) -> PackedLinear:
         """Layers with the same input as one, packed."""
-        plain = self._source.linear(names, out_features, in_features, bias=bias, order_O=order_O)
-        return pack(plain.weight_OI, plain.bias_O, kind_of(names, self.kind))
+        weight_OI = self._room(sum(out_features), in_features)
+        bias_O = torch.empty(len(weight_OI), dtype=self.dtype) if bias else None
+        start = 0
+        for name, size in zip(names, out_features, strict=True):
+            end = start + size
+            self._source.read_into(f"{name}.weight", weight_OI[start:end])
+            if bias_O is not None:
+                self._source.read_into(f"{name}.bias", bias_O[start:end])
+            start = end
+        if order_O is not None:
+            weight_OI, bias_O = weight_OI[order_O], None if bias_O is None else bias_O[order_O]
+        return pack(weight_OI, bias_O, kind_of(names, self.kind))
 
     def linear_of(self, weight_OI: Tensor) -> PackedLinear:
         """A packed copy."""
         return pack(weight_OI, None, self.kind)
+
+    def _room(self, outputs: int, inputs: int) -> Tensor:
+        """For a layer until it is packed: the same again where that is large enough. Were memory for each taken anew,
+        what stays of one would lie between what was given back, and the process would keep half as much again."""
+        if len(self._plain) < outputs * inputs:
+            self._plain = torch.empty(0, dtype=self.dtype)
+            self._plain = torch.empty(outputs * inputs, dtype=self.dtype)
+        return self._plain[: outputs * inputs].view(outputs, inputs)
 
 
 def kind_of(names: Sequence[str], kind: str) -> str:

@@ -19,6 +19,10 @@ class WeightSource(ABC):
     def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The tensor of that name; raises `ConfigurationError` where it is missing or of another shape."""
 
+    def read_into(self, name: str, out: Tensor) -> None:
+        """Put the tensor of that name there; raises as `read` does."""
+        out.copy_(self.read(name, tuple(out.shape)))
+
     # A source that makes its tensors up has nothing left over, so this is no duty of every subclass.
     def finish(self, tied: Mapping[str, str] | None = None) -> None:  # noqa: B027
         """The model has all it wants; raises `ConfigurationError` where something was left over.

@@ -15,7 +15,7 @@ from weft.llm.model_path import resolve_model
 from weft.llm.process_replicas import process_replicas
 from weft.llm.replica_plan import ReplicaPlan
 
-OPTIONS: dict[str, Any] = {"backend": "reference", "num_threads": 1, "max_num_seqs": 8, "max_model_len": 256}
+OPTIONS: dict[str, Any] = {"device": "cpu", "num_threads": 1, "max_num_seqs": 8, "max_model_len": 256}
 SAMPLING = SamplingParams(max_tokens=120, temperature=1.0, seed=5, ignore_eos=True)
 PROMPTS = ("Once upon a time", "The little dog", "What is 2 + 3?", "A story about rain")
 PATIENT = Timing(lost_after_s=30.0)

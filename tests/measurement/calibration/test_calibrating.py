@@ -29,7 +29,7 @@ POINTS = (
 
 @pytest.fixture
 def serving() -> Iterator[Serving]:
-    made = tiny_serving(backend="torch", swap_memory_bytes=1 << 14)
+    made = tiny_serving(backend="auto", swap_memory_bytes=1 << 14)
     yield made
     made.close()
 
@@ -101,7 +101,7 @@ def test_a_calibration_becomes_a_file(tmp_path: Path) -> None:
     assert read_profile(tmp_path / "profile.json") == profile
     profile.check_model(serving.spec, "tiny")
     assert said == ["memory", "steps", "the host's work", "transfers"]
-    assert profile.serving == {"backend": "torch", "device": "cpu", "dtype": "float32", "threads": 1}
+    assert profile.serving == {"backend": "cpu", "device": "cpu", "dtype": "float32", "threads": 1}
     assert profile.num_held_out > 0
     assert profile.costs().seconds(100, 1, 0, (0,), [(100, 0)]) > 0.0
 

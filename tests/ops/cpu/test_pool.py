@@ -64,18 +64,34 @@ def run_together(functions: list[Callable[[], None]]) -> None:
         thread.join()
 
 
+MS = 1_000_000
+A_SLICE = 3 * MS
+"""What a system gives a process at a time: losing it is more than chance."""
+
+
 def test_a_stall_soon_after_another_costs_twice_the_time() -> None:
-    contention, ms = kernels().Contention(), 1_000_000
+    contention = kernels().Contention()
     assert not contention.alone(0)
     now, lasting = 0, []
     for _ in range(10):
-        contention.stalled(now)
-        lasting.append(next(after for after in range(1, 2000) if not contention.alone(now + after * ms)))
-        now += (lasting[-1] + 10) * ms
+        contention.lost(now, A_SLICE)
+        lasting.append(next(after for after in range(1, 2000) if not contention.alone(now + after * MS)))
+        now += (lasting[-1] + 10) * MS
     assert lasting == [4, 8, 16, 32, 64, 128, 256, 512, 512, 512]
-    contention.stalled(now + 100 * ms)
-    assert contention.alone(now + 103 * ms)
-    assert not contention.alone(now + 104 * ms)
+    contention.lost(now + 100 * MS, A_SLICE)
+    assert contention.alone(now + 103 * MS)
+    assert not contention.alone(now + 104 * MS)
+
+
+@pytest.mark.parametrize(("share", "is_borne"), [(0.05, True), (0.2, True), (0.35, False), (0.5, False)])
+def test_up_to_a_quarter_of_the_time_may_be_lost_in_small_pieces(share: float, is_borne: bool) -> None:
+    contention = kernels().Contention()
+    for now in range(MS, 1000 * MS, MS):
+        contention.lost(now, int(share * MS))
+        if contention.alone(now):
+            assert not is_borne
+            return
+    assert is_borne
 
 
 def test_results_stay_the_same_beside_a_busy_process() -> None:

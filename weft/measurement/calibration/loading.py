@@ -24,7 +24,7 @@ def load_for_calibration(directory: Path, given: Mapping[str, Any]) -> "Serving"
     from weft.executor.packed_loading import settled
 
     spec = read_spec(directory)
-    options = with_backend(settled(directory, serving_options(given)))
+    options = with_backend(settled(directory, serving_options(given)), spec)
     if options.swap_memory_bytes == 0:
         room_bytes = SWAP_BLOCKS * _block_bytes(spec, options)
         options = replace(options, swap_memory_bytes=room_bytes)
@@ -33,8 +33,8 @@ def load_for_calibration(directory: Path, given: Mapping[str, Any]) -> "Serving"
 
 def _block_bytes(spec: ModelSpec, options: ServingOptions) -> int:
     """Of all state groups together."""
+    from weft.executor.backend_choice import choose_format
     from weft.executor.cache_format import choose_cache_format
-    from weft.executor.loading import choose_format
 
     layout = choose_cache_format(choose_format(spec, options), options).layout(spec, options.block_tokens)
     paged = [group for group in layout.groups if isinstance(group, PagedGroup)]

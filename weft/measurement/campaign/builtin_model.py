@@ -79,8 +79,8 @@ class BuiltinModel:
 
     def device(self) -> ModelDevice:
         """With state of its own; the weights are those of all."""
+        from weft.executor.backend_choice import choose_format
         from weft.executor.cache_format import choose_cache_format
-        from weft.executor.loading import choose_format
         from weft.executor.model_runner import ModelRunner
         from weft.executor.state_pools import StatePools
 

@@ -173,7 +173,7 @@ def _text_figures(
 
 
 def _torch_reader(directory: Path, options: ServingOptions) -> AbstractContextManager[Reader]:
-    from weft.executor.loading import choose_format
+    from weft.executor.backend_choice import choose_format
     from weft.training.reading import ReadingModel
 
     is_free = options.dtype == AUTO
@@ -187,10 +187,11 @@ def _agreement_figures(
     """Of exercises, where there were any, and of chats."""
     if settings.draft is None:
         return []
-    from weft.executor.loading import choose_format
+    from weft.executor.backend_choice import choose_format
     from weft.training.reading import ReadingModel
 
-    number = choose_format(read_spec(settings.draft), options)
+    # Torch reads it, whatever backend serves the model and whatever formats that has.
+    number = choose_format(read_spec(settings.draft), replace(options, backend=AUTO))
     exercises = [answer for _, answers in answered.sittings for answer in answers]
     kinds = {"exercises": (exercises, 0), "chats": (answered.openings, answered.skipped_openings)}
     with ReadingModel(settings.draft, replace(options, max_model_len=None), number) as draft:

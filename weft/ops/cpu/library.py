@@ -9,6 +9,8 @@ LEVEL_VARIABLE = "WEFT_CPU_LEVEL"
 """Environment variable: a level of instructions to use in place of the best, for tests."""
 AMX = "amx"
 """The level that the system has to allow."""
+PORTABLE = "portable"
+"""The level of processors that have none of the instructions."""
 
 
 def kernels() -> ModuleType:
@@ -21,6 +23,15 @@ def kernels() -> ModuleType:
             "(pip install -e .), or choose backend 'torch'"
         ) from error
     return _kernels
+
+
+def has_kernels() -> bool:
+    """Whether the extension module is there."""
+    try:
+        kernels()
+    except ConfigurationError:
+        return False
+    return True
 
 
 def levels() -> list[str]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from weft.ops.cpu.products import Products
-from weft.weights.huge_pages import in_huge_pages
+from weft.weights.huge_pages import empty_in_huge_pages
 from weft.weights.packed import PackedLinear
 from weft.weights.packing import pack
 
@@ -84,5 +84,5 @@ def _random(size: LayerSize, kind: str) -> PackedLinear:
 
 
 def _copy(packed: PackedLinear) -> PackedLinear:
-    blocks = in_huge_pages(packed.blocks.clone())
+    blocks = empty_in_huge_pages(packed.blocks.shape, packed.blocks.dtype).copy_(packed.blocks)
     return replace(packed, blocks=blocks, factors_O=packed.factors_O.clone())

@@ -25,8 +25,7 @@ class Driver:
 
         more = json.loads(os.environ.get(OPTIONS_VARIABLE, "{}"))
         fixed = {"backend": "cpu", "quantization": kind, "num_threads": threads}
-        sizes = {"max_num_seqs": 64, "max_model_len": 1024}
-        serving = load_serving(Path(files), serving_options({**fixed, **sizes, **more}))
+        serving = load_serving(Path(files), serving_options({**fixed, "max_num_seqs": 64, **more}))
         self._fingerprint = serving.executor.numeric_fingerprint
         self._contender = EngineContender(serving)
         self._load: list[Any] = []

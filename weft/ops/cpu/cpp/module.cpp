@@ -67,7 +67,7 @@ NB_MODULE(_kernels, module) {
   nb::class_<weft::Contention>(module, "Contention")
       .def(nb::init<>())
       .def("alone", &weft::Contention::alone, "now_ns"_a)
-      .def("stalled", &weft::Contention::stalled, "now_ns"_a);
+      .def("lost", &weft::Contention::lost, "now_ns"_a, "lost_ns"_a);
   const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
   nb::class_<weft::Engine>(module, "Engine")
       .def(

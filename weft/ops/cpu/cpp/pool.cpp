@@ -16,9 +16,9 @@ constexpr int kPauses = 2000;
 // A thread that is so late does not run; in chunks of the mean length, and at least.
 constexpr int kLateChunks = 3;
 constexpr int64_t kLateNs = 200'000;
-// How often the caller looks whether it lost its own processor.
+// How often the caller looks whether it lost its own processor, and after what break it knows nothing.
 constexpr int64_t kLookNs = 1'000'000;
-constexpr int64_t kAgainNs = 20'000'000;
+constexpr int64_t kBreakNs = 20'000'000;
 
 // A fork has no threads but the one that forked, and the others may have left a condition variable half changed.
 std::atomic<int> forks{0};
@@ -41,6 +41,10 @@ inline void pause() {
   std::this_thread::yield();
 #endif
 }
+
+#ifdef RUSAGE_THREAD
+int64_t nanoseconds(const timeval& time) { return time.tv_sec * 1'000'000'000LL + time.tv_usec * 1'000LL; }
+#endif
 
 uint64_t packed(uint32_t job, int front, int end) {
   return static_cast<uint64_t>(job) << 32 | static_cast<uint64_t>(end) << 16 | static_cast<uint64_t>(front);
@@ -90,25 +94,28 @@ void Pool::wait(int64_t begun_ns, int num_chunks) {
   const int64_t ended_ns = now_ns();
   const int64_t late_ns = std::max(kLateNs, (ended_ns - begun_ns) * num_threads_ * kLateChunks / num_chunks);
   for (int i = 0; num_done() < num_asked_; ++i) i < kPauses ? pause() : std::this_thread::yield();
-  const int64_t done_ns = now_ns();
-  if (done_ns - ended_ns > late_ns || lost_processor(done_ns)) contention_.stalled(done_ns);
+  const int64_t done_ns = now_ns(), waited_ns = done_ns - ended_ns;
+  longest_ns_ = std::max(longest_ns_, done_ns - begun_ns);
+  const int64_t lost_ns = (waited_ns > late_ns ? waited_ns : 0) + lost_by_caller(done_ns);
+  if (lost_ns > 0) contention_.lost(done_ns, lost_ns);
 }
 
-// Whether the system took the caller's processor away again and again. Once is chance: it has work of its own to do.
-bool Pool::lost_processor(int64_t now_ns) {
+// For how long the system gave the caller's processor to somebody else during jobs, since this was last looked at. What
+// the caller was off its processor between jobs, for reasons of its own, does not count: no job lasted so long.
+int64_t Pool::lost_by_caller(int64_t now_ns) {
 #ifdef RUSAGE_THREAD
-  if (now_ns - looked_ns_ < kLookNs) return false;
+  if (now_ns - looked_ns_ < kLookNs) return 0;
   rusage usage;
   getrusage(RUSAGE_THREAD, &usage);
-  const bool lost = usage.ru_nivcsw != times_lost_ && now_ns - looked_ns_ < kAgainNs;
-  const bool again = lost && now_ns - lost_ns_ < kAgainNs;
-  looked_ns_ = now_ns;
-  times_lost_ = usage.ru_nivcsw;
-  if (lost) lost_ns_ = now_ns;
-  return again;
+  const int64_t cpu_ns = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+  const int64_t off_ns = now_ns - looked_ns_ - (cpu_ns - looked_cpu_ns_);
+  const bool counts = usage.ru_nivcsw != times_lost_ && now_ns - looked_ns_ < kBreakNs;
+  const int64_t lost_ns = counts ? std::clamp<int64_t>(off_ns, 0, longest_ns_) : 0;
+  looked_ns_ = now_ns, looked_cpu_ns_ = cpu_ns, times_lost_ = usage.ru_nivcsw, longest_ns_ = 0;
+  return lost_ns;
 #else
   (void)now_ns;
-  return false;
+  return 0;
 #endif
 }
 

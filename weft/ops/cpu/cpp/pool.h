@@ -58,7 +58,7 @@ class Pool {
   void publish(int num_chunks, Chunk chunk, const void* context);
   uint64_t num_done() const;
   void wait(int64_t begun_ns, int num_chunks);
-  bool lost_processor(int64_t now_ns);
+  int64_t lost_by_caller(int64_t now_ns);
 
   const int num_threads_;
   std::unique_ptr<Range[]> ranges_;
@@ -69,7 +69,7 @@ class Pool {
   std::atomic<bool> ends_{false};
   uint64_t num_asked_ = 0;
   Contention contention_;
-  int64_t looked_ns_ = 0, lost_ns_ = -1'000'000'000;
+  int64_t looked_ns_ = 0, looked_cpu_ns_ = 0, longest_ns_ = 0;
   long times_lost_ = 0;
   alignas(128) std::atomic<int> sleepers_{0};
   std::mutex sleep_mutex_, run_mutex_;
