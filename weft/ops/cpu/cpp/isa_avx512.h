@@ -54,7 +54,13 @@ struct Isa {
   static inline void store_bfloat16(uint16_t* at, Floats values) { store_bfloat16_lanes(at, values); }
   static inline Ints max(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
   static inline int32_t max_of(Ints values) { return _mm512_reduce_max_epi32(values); }
-  static inline int32_t sum_of(Ints values) { return _mm512_reduce_add_epi32(values); }
+  // By halves, as unsigned numbers: of rows that are not finite it may be anything.
+  static inline int32_t sum_of(Ints values) {
+    const __m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(values), _mm512_extracti64x4_epi64(values, 1));
+    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+  }
   static inline Ints bits_without_sign(Floats values) {
     return _mm512_and_si512(_mm512_castps_si512(values), _mm512_set1_epi32(0x7fffffff));
   }
