@@ -172,7 +172,9 @@ class ModelRunner:
         logits_RV = self._logits(hidden_TD, [last_units[index] for index in emitting + asking])
         rows = [pieces[index].row for index in emitting]
         sampled = self.sampler.sample(
-            logits_RV[: len(rows)], [row.number for row in rows], [row.position for row in rows]
+            logits_RV[: len(rows)] if asking else logits_RV,
+            [row.number for row in rows],
+            [row.position for row in rows],
         )
         finished = self._record(rows, sampled, tokens)
         candidates = {

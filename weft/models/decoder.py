@@ -129,4 +129,4 @@ class Decoder:
 
     def logits(self, hidden_TD: Tensor) -> Tensor:
         """Scores of every token to come next, in float32: [T, V]."""
-        return self._ops.linear(hidden_TD, self._head).float()
+        return self._ops.scores(hidden_TD, self._head)

@@ -103,6 +103,9 @@ class Ops(Protocol):
     def linear(self, x_TI: Tensor, linear: Linear) -> Tensor:
         """x W^T + b: [T, O]."""
 
+    def scores(self, x_TI: Tensor, linear: Linear) -> Tensor:
+        """What `linear` gives, as float32: [T, O]."""
+
     def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
         """silu(x gate^T) * (x up^T): [T, F]. `gate_up` holds the outputs of both, one after the other
         (SwiGLU, arXiv 2002.05202, equation 5)."""

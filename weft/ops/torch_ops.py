@@ -58,6 +58,9 @@ class TorchOps:
     def linear(self, x_TI: Tensor, linear: Linear) -> Tensor:
         return functional.linear(x_TI, linear.weight_OI, linear.bias_O)
 
+    def scores(self, x_TI: Tensor, linear: Linear) -> Tensor:
+        return self.linear(x_TI, linear).float()
+
     def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:
         return self.gate(self.linear(x_TD, gate_up))
 

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from tests.ops.cpu.layers import FORMATS, INTEGERS, MIXED, Example, bound, example, expected, numbers
 from weft.contracts.errors import ConfigurationError
+from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.cpu.library import LEVEL_VARIABLE, choose_level, levels
 from weft.ops.cpu.products import Products
 
@@ -188,3 +189,19 @@ def test_a_level_can_be_forced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(LEVEL_VARIABLE, "avx4096")
     with pytest.raises(ConfigurationError, match=r"avx4096.*portable"):
         choose_level()
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("kind", ["int4-32", "bfloat16", "float32"])
+@pytest.mark.parametrize("dtype", NUMBER_TYPES, ids=str)
+def test_scores_are_what_linear_gives(
+    level: str, kind: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As float32, in all columns of one block and some of the next, and for a row that is not finite."""
+    monkeypatch.setenv(LEVEL_VARIABLE, level)
+    ops, x_TI = CpuOps(1), numbers(40, 64, seed=1).to(dtype)
+    x_TI[3, 5] = torch.nan
+    made = example(kind, numbers(20, 64), numbers(20, seed=2))
+    found_TO = ops.scores(x_TI, made.packed)
+    assert found_TO.dtype == torch.float32
+    assert torch.equal(found_TO.nan_to_num(9e9), ops.linear(x_TI, made.packed).float().nan_to_num(9e9))

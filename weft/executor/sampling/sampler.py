@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -146,7 +147,7 @@ class Sampler:
         """Tokens from adjusted logits, each kind of row on its own way, and the indexes of rows that have none."""
         likeliest = [i for i, row in enumerate(held) if row.is_greedy]
         if len(likeliest) == len(held):
-            return _found(logits_RV, take_likeliest(logits_RV))
+            return _likeliest(logits_RV)
         drawn = [i for i, row in enumerate(held) if not row.is_greedy and not row.filtered]
         filtered = [i for i, row in enumerate(held) if not row.is_greedy and row.filtered]
         tokens_R = torch.empty(len(held), dtype=torch.int64, device=self._device)
@@ -163,17 +164,30 @@ class Sampler:
         return torch.tensor(values, dtype=torch.int64, device=self._device)
 
 
+def _likeliest(logits_RV: Tensor) -> tuple[list[int], list[int]]:
+    """Of all rows. On a CPU without torch, each of whose operations takes as long as the search."""
+    if logits_RV.device.type == "cpu":
+        numbers_RV = logits_RV.numpy()
+        return _checked(numbers_RV, np.argmax(numbers_RV, -1).tolist())
+    return _found(logits_RV, take_likeliest(logits_RV))
+
+
 def _found(logits_RV: Tensor, tokens_R: Tensor) -> tuple[list[int], list[int]]:
     """The tokens, 0 where the chosen logit is not finite, and the indexes of those. The likeliest of a row with a NaN
     is the NaN, and a draw from it is beyond the vocabulary, so the rest of the row need not be looked at."""
+    if logits_RV.device.type == "cpu":
+        return _checked(logits_RV.numpy(), tokens_R.tolist())
     last = logits_RV.shape[-1] - 1
-    if logits_RV.device.type == "cpu":  # one look at each instead of an operation for each question
-        tokens, numbers = tokens_R.tolist(), logits_RV.numpy()
-        lost = [i for i, token in enumerate(tokens) if token > last or not isfinite(numbers[i, token])]
-        return _without(tokens, lost)
     is_finite_R = logits_RV.gather(1, tokens_R.clamp(max=last)[:, None])[:, 0].isfinite()
     tokens = tokens_R.where(is_finite_R & (tokens_R <= last), LOST).tolist()
     return _without(tokens, [i for i, token in enumerate(tokens) if token == LOST] if LOST in tokens else [])
+
+
+def _checked(numbers_RV: np.ndarray, tokens: list[int]) -> tuple[list[int], list[int]]:
+    """As `_found`: one look at each instead of an operation for each question."""
+    beyond = numbers_RV.shape[-1]
+    lost = [i for i, token in enumerate(tokens) if token >= beyond or not isfinite(numbers_RV[i, token])]
+    return _without(tokens, lost)
 
 
 def _without(tokens: list[int], lost: list[int]) -> tuple[list[int], list[int]]:

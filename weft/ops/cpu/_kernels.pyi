@@ -73,7 +73,16 @@ class Program:
 class Operations:
     def __init__(self, engine: Engine) -> None: ...
     def record(self, program: Program | None) -> None: ...
-    def linear(self, layer: Layer, input: int, number: int, rows: int, width: int, output: int) -> None: ...
+    def linear(
+        self,
+        layer: Layer,
+        input: int,
+        number: int,
+        rows: int,
+        width: int,
+        output: int,
+        output_number: int,
+    ) -> None: ...
     def embed(
         self, table: int, row_bytes: int, num_rows: int, tokens: int, count: int, output: int
     ) -> None: ...

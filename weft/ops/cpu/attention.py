@@ -42,7 +42,9 @@ def plan_attention(batch: PagedBatch | PackedBatch) -> CpuPlan:
 
 
 def _add_group(handle: "AttentionPlan", group: GroupTables, num_blocks: int) -> Tensor:
-    tables_BM = group.tables_BM.long().contiguous()
+    tables_BM = group.tables_BM
+    if tables_BM.dtype is not torch.int64 or not tables_BM.is_contiguous():
+        tables_BM = tables_BM.long().contiguous()
     handle.add_group(tables_BM.data_ptr(), tables_BM.shape[1], num_blocks, group.window_tokens or 0)
     return tables_BM
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MOST_RECORDED_ROWS = 64
 """Steps of more rows go operation by operation: there, what Python takes is little beside what they compute."""
 
+ROUNDED = 2
+"""Results of bfloat16 that are written as float32, as the kernels count number formats."""
+
 
 class CpuOps:
     """See `Ops`. `num_threads`: of the kernels and, in turns with these, of torch.
@@ -97,12 +100,23 @@ class CpuOps:
         """See `Ops`."""
         if not isinstance(linear, PackedLinear):
             return self._torch.linear(x_TI, linear)
+        return self._linear(x_TI, linear, x_TI.dtype, number_of(x_TI))
+
+    def scores(self, x_TI: Tensor, linear: Linear) -> Tensor:
+        """See `Ops`. Rounded as `linear` does, without a pass of its own over results that no cache holds by then."""
+        if not isinstance(linear, PackedLinear):
+            return self._torch.scores(x_TI, linear)
+        return self._linear(x_TI, linear, torch.float32, ROUNDED if number_of(x_TI) else 0)
+
+    def _linear(self, x_TI: Tensor, linear: PackedLinear, dtype: torch.dtype, number: int) -> Tensor:
         outputs, inputs = linear.weight_OI.shape
         assert x_TI.shape[1] == inputs, (x_TI.shape, inputs)
         x_TI = x_TI.contiguous()
-        out_TO = self._new((len(x_TI), outputs), x_TI.dtype)
+        out_TO = self._new((len(x_TI), outputs), dtype)
         layer = self._products.layer(linear)
-        self._operations.linear(layer, x_TI.data_ptr(), number_of(x_TI), len(x_TI), inputs, out_TO.data_ptr())
+        self._operations.linear(
+            layer, x_TI.data_ptr(), number_of(x_TI), len(x_TI), inputs, out_TO.data_ptr(), number
+        )
         return out_TO
 
     def gated_linear(self, x_TD: Tensor, gate_up: Linear) -> Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
+from weakref import finalize
 
 import torch
 from torch import Tensor
@@ -43,7 +44,7 @@ class Products:
         self.level = choose_level(level)
         self.engine: Engine = library.Engine(num_threads, self.level)
         self._make_layer, self._make_product = library.Layer.make, library.Product.make
-        self._layers: MutableMapping[PackedLinear, Layer] = WeakIdKeyDictionary()
+        self._layers: dict[int, Layer] = {}
         self._experts: MutableMapping[Experts, _kernels.Experts] = WeakIdKeyDictionary()
 
     def __call__(self, x_TI: Tensor, linear: PackedLinear) -> Tensor:
@@ -81,9 +82,10 @@ class Products:
 
     def layer(self, linear: PackedLinear) -> "Layer":
         """The kernels' own record of a layer, which holds addresses into its tensors."""
-        known = self._layers.get(linear)
+        known = self._layers.get(id(linear))
         if known is None:
-            known = self._layers[linear] = self._describe(linear)
+            known = self._layers[id(linear)] = self._describe(linear)
+            finalize(linear, self._layers.pop, id(linear))
         return known
 
     def experts(self, experts: Experts) -> "_kernels.Experts":

@@ -24,8 +24,9 @@ uint8_t* bytes(Address address) { return reinterpret_cast<uint8_t*>(address); }
 Number number(int value) { return static_cast<Number>(value); }
 
 void linear(
-    weft::Operations& self, const weft::Layer& layer, Address input, int kind, int rows, int width, Address output) {
-  self.linear(layer, {number(kind), at(input), rows, width}, {number(kind), to(output), layer.outputs});
+    weft::Operations& self, const weft::Layer& layer, Address input, int kind, int rows, int width, Address output,
+    int output_kind) {
+  self.linear(layer, {number(kind), at(input), rows, width}, {number(output_kind), to(output), layer.outputs});
 }
 
 void embed(
@@ -131,7 +132,9 @@ void bind_operations(nb::module_& module) {
           },
           nb::keep_alive<1, 2>(), "engine"_a)
       .def("record", &weft::Operations::record, "program"_a.none())
-      .def("linear", &linear, "layer"_a, "input"_a, "number"_a, "rows"_a, "width"_a, "output"_a, unlocked)
+      .def(
+          "linear", &linear, "layer"_a, "input"_a, "number"_a, "rows"_a, "width"_a, "output"_a, "output_number"_a,
+          unlocked)
       .def(
           "embed", &embed, "table"_a, "row_bytes"_a, "num_rows"_a, "tokens"_a, "count"_a, "output"_a, unlocked)
       .def("norm", &norm, "number"_a, "x"_a, "weight"_a, "eps"_a, "output"_a, unlocked)

@@ -1,7 +1,6 @@
 // Sixteen lanes of AVX-512. Defined by who includes this: WEFT_VNNI and WEFT_BF16, for instructions beyond the first.
 #pragma once
-#include <immintrin.h>
-
+#include "avx512_bfloat16.h"
 #include "kernels.h"
 
 namespace weft {
@@ -50,23 +49,18 @@ struct Isa {
     return _mm512_castsi512_ps(_mm512_and_si512(load_bytes(at), _mm512_set1_epi32(0xffff0000)));
   }
 
-  static inline Floats load_bfloat16(const uint16_t* at) {
-    const __m256i narrow = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16));
-  }
-  // To the nearest bfloat16, ties to even; a NaN stays one.
-  static inline void store_bfloat16(uint16_t* at, Floats values) {
-    const __m512i bits = _mm512_castps_si512(values);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-    const __mmask16 is_nan = _mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q);
-    const __m512i wide = _mm512_srli_epi32(_mm512_mask_blend_epi32(is_nan, rounded, quiet), 16);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), _mm512_cvtepi32_epi16(wide));
-  }
+  static inline Floats load_bfloat16(const uint16_t* at) { return load_bfloat16_lanes(at); }
+  static inline Floats rounded_to_bfloat16(Floats values) { return widen_lanes(narrow_lanes(values)); }
+  static inline void store_bfloat16(uint16_t* at, Floats values) { store_bfloat16_lanes(at, values); }
   static inline Ints max(Ints a, Ints b) { return _mm512_max_epi32(a, b); }
   static inline int32_t max_of(Ints values) { return _mm512_reduce_max_epi32(values); }
-  static inline int32_t sum_of(Ints values) { return _mm512_reduce_add_epi32(values); }
+  // By halves, as unsigned numbers: of rows that are not finite it may be anything.
+  static inline int32_t sum_of(Ints values) {
+    const __m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(values), _mm512_extracti64x4_epi64(values, 1));
+    const __m128i four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
+    const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+  }
   static inline Ints bits_without_sign(Floats values) {
     return _mm512_and_si512(_mm512_castps_si512(values), _mm512_set1_epi32(0x7fffffff));
   }

@@ -9,7 +9,8 @@ namespace weft {
 constexpr int kColumns = 16;    // outputs that are packed side by side
 constexpr size_t kAlignment = 64;
 
-enum class Number : int { float32 = 0, bfloat16 = 1 };
+// `rounded`: of results, bfloat16 that are written as float32.
+enum class Number : int { float32 = 0, bfloat16 = 1, rounded = 2 };
 // Of weights, and whether activations become int8: those of the last two, whose weights are the same bytes as those of
 // the first two, stay as they come.
 enum class Format : int { int4 = 0, int8 = 1, bfloat16 = 2, float32 = 3, int4_a16 = 4, int8_a16 = 5 };

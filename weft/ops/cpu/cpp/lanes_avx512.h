@@ -1,8 +1,6 @@
 // Sixteen lanes of AVX-512 (F, BW, DQ, VL). Defined by who includes this: WEFT_VNNI, for products of bytes.
 #pragma once
-#include <immintrin.h>
-
-#include <cstdint>
+#include "avx512_bfloat16.h"
 
 namespace weft {
 namespace {
@@ -62,20 +60,8 @@ struct Lanes {
   static inline Words and_words(Words a, uint32_t b) { return _mm512_and_si512(a, _mm512_set1_epi32(static_cast<int>(b))); }
   template <int N> static inline Words up(Words words) { return _mm512_slli_epi32(words, N); }
 
-  static inline Floats load_narrow(const uint16_t* at) {
-    const __m256i narrow = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16));
-  }
-  // To the nearest bfloat16, ties to even; a NaN stays one.
-  static inline void store_narrow(uint16_t* at, Floats values) {
-    const __m512i bits = _mm512_castps_si512(values);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(bits, 16), _mm512_set1_epi32(1));
-    const __m512i rounded = _mm512_add_epi32(_mm512_add_epi32(bits, _mm512_set1_epi32(0x7fff)), odd);
-    const __m512i quiet = _mm512_or_si512(bits, _mm512_set1_epi32(0x400000));
-    const __mmask16 is_nan = _mm512_cmp_ps_mask(values, values, _CMP_UNORD_Q);
-    const __m512i wide = _mm512_srli_epi32(_mm512_mask_blend_epi32(is_nan, rounded, quiet), 16);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(at), _mm512_cvtepi32_epi16(wide));
-  }
+  static inline Floats load_narrow(const uint16_t* at) { return load_bfloat16_lanes(at); }
+  static inline void store_narrow(uint16_t* at, Floats values) { store_bfloat16_lanes(at, values); }
   static inline Floats load_bytes(const int8_t* at) {
     return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at))));
   }

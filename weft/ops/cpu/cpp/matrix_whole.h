@@ -18,7 +18,8 @@ __attribute__((always_inline)) inline void give_row(
   if (layer.outputs - column < kColumns) return store(layer, result, row, block, output);
   if (layer.bias != nullptr) result = _mm512_add_ps(result, Isa::load_floats(layer.bias + column));
   const size_t at = static_cast<size_t>(row) * output.width + column;
-  if (output.number == Number::float32) _mm512_storeu_ps(static_cast<float*>(output.values) + at, result);
+  if (output.number == Number::rounded) result = Isa::rounded_to_bfloat16(result);
+  if (output.number != Number::bfloat16) _mm512_storeu_ps(static_cast<float*>(output.values) + at, result);
   else Isa::store_bfloat16(static_cast<uint16_t*>(output.values) + at, result);
 }
 

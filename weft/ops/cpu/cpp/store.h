@@ -21,7 +21,9 @@ inline void store(const Layer& layer, Floats result, int row, int block, const O
   if (layer.bias != nullptr)
     for (int i = 0; i < count; ++i) values[i] += layer.bias[column + i];
   const size_t at = static_cast<size_t>(row) * output.width + column;
-  if (output.number == Number::float32) {
+  if (output.number == Number::rounded)
+    for (float& value : values) value = widened(narrowed(value));
+  if (output.number != Number::bfloat16) {
     float* out = static_cast<float*>(output.values) + at;
     if (count == kColumns) memcpy(out, values, sizeof values);
     else memcpy(out, values, static_cast<size_t>(count) * sizeof(float));
