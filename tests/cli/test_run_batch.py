@@ -16,7 +16,7 @@ from tests.server.live_server import live_server
 from weft.cli.main import command_line
 from weft.server.state import ServerSettings
 
-EXACT = ("--backend", "reference", "--threads", "1")
+ONE_THREAD = ("--threads", "1")
 CHAT = [{"role": "user", "content": "tea?"}]
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": CHAT, "max_tokens": 6, "temperature": 0},
@@ -45,7 +45,7 @@ def completions(names: Sequence[str], **fields: Any) -> str:
 def run(model: Path, folder: Path, *flags: str) -> Result:
     files = ("-i", str(folder / "in.jsonl"), "-o", str(folder / "out.jsonl"))
     return CliRunner().invoke(
-        command_line, ["run-batch", str(model), *files, *flags, *EXACT], standalone_mode=False
+        command_line, ["run-batch", str(model), *files, *flags, *ONE_THREAD], standalone_mode=False
     )
 
 
