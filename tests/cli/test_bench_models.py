@@ -107,7 +107,7 @@ def test_beside_transformers(model: str) -> None:
 @pytest.mark.nightly
 def test_tables(model: str) -> None:
     table = bench(*LATENCY, model, "--against", "transformers")
-    assert "torch on cpu, float32, threads 1; weft " in table
+    assert "cpu on cpu, float32, threads 1; weft " in table
     lines = [line.split() for line in table.splitlines()]
     assert [line[:4] for line in lines if line[:1] == ["3"]] == [
         ["3", "9", "6", name] for name in ("weft", "transformers", "ratio")
