@@ -5,6 +5,10 @@ one input after the other, int8 as fours of inputs of each output, int4 as two s
 of the bytes. Integers come group by group, and before the numbers of two groups lie their scales in half precision, so
 that a product reads one stream. An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one
 factor per output.
+
+Scales that we choose ourselves are small whole numbers, as in the progressive quantisation of QServe (Lin et al., arXiv
+2405.04532, section 4.1): sums over groups then are integers, too, and are scaled but once per output. Scales of files of
+others are what they are, and sums over groups are floats.
 """
 
 from collections.abc import Mapping
@@ -22,12 +26,12 @@ from weft.weights.linear import Linear
 COLUMNS = 16
 """Outputs of a block."""
 ALIGNMENT_BYTES = 64
-LARGEST_SCALE = 1024.0
-"""An output's largest scale lies between half of this and this, in half precision; its factor, a power of two, does the
-rest. So scales down to 2^-24 of the largest keep all their digits."""
-LAYOUT_VERSION = 2
+LARGEST_WHOLE_SCALE = 128
+"""What an output's largest scale is where scales are whole numbers: it keeps all its digits then. The error of int4
+weights is that of scales in half precision, to three digits."""
+LAYOUT_VERSION = 3
 """Of what this module packs: blocks and files of another version are packed anew. Every change of bytes raises it. 1:
-scales behind all numbers of a block."""
+scales behind all numbers of a block. 2: scales of our own that are not whole."""
 MOST_INPUTS = 1 << 16
 """Sums of products of bytes stay below 2^31."""
 
@@ -42,11 +46,18 @@ class PackedFormat(Enum):
     INT4_A16 = 4
     """The bytes of INT4, by activations that stay floats; on INT4 they become int8 first."""
     INT8_A16 = 5
+    INT4_WHOLE = 6
+    """INT4 whose scales are whole numbers of at most `LARGEST_WHOLE_SCALE`."""
 
     @property
     def num_bits(self) -> int:
         """Of a number, without its share of a scale."""
-        return {"INT4": 4, "INT8": 8, "BFLOAT16": 16, "FLOAT32": 32}[self.name.removesuffix("_A16")]
+        return {"INT4": 4, "INT8": 8, "BFLOAT16": 16, "FLOAT32": 32}[self.number_name]
+
+    @property
+    def number_name(self) -> str:
+        """Of the numbers, whatever their scales and the activations are."""
+        return self.name.partition("_")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -84,7 +95,7 @@ class PackedLinear(Linear):
 
     def with_float_activations(self) -> "PackedLinear":
         """The same integers, multiplied by activations as they come."""
-        return replace(self, format=PackedFormat[f"{self.format.name}_A16"])
+        return replace(self, format=PackedFormat[f"{self.format.number_name}_A16"])
 
     @property
     def num_bytes(self) -> int:
@@ -118,13 +129,16 @@ def quantise_int8(weight_OI: Tensor) -> Quantised:
 
 def quantise_int4(weight_OI: Tensor, group_inputs: int) -> Quantised:
     """A scale per group, symmetric: the number of largest magnitude becomes -8, so all sixteen values are used, as in
-    GGUF's Q4_0. Scales are rounded first, and numbers chosen for the rounded ones."""
+    GGUF's Q4_0. Scales are rounded first, to whole shares of an output's largest, and numbers chosen for the rounded
+    ones."""
     padded_OI = _padded(weight_OI.float(), group_inputs)
     wide_OGK = padded_OI.view(len(padded_OI), -1, group_inputs)
     peaks_OG = wide_OGK.gather(2, wide_OGK.abs().argmax(2, keepdim=True))[..., 0]
     exact_OG = peaks_OG.double() / -8
-    factors_O = _powers_of_two(exact_OG.abs().amax(1))
-    scales_OG = (exact_OG / factors_O.double()[:, None]).half()
+    factors_O = (exact_OG.abs().amax(1) / LARGEST_WHOLE_SCALE).float()
+    scales_OG = _divided(exact_OG, factors_O[:, None]).round()
+    # Where a factor is a denormal number, a quotient may be larger.
+    scales_OG = scales_OG.clamp(-LARGEST_WHOLE_SCALE, LARGEST_WHOLE_SCALE).half()
     steps_OG1 = (scales_OG.double() * factors_O.double()[:, None])[..., None]
     numbers_OGK = _divided(wide_OGK, steps_OG1).round().clamp(-8, 7)
     return Quantised(numbers_OGK.flatten(1).to(torch.int8), scales_OG, factors_O)
@@ -144,7 +158,7 @@ def pack_quantised(quantised: Quantised, num_bits: int, bias_O: Tensor | None, i
     return PackedLinear(
         torch.empty(outputs, inputs, device="meta"),
         _bias(bias_O),
-        format=PackedFormat.INT4 if num_bits == 4 else PackedFormat.INT8,
+        format=_format(scales_OG, num_bits),
         blocks=blocks,
         factors_O=_whole_blocks(factors_O),
         num_inputs=padded,
@@ -187,10 +201,11 @@ def _divided(values: Tensor, steps: Tensor) -> Tensor:
     return torch.where(steps == 0, 0.0, values.double() / steps.double())
 
 
-def _powers_of_two(largest_O: Tensor) -> Tensor:
-    """What largest scales are divided by so that they become at most `LARGEST_SCALE`; within what float32 holds."""
-    exponents_O = torch.where(largest_O > 0, (largest_O / LARGEST_SCALE).frexp().exponent, 0)
-    return torch.ldexp(torch.ones(len(largest_O)), exponents_O.clamp(-120, 120))
+def _format(scales_OG: Tensor, num_bits: int) -> PackedFormat:
+    if num_bits == 8:
+        return PackedFormat.INT8
+    is_whole = bool(((scales_OG == scales_OG.round()) & (scales_OG.abs() <= LARGEST_WHOLE_SCALE)).all())
+    return PackedFormat.INT4_WHOLE if is_whole else PackedFormat.INT4
 
 
 def _bias(bias_O: Tensor | None) -> Tensor | None:

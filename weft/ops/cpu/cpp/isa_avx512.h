@@ -37,10 +37,15 @@ struct Isa {
   static inline Floats to_floats(Ints values) { return _mm512_cvtepi32_ps(values); }
   static inline Floats fma(Floats a, Floats b, Floats c) { return _mm512_fmadd_ps(a, b, c); }
   static inline Floats mul(Floats a, Floats b) { return _mm512_mul_ps(a, b); }
+  static inline Floats sum(Floats a, Floats b) { return _mm512_add_ps(a, b); }
   static inline Floats load_floats(const float* at) { return _mm512_loadu_ps(at); }
   static inline void store(float* at, Floats values) { _mm512_store_ps(at, values); }
   static inline Floats load_halves(const uint8_t* at) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)));
+  }
+  // Whole numbers below 2^15, in the low halves of lanes whose high halves are zero.
+  static inline Ints whole_halves(const uint8_t* at) {
+    return _mm512_and_si512(_mm512_cvtps_epi32(load_halves(at)), _mm512_set1_epi32(0xffff));
   }
   static inline Floats even_bfloat16(const uint8_t* at) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(load_bytes(at), 16));
@@ -89,6 +94,8 @@ struct Isa {
     return sum;
   }
   static inline Ints dot_halves(Ints sum, Bytes weights, const uint8_t* four) { return dot_bytes(sum, weights, four); }
+  // A number below 2^15 times one of `whole_halves`.
+  static inline Ints add_scaled(Ints sum, Ints number, Ints whole) { return _mm512_dpwssd_epi32(sum, number, whole); }
 #else
   static constexpr int kByteOffset = 0;
 
@@ -110,6 +117,9 @@ struct Isa {
   }
   static inline Ints dot_halves(Ints sum, Bytes weights, const uint8_t* four) {
     return dot_halves(sum, weights, broadcast(four));
+  }
+  static inline Ints add_scaled(Ints sum, Ints number, Ints whole) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(number, whole));
   }
 #endif
 

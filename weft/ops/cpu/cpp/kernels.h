@@ -11,12 +11,15 @@ constexpr size_t kAlignment = 64;
 
 // `rounded`: of results, bfloat16 that are written as float32.
 enum class Number : int { float32 = 0, bfloat16 = 1, rounded = 2 };
-// Of weights, and whether activations become int8: those of the last two, whose weights are the same bytes as those of
-// the first two, stay as they come.
-enum class Format : int { int4 = 0, int8 = 1, bfloat16 = 2, float32 = 3, int4_a16 = 4, int8_a16 = 5 };
+// Of weights, and whether activations become int8: those of `_a16`, whose weights are the same bytes, stay as they come.
+// `int4_whole`: int4 whose scales are whole numbers of at most kMostScale.
+enum class Format : int { int4 = 0, int8 = 1, bfloat16 = 2, float32 = 3, int4_a16 = 4, int8_a16 = 5, int4_whole = 6 };
+
+// Two numbers in a byte, multiplied as they are.
+inline constexpr bool is_halves(Format format) { return format == Format::int4 || format == Format::int4_whole; }
 
 // Activations become int8.
-inline constexpr bool is_narrow(Format format) { return format == Format::int4 || format == Format::int8; }
+inline constexpr bool is_narrow(Format format) { return is_halves(format) || format == Format::int8; }
 
 // Weights are integers, and activations are not.
 inline constexpr bool is_mixed(Format format) { return format == Format::int4_a16 || format == Format::int8_a16; }
@@ -25,6 +28,10 @@ inline constexpr size_t aligned(size_t size) { return (size + kAlignment - 1) / 
 
 // Integers come in groups of so many inputs or of multiples of it.
 constexpr int kUnit = 32;
+// Of integers with whole scales, sums over so many inputs stay below 2^31, and a unit's below 2^15; more are added up in
+// floats.
+constexpr int kMostScale = 128, kExactInputs = 16384;
+static_assert(int64_t{kExactInputs} * 127 * 8 * kMostScale < int64_t{1} << 31 && kUnit * 127 * 8 < 1 << 15);
 // The scales of a group in half precision, and how many groups share the 64 bytes that lie before their numbers.
 constexpr size_t kScaleBytes = 2 * kColumns;
 constexpr int kGroupsOfLine = 2;
@@ -41,6 +48,9 @@ struct Layer {
   int outputs, inputs, group_inputs;
 
   int num_groups() const { return inputs / group_inputs; }
+  // Of inputs whose products with integers are summed up by themselves.
+  int sum_inputs() const { return format == Format::int4_whole ? kUnit : group_inputs; }
+  int num_sums() const { return inputs / sum_inputs(); }
   int num_blocks() const { return (outputs + kColumns - 1) / kColumns; }
 };
 
@@ -64,8 +74,7 @@ struct Output {
 // Rows of a tile as kernels read them. `values`: for integers [inputs / 4][rows][4], for pairs of bfloat16
 // [inputs / 2][rows][2], for float32 [inputs][rows]; pairs that integers are multiplied with are the first and the
 // third of four inputs, then the second and the last. Of integers alone, `scales`: [rows], and `starts`:
-// [groups][rows], what the sums of a group begin with. `in_matrices`: as AMX reads them,
-// see `matrix_inputs.h`.
+// [sums][rows], what each of `Layer::num_sums` begins with. `in_matrices`: as AMX reads them, see `matrix_inputs.h`.
 struct Tile {
   uint8_t* values;
   float* scales;

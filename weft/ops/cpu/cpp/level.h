@@ -10,6 +10,7 @@ void multiply(
   const int end = first_block + num_blocks;
   switch (layer.format) {
     case Format::int4: return multiply_rows<OfInt4>(layer, tile, first_block, end, output, is_first);
+    case Format::int4_whole: return multiply_rows<OfWhole>(layer, tile, first_block, end, output, is_first);
     case Format::int8: return multiply_rows<OfInt8>(layer, tile, first_block, end, output, is_first);
     case Format::float32: return multiply_rows<OfFloat32>(layer, tile, first_block, end, output, is_first);
     case Format::bfloat16:

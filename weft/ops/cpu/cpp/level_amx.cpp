@@ -10,6 +10,7 @@ const char* const Isa::kName = "amx";
 }  // namespace weft
 
 #include "matrix_groups.h"
+#include "matrix_scaled.h"
 
 namespace weft {
 namespace {
@@ -23,6 +24,7 @@ inline bool has_one_scale(const Layer& layer) { return layer.format == Format::i
 // Of floats all rows or none, since the order of additions is another one.
 int rows_of_matrices(const Layer& layer, const Input& input) {
   const bool in_pairs = layer.format == Format::bfloat16 && input.number == Number::bfloat16;
+  if (layer.format == Format::int4_whole) return input.rows >= kLeastRows ? kMostRowsOfWhole : 0;
   const int least = layer.group_inputs == kUnit ? kLeastRowsOfUnits : kLeastRows;
   const bool fits = has_one_scale(layer) || layer.group_inputs <= kPieceInputs;
   const bool takes = is_narrow(layer.format) ? input.rows >= least && fits : in_pairs && layer.inputs % kPairsStep == 0;
@@ -41,6 +43,7 @@ void multiply(
     return avx512_bf16_kernels()->multiply(layer, tile, first_block, num_blocks, output, is_first);
   if (tile.in_pairs) return multiply_whole<OfMatrixPairs>(layer, tile, first_block, end, output);
   if (has_one_scale(layer)) return multiply_whole<OfMatrixBytes>(layer, tile, first_block, end, output);
+  if (layer.format == Format::int4_whole) return multiply_scaled(layer, tile, first_block, end, output);
   multiply_groups(layer, tile, first_block, end, output);
 }
 

@@ -50,6 +50,9 @@ struct Isa {
   static inline Floats mul(Floats a, Floats b) {
     return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
   }
+  static inline Floats sum(Floats a, Floats b) {
+    return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+  }
   static inline Floats load_floats(const float* at) { return {_mm256_loadu_ps(at), _mm256_loadu_ps(at + 8)}; }
   static inline void store(float* at, Floats values) {
     _mm256_store_ps(at, values.low);
@@ -58,6 +61,16 @@ struct Isa {
   static inline Floats load_halves(const uint8_t* at) {
     const __m128i* halves = reinterpret_cast<const __m128i*>(at);
     return {_mm256_cvtph_ps(_mm_loadu_si128(halves)), _mm256_cvtph_ps(_mm_loadu_si128(halves + 1))};
+  }
+  static inline __m256i low_words(__m256 whole) {
+    return _mm256_and_si256(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(0xffff));
+  }
+  static inline Ints whole_halves(const uint8_t* at) {
+    const Floats whole = load_halves(at);
+    return {low_words(whole.low), low_words(whole.high)};
+  }
+  static inline Ints add_scaled(Ints sum, Ints number, Ints whole) {
+    return add(sum, {_mm256_madd_epi16(number.low, whole.low), _mm256_madd_epi16(number.high, whole.high)});
   }
   static inline __m256 even(__m256i pairs) { return _mm256_castsi256_ps(_mm256_slli_epi32(pairs, 16)); }
   static inline __m256 odd(__m256i pairs) {

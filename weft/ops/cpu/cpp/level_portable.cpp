@@ -82,12 +82,22 @@ struct Isa {
   static inline Floats mul(const Floats& a, const Floats& b) {
     return each<Floats>([&](int i) { return a.at[i] * b.at[i]; });
   }
+  static inline Floats sum(const Floats& a, const Floats& b) {
+    return each<Floats>([&](int i) { return a.at[i] + b.at[i]; });
+  }
   static inline Floats load_floats(const float* at) {
     return each<Floats>([at](int i) { return at[i]; });
   }
   static inline void store(float* at, const Floats& values) { __builtin_memcpy(at, values.at, sizeof values.at); }
   static inline Floats load_halves(const uint8_t* at) {
     return each<Floats>([at](int i) { return half(at + 2 * i); });
+  }
+  static inline Ints whole_halves(const uint8_t* at) {
+    return each<Ints>([at](int i) { return static_cast<int32_t>(half(at + 2 * i)); });
+  }
+  // Of rows that are not finite a number may be larger than it ought to be.
+  static inline Ints add_scaled(const Ints& sum, const Ints& number, const Ints& whole) {
+    return each<Ints>([&](int i) { return sum.at[i] + static_cast<int16_t>(number.at[i]) * whole.at[i]; });
   }
   static inline Floats even_bfloat16(const uint8_t* at) {
     return each<Floats>([at](int i) { return float_of(word(at + 4 * i) << 16); });

@@ -10,6 +10,8 @@ namespace {
 constexpr int kPieceInputs = 1024;
 constexpr int kMostGroups = kPieceInputs / kUnit;
 
+inline __m512i less_8(__m512i bytes) { return _mm512_sub_epi8(bytes, _mm512_set1_epi8(8)); }
+
 struct alignas(kAlignment) Piece {
   uint8_t weights[kPieceInputs * kColumns];
   float scales[kMostGroups][kColumns];
@@ -23,9 +25,8 @@ inline void take_group(Format format, const uint8_t* numbers, size_t size, uint8
       _mm512_store_si512(out + at, _mm512_xor_si512(both, _mm512_set1_epi8(static_cast<char>(0x80))));
       continue;
     }
-    const __m512i offset = _mm512_set1_epi8(8);
-    _mm512_store_si512(out + 2 * at, _mm512_sub_epi8(Isa::low_halves(both), offset));
-    _mm512_store_si512(out + 2 * at + kLineBytes, _mm512_sub_epi8(Isa::high_halves(both), offset));
+    _mm512_store_si512(out + 2 * at, less_8(Isa::low_halves(both)));
+    _mm512_store_si512(out + 2 * at + kLineBytes, less_8(Isa::high_halves(both)));
   }
 }
 
@@ -92,9 +93,10 @@ __attribute__((noinline)) void add_piece(
 
 void give_totals(const Layer& layer, const Tile& tile, int block, const Output& output, float (*totals)[kColumns]) {
   const Floats factors = Isa::load_floats(layer.factors + block * kColumns);
+  const Results results(layer, block, output);
   for (int row = 0; row < tile.rows; ++row) {
     const Floats scaled = Isa::mul(Isa::load_floats(totals[row]), Isa::splat_float(tile.scales[row]));
-    give_row(layer, Isa::mul(scaled, factors), tile.first_row + row, block, output);
+    results.give(Isa::mul(scaled, factors), tile.first_row + row);
   }
 }
 

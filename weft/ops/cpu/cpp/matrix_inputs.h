@@ -3,17 +3,20 @@
 // A part is 16 rows, or what is left of a tile. It lies in one piece, step by step: so many bytes of each of its rows.
 #pragma once
 #include "matrix_registers.h"
-#include "prepare.h"
+#include "store.h"
 
 namespace weft {
 namespace {
 
 constexpr int kPairsStep = 32;  // bfloat16 inputs of a step
 constexpr int kMostRows = 64;  // of a tile
+// The same of weights that become bytes once for a tile, which takes as long as products of some 60 rows.
+constexpr int kMostRowsOfWhole = 256;
 
-// Bytes of a row that are multiplied at once: of integers those of one unit where groups are of an odd number of these.
+// Bytes of a row that are multiplied at once: of integers those of one unit where an odd number of these is summed up.
 inline size_t step_bytes_of(const Layer& layer) {
-  return !is_narrow(layer.format) || layer.group_inputs / kUnit % 2 == 0 ? kLineBytes : kUnit;
+  const int together = layer.format == Format::int4_whole ? layer.inputs : layer.group_inputs;
+  return !is_narrow(layer.format) || together / kUnit % 2 == 0 ? kLineBytes : kUnit;
 }
 
 inline size_t row_bytes_of(const Layer& layer) {
@@ -40,19 +43,36 @@ inline size_t next_step(const Layer& layer, const Tile& tile, int row) {
   return part_of(layer, tile, row / kMatrixRows * kMatrixRows).rows * step_bytes_of(layer);
 }
 
+// Inputs of a row as bytes, side by side, and their sum.
+template <class Row>
+inline int32_t lay_unit(Row row, int width, int first, Floats lift, Floats inverse, uint8_t* out) {
+  Ints sum = Isa::splat(0);
+  WEFT_UNROLL
+  for (int k = 0; k < kUnit; k += kColumns) {
+    const Floats scaled = Isa::mul(Isa::mul(inputs_of(row, width, first + k), lift), inverse);
+    const Ints whole = Isa::rounded(scaled, kRounder);
+    sum = Isa::add(sum, whole);
+    Isa::store_low_bytes(out + k, whole);
+  }
+  return Isa::sum_of(sum);
+}
+
 template <class Row>
 void lay_integers(const Layer& layer, Row row, int width, int index, const Tile& tile) {
   const RowScale scale = scale_of(highest_of(row, width));
-  const size_t step_bytes = step_bytes_of(layer), next = next_step(layer, tile, index);
+  // Not divided by a number that is known only now: that takes longer than the unit does.
+  const int shift = step_bytes_of(layer) == kLineBytes ? 6 : 5, within = (1 << shift) - 1;
+  const size_t next = next_step(layer, tile, index);
   const int offset = offset_of(layer.format);
   uint8_t* const out = place_of(layer, tile, index);
   int32_t* start = tile.starts + index;
+  const Floats lift = Isa::splat_float(scale.lift), inverse = Isa::splat_float(scale.inverse);
   tile.scales[index] = scale.scale;
-  for (int group = 0; group < layer.inputs; group += layer.group_inputs, start += tile.rows) {
+  for (int first = 0; first < layer.inputs; first += layer.sum_inputs(), start += tile.rows) {
     uint32_t sum = 0;  // unsigned: of a row with an infinity it may be anything
-    for (int k = group; k < group + layer.group_inputs; k += kUnit)
+    for (int k = first; k < first + layer.sum_inputs(); k += kUnit)
       sum += static_cast<uint32_t>(
-          narrow_unit(row, width, k, scale, out + k / step_bytes * next + k % step_bytes, 4));
+          lay_unit(row, width, k, lift, inverse, out + (k >> shift) * next + (k & within)));
     *start = static_cast<int32_t>(0u - static_cast<uint32_t>(offset) * sum);
   }
 }

@@ -11,17 +11,31 @@ struct alignas(kAlignment) Sums16 {
   int32_t at[kMatrixRows][kColumns];
 };
 
-// Columns of which all exist, in vectors; the others as all kernels do it.
-__attribute__((always_inline)) inline void give_row(
-    const Layer& layer, Floats result, int row, int block, const Output& output) {
-  const int column = block * kColumns;
-  if (layer.outputs - column < kColumns) return store(layer, result, row, block, output);
-  if (layer.bias != nullptr) result = _mm512_add_ps(result, Isa::load_floats(layer.bias + column));
-  const size_t at = static_cast<size_t>(row) * output.width + column;
-  if (output.number == Number::rounded) result = Isa::rounded_to_bfloat16(result);
-  if (output.number != Number::bfloat16) _mm512_storeu_ps(static_cast<float*>(output.values) + at, result);
-  else Isa::store_bfloat16(static_cast<uint16_t*>(output.values) + at, result);
-}
+// Where a block's results go. Columns of which all exist, in vectors; the others as all kernels do it. By value, since
+// what is written might be what a reference is to.
+class Results {
+ public:
+  Results(const Layer& layer, int block, const Output& output)
+      : layer_(layer), output_(output), block_(block), is_whole_(layer.outputs - block * kColumns >= kColumns),
+        has_bias_(layer.bias != nullptr), bias_(Isa::zero()) {
+    if (is_whole_ && has_bias_) bias_ = Isa::load_floats(layer.bias + block * kColumns);
+  }
+  __attribute__((always_inline)) inline void give(Floats result, int row) const {
+    if (!is_whole_) return store(layer_, result, row, block_, output_);
+    if (has_bias_) result = Isa::sum(result, bias_);
+    const size_t at = static_cast<size_t>(row) * output_.width + block_ * kColumns;
+    if (output_.number == Number::rounded) result = Isa::rounded_to_bfloat16(result);
+    if (output_.number != Number::bfloat16) _mm512_storeu_ps(static_cast<float*>(output_.values) + at, result);
+    else Isa::store_bfloat16(static_cast<uint16_t*>(output_.values) + at, result);
+  }
+
+ private:
+  const Layer layer_;
+  const Output output_;
+  const int block_;
+  const bool is_whole_, has_bias_;
+  Floats bias_;
+};
 
 struct OfMatrixPairs {
   static constexpr size_t kBefore = 0;
@@ -32,6 +46,11 @@ struct OfMatrixPairs {
   inline Floats result(const int32_t* sums, int) const {
     return Isa::load_floats(reinterpret_cast<const float*>(sums));
   }
+};
+
+// Bytes with sign.
+struct OfMatrixSigned {
+  template <int Sum, int Inputs, int Weights> static inline void add() { add_signed<Sum, Inputs, Weights>(); }
 };
 
 struct OfMatrixBytes {
@@ -108,10 +127,9 @@ template <class Of>
 void give(
     const Layer& layer, const Tile& tile, const Part& part, int block, const Output& output, const Sums16& sums) {
   const Of of(layer, tile, block);
-  for (int row = 0; row < part.rows; ++row) {
-    const int of_tile = part.first_row + row;
-    give_row(layer, of.result(sums.at[row], of_tile), tile.first_row + of_tile, block, output);
-  }
+  const Results results(layer, block, output);
+  for (int row = part.first_row; row < part.first_row + part.rows; ++row)
+    results.give(of.result(sums.at[row - part.first_row], row), tile.first_row + row);
 }
 
 template <class Of, int Parts, int Blocks>

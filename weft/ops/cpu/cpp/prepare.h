@@ -99,8 +99,8 @@ inline int32_t narrow_unit(Row row, int width, int first, const RowScale& scale,
   return Isa::sum_of(sum);
 }
 
-// The sums of a group begin with what unsigned weights add too much: their offset times the sum of the inputs.
-inline int offset_of(Format format) { return format == Format::int4 ? 8 : Isa::kByteOffset; }
+// A sum begins with what unsigned weights add too much: their offset times the sum of the inputs.
+inline int offset_of(Format format) { return is_halves(format) ? 8 : Isa::kByteOffset; }
 
 template <class Row>
 void prepare_integers(const Layer& layer, Row row, int width, int index, const Tile& tile) {
@@ -110,9 +110,9 @@ void prepare_integers(const Layer& layer, Row row, int width, int index, const T
   uint8_t* fours = tile.values + 4 * index;
   int32_t* start = tile.starts + index;
   tile.scales[index] = scale.scale;
-  for (int group = 0; group < layer.inputs; group += layer.group_inputs, start += tile.rows) {
+  for (int first = 0; first < layer.inputs; first += layer.sum_inputs(), start += tile.rows) {
     uint32_t sum = 0;  // unsigned: of a row with an infinity it may be anything
-    for (int k = group; k < group + layer.group_inputs; k += kUnit, fours += kUnit / 4 * stride)
+    for (int k = first; k < first + layer.sum_inputs(); k += kUnit, fours += kUnit / 4 * stride)
       sum += static_cast<uint32_t>(narrow_unit(row, width, k, scale, fours, stride));
     *start = static_cast<int32_t>(0u - static_cast<uint32_t>(offset) * sum);
   }

@@ -38,7 +38,7 @@ void ProductPlan::cut_rows() {
   if (in_matrices_ && num_tiles_ > 1) rows_of_tile_ = ceil_div(rows_of_tile_, kFullRows) * kFullRows;
   num_tiles_ = ceil_div(rows, rows_of_tile_);
   const size_t number_bytes = is_narrow(layer.format) ? 1 : in_pairs_ ? 2 : 4;
-  const size_t starts = static_cast<size_t>(layer.num_groups()) * rows_of_tile_ * sizeof(int32_t);
+  const size_t starts = static_cast<size_t>(layer.num_sums()) * rows_of_tile_ * sizeof(int32_t);
   values_bytes_ = aligned(number_bytes * layer.inputs * rows_of_tile_);
   starts_bytes_ = is_narrow(layer.format) ? aligned(starts) : 0;
   scales_bytes_ = aligned(rows_of_tile_ * sizeof(float));

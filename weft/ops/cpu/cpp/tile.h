@@ -5,12 +5,13 @@
 //
 // The order of additions per output is fixed: over the inputs from first to last, one fused multiplication and
 // addition each (floats), or one exact integer sum per group and one fused multiplication and addition per group
-// (integers), or a sum of floats per group and the same (integers times floats). Tiles, blocks and threads do not
-// change it, so a row has the same bits alone and among others.
+// (integers), or one exact integer sum over all (integers with whole scales), or a sum of floats per group and the same
+// (integers times floats). Tiles, blocks and threads do not change it, so a row has the same bits alone and among others.
 #pragma once
 #include "tile_floats.h"
 #include "tile_integers.h"
 #include "tile_mixed.h"
+#include "tile_whole.h"
 
 namespace weft {
 namespace {
@@ -28,6 +29,9 @@ struct SomeBlocks {
 
 struct OfInt4 : OneBlock {
   template <int R, int C> static constexpr Product product() { return integers<Int4, R>; }
+};
+struct OfWhole : OneBlock {
+  template <int R, int C> static constexpr Product product() { return whole<R>; }
 };
 struct OfInt8 : OneBlock {
   template <int R, int C> static constexpr Product product() { return integers<Int8, R>; }

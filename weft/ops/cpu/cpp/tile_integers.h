@@ -1,5 +1,6 @@
 // Products of a tile of rows with blocks of integer weights. Included by `tile.h`.
 #pragma once
+#include "lines.h"
 #include "store.h"
 
 namespace weft {
@@ -40,9 +41,9 @@ struct Sums {
       if constexpr (kParts == 2) at[r][1] = Isa::splat(0);
     }
   }
-  inline Floats total(int r) const {
-    if constexpr (kParts == 2) return Isa::to_floats(Isa::add(at[r][0], at[r][1]));
-    else return Isa::to_floats(at[r][0]);
+  inline Ints total(int r) const {
+    if constexpr (kParts == 2) return Isa::add(at[r][0], at[r][1]);
+    else return at[r][0];
   }
 };
 
@@ -66,13 +67,20 @@ inline void add_unit(Sums<R>& sums, const uint8_t* numbers, const uint8_t* fours
   }
 }
 
-// One block, whose numbers and scales are one stream.
+template <int R>
+inline void give_totals(
+    const Layer& layer, const Tile& tile, const Floats (&total)[R], int block, const Output& output) {
+  const Floats factors = Isa::load_floats(layer.factors + block * kColumns);
+  WEFT_UNROLL
+  for (int r = 0; r < R; ++r)
+    store(layer, Isa::mul(Isa::mul(total[r], Isa::splat_float(tile.scales[r])), factors), tile.first_row + r, block, output);
+}
+
 template <class Weights, int R>
 __attribute__((noinline)) void integers(
     const Layer& layer, const Tile& tile, int block, const Output& output, bool is_first) {
   constexpr size_t kUnitBytes = kUnit / (4 * Weights::kQuads) * kAlignment;
-  const uint8_t* numbers = layer.blocks + static_cast<size_t>(block) * layer.block_bytes;
-  const uint8_t* scales = numbers;
+  Lines lines(layer, block);
   const uint8_t* fours = tile.values;
   const int32_t* starts = tile.starts;
   const int units = layer.group_inputs / kUnit, groups = layer.num_groups();
@@ -80,24 +88,16 @@ __attribute__((noinline)) void integers(
   WEFT_UNROLL
   for (int r = 0; r < R; ++r) total[r] = Isa::zero();
   for (int group = 0; group < groups; ++group, starts += R) {
-    if (group % kGroupsOfLine == 0) {
-      scales = numbers;
-      numbers += kAlignment;
-    } else {
-      scales += kScaleBytes;
-    }
+    lines.begin(group);
     Sums<R> sums;
     sums.begin(starts);
-    for (int unit = units; unit > 0; --unit, numbers += kUnitBytes, fours += kUnit * R)
-      add_unit<Weights, R>(sums, numbers, fours, is_first);
-    const Floats scale = Isa::load_halves(scales);
+    for (int unit = units; unit > 0; --unit, lines.numbers += kUnitBytes, fours += kUnit * R)
+      add_unit<Weights, R>(sums, lines.numbers, fours, is_first);
+    const Floats scale = Isa::load_halves(lines.scales);
     WEFT_UNROLL
-    for (int r = 0; r < R; ++r) total[r] = Isa::fma(sums.total(r), scale, total[r]);
+    for (int r = 0; r < R; ++r) total[r] = Isa::fma(Isa::to_floats(sums.total(r)), scale, total[r]);
   }
-  const Floats factors = Isa::load_floats(layer.factors + block * kColumns);
-  WEFT_UNROLL
-  for (int r = 0; r < R; ++r)
-    store(layer, Isa::mul(Isa::mul(total[r], Isa::splat_float(tile.scales[r])), factors), tile.first_row + r, block, output);
+  give_totals<R>(layer, tile, total, block, output);
 }
 
 }  // namespace

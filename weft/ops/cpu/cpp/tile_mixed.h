@@ -89,27 +89,21 @@ inline void clear(Floats (&sums)[R][C]) {
 template <class Weights, int R, int C>
 __attribute__((noinline)) void mixed(
     const Layer& layer, const Tile& tile, int block, const Output& output, bool is_first) {
-  const uint8_t* numbers = layer.blocks + static_cast<size_t>(block) * layer.block_bytes;
-  const uint8_t* scales = numbers;
+  Lines lines(layer, block);
   const uint8_t* inputs = tile.values;
   constexpr int kUnitVectors = Weights::kUnitBytes / static_cast<int>(kAlignment) * Weights::kVectors;
   const int units = layer.group_inputs / kUnit, groups = layer.num_groups();
   Floats total[R][C];
   clear(total);
   for (int group = 0; group < groups; ++group) {
-    if (group % kGroupsOfLine == 0) {
-      scales = numbers;
-      numbers += kAlignment;
-    } else {
-      scales += kScaleBytes;
-    }
+    lines.begin(group);
     Floats sums[R][C];
     clear(sums);
-    for (int unit = units; unit > 0; --unit, numbers += Weights::kUnitBytes, inputs += 4 * kUnitVectors * R)
-      add_mixed_unit<Weights, R, C>(sums, numbers, layer.block_bytes, inputs, is_first);
+    for (int unit = units; unit > 0; --unit, lines.numbers += Weights::kUnitBytes, inputs += 4 * kUnitVectors * R)
+      add_mixed_unit<Weights, R, C>(sums, lines.numbers, layer.block_bytes, inputs, is_first);
     WEFT_UNROLL
     for (int c = 0; c < C; ++c) {
-      const Floats scale = Isa::load_halves(scales + c * layer.block_bytes);
+      const Floats scale = Isa::load_halves(lines.scales + c * layer.block_bytes);
       WEFT_UNROLL
       for (int r = 0; r < R; ++r) total[r][c] = Isa::fma(sums[r][c], scale, total[r][c]);
     }
