@@ -20,8 +20,8 @@ CPU = torch.device("cpu")
     [
         ("none", PackedFormat.FLOAT32, 128),
         ("int8", PackedFormat.INT8, 128),
-        ("int4", PackedFormat.INT4, 32),
-        ("int4-64", PackedFormat.INT4, 64),
+        ("int4", PackedFormat.INT4_WHOLE, 32),
+        ("int4-64", PackedFormat.INT4_WHOLE, 64),
         ("int8-a16", PackedFormat.INT8_A16, 128),
         ("int4-64-a16", PackedFormat.INT4_A16, 64),
     ],
@@ -107,7 +107,7 @@ def test_torch_keeps_its_threads() -> None:
     assert torch.get_num_threads() == before
 
 
-DIGESTS = {1: "3d0eacf0b7352aa3", 2: "0580404a0a9c02f2"}
+DIGESTS = {1: "3d0eacf0b7352aa3", 2: "0580404a0a9c02f2", 3: "b7b8cdae0f82182c"}
 """Of what is packed below, by the version of the layout."""
 
 

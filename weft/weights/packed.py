@@ -6,9 +6,9 @@ of the bytes. Integers come group by group, and before the numbers of two groups
 that a product reads one stream. An integer weight is (number - offset) * scale * factor, with offset 8 or 128 and one
 factor per output.
 
-Scales that we choose ourselves are small whole numbers, as in the progressive quantisation of QServe (Lin et al., arXiv
-2405.04532, section 4.1): sums over groups then are integers, too, and are scaled but once per output. Scales of files of
-others are what they are, and sums over groups are floats.
+Scales that we choose ourselves are small whole numbers, as in the progressive quantisation of QServe (Lin et al.,
+arXiv 2405.04532, section 4.1): sums over groups then are integers, too, and are scaled but once per output. Scales in
+files of others are what they are, and sums over groups are floats.
 """
 
 from collections.abc import Mapping

@@ -11,10 +11,12 @@ from weft.contracts.errors import ConfigurationError
 from weft.ops.cpu import library
 from weft.ops.cpu.library import AMX, choose_level, kernels, levels
 from weft.ops.cpu.products import Products
-from weft.weights.packed import Quantised, pack_quantised, quantise_int4
+from weft.weights.packed import PackedFormat, Quantised, pack_quantised, quantise_int4
 
 STEP_INPUTS = 32
 """Of bfloat16 that are multiplied at once."""
+EXACT_INPUTS = 16384
+"""Of integers with whole scales that are summed up exactly."""
 EDGES = (15, 16, 17, 31, 32, 33, 65, 130)
 """Rows around those of a register, of two, and of a tile."""
 
@@ -33,6 +35,18 @@ def int8_in_groups(weight_OI: Tensor) -> Example:
     quantised = Quantised(halved.numbers_OI * 15 + 3, halved.scales_OG, halved.factors_O)
     packed = pack_quantised(quantised, 8, None, weight_OI.shape[1])
     return Example(packed, quantised.values()[:, : weight_OI.shape[1]], quantised)
+
+
+def int4_of_files(weight_OI: Tensor) -> Example:
+    """As blocks of GGUF are: scales that are not whole."""
+    whole = quantise_int4(weight_OI, 32)
+    quantised = whole._replace(scales_OG=whole.scales_OG * 1.01)
+    packed = pack_quantised(quantised, 4, None, weight_OI.shape[1])
+    assert packed.format is PackedFormat.INT4
+    return Example(packed, quantised.values()[:, : weight_OI.shape[1]], quantised)
+
+
+OF_FILES = {"groups of bytes": int8_in_groups, "groups of halves": int4_of_files}
 
 
 def by_chains(x_TI: Tensor, weight_OI: Tensor) -> Tensor:
@@ -88,13 +102,14 @@ def test_a_row_of_pairs_has_the_same_bits_alone_and_among_others(
 
 
 @needs_amx
-@pytest.mark.parametrize("kind", [*INTEGERS, "groups of bytes"])
-@pytest.mark.parametrize("inputs", [96, 1120, 2080])
+@pytest.mark.parametrize("kind", [*INTEGERS, *OF_FILES])
+@pytest.mark.parametrize("inputs", [96, 1120, 2080, 2 * EXACT_INPUTS + 96])
 def test_integers_have_the_bits_of_vectors_in_any_number_of_rows(
     products: dict[int, Products], kind: str, inputs: int
 ) -> None:
+    """Also of more inputs than fit one integer."""
     weight_OI = numbers(50, inputs)
-    made = int8_in_groups(weight_OI) if kind == "groups of bytes" else example(kind, weight_OI, numbers(50))
+    made = OF_FILES[kind](weight_OI) if kind in OF_FILES else example(kind, weight_OI, numbers(50))
     vectors = Products(1, "avx512")
     for rows in EDGES:
         x_TI = numbers(rows, inputs, seed=1).to(torch.bfloat16 if rows % 2 else torch.float32)

@@ -11,6 +11,7 @@ from weft.contracts.errors import ConfigurationError
 from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.cpu.library import LEVEL_VARIABLE, choose_level, levels
 from weft.ops.cpu.products import Products
+from weft.weights.packed import PackedFormat
 
 LEVELS = levels()
 BACKENDS = {(level, threads): Products(threads, level) for level in LEVELS for threads in (1, 2, 3, 4)}
@@ -135,6 +136,16 @@ def test_the_largest_sums_are_exact(kind: str) -> None:
     x_TI = torch.tensor([1.0, -1.0]).repeat_interleave(4096).view(2, 4096)
     for level in LEVELS:
         assert_close(BACKENDS[level, 1](x_TI, made.packed), made, x_TI)
+
+
+@pytest.mark.parametrize("kind", ["int4-32", "int4-128"])
+@pytest.mark.parametrize("inputs", [16384, 16512])
+def test_sums_of_whole_scales_fit_an_integer(kind: str, inputs: int) -> None:
+    """The largest scale everywhere, -8 times an activation of 127 each: one more input than fits must not wrap."""
+    made = example(kind, torch.full((16, inputs), -1.0))
+    assert made.packed.format is PackedFormat.INT4_WHOLE
+    for level in LEVELS:
+        assert (BACKENDS[level, 1](torch.ones(33, inputs), made.packed) == -inputs).all(), level
 
 
 @given(

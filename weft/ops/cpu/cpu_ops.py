@@ -49,7 +49,7 @@ class CpuOps:
     @property
     def fingerprint(self) -> str:
         """See `Ops`."""
-        return f"cpu-4-{self._products.level}-{self._torch.fingerprint}"
+        return f"cpu-5-{self._products.level}-{self._torch.fingerprint}"
 
     def bind_thread(self) -> None:
         """See `Ops`. What is left to torch is little, and threads of its own would spin beside the kernels'."""
