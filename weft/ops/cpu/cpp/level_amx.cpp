@@ -15,16 +15,16 @@ const char* const Isa::kName = "amx";
 namespace weft {
 namespace {
 
-// Of fewer rows integers are multiplied sooner by vectors, with the same bits; in the smallest groups, more of what is
-// done is in vectors here, too.
-constexpr int kLeastRows = 16, kLeastRowsOfUnits = 32;
+// Of fewer rows integers are multiplied sooner by vectors, with the same bits: in the smallest groups, more of what is
+// done is in vectors here, too, and whole scales have to be multiplied with weights first.
+constexpr int kLeastRows = 16, kLeastRowsOfUnits = 32, kLeastRowsOfWhole = 24;
 
 inline bool has_one_scale(const Layer& layer) { return layer.format == Format::int8 && layer.num_groups() == 1; }
 
 // Of floats all rows or none, since the order of additions is another one.
 int rows_of_matrices(const Layer& layer, const Input& input) {
   const bool in_pairs = layer.format == Format::bfloat16 && input.number == Number::bfloat16;
-  if (layer.format == Format::int4_whole) return input.rows >= kLeastRows ? kMostRowsOfWhole : 0;
+  if (layer.format == Format::int4_whole) return input.rows >= kLeastRowsOfWhole ? kMostRowsOfWhole : 0;
   const int least = layer.group_inputs == kUnit ? kLeastRowsOfUnits : kLeastRows;
   const bool fits = has_one_scale(layer) || layer.group_inputs <= kPieceInputs;
   const bool takes = is_narrow(layer.format) ? input.rows >= least && fits : in_pairs && layer.inputs % kPairsStep == 0;
