@@ -10,36 +10,48 @@
 namespace weft {
 namespace {
 
+constexpr int kTileVectors = kTileKeys / kLanes;
+
 // Weights of a row's keys of a tile, from their scores. `vectors` hold what the block of rows sees, keys `seen` of them
-// what this row does.
+// what this row does: with `kAll` everything, as in most of a long context, so nothing is masked.
+template <bool kHasScales, bool kAll>
 inline void weigh(const State& state, int row, Range vectors, Range seen) {
+  const int low = kAll ? 0 : vectors.low, high = kAll ? kTileVectors : vectors.high;
   const Floats unseen = Lanes::splat(-__builtin_inff()), nothing = Lanes::splat(0.0f);
   float* scores = state.weights + static_cast<size_t>(row) * kTileKeys;
-  Floats peaks = Lanes::splat(kLowest);
-  for (int v = vectors.low; v < vectors.high; ++v) {
-    const Range lanes = seen.within(v * kLanes, kLanes);
-    Floats found = Lanes::load(scores + v * kLanes);
-    if (state.has_scales)
-      found = Lanes::mul(Lanes::mul(found, Lanes::splat(state.query_scales[row])), Lanes::load(state.key_scales + v * kLanes));
+  Floats found[kTileVectors], peaks = Lanes::splat(kLowest);
+#pragma GCC unroll 4
+  for (int v = low; v < high; ++v) {
+    found[v] = Lanes::load(scores + v * kLanes);
+    if constexpr (kHasScales)
+      found[v] = Lanes::mul(Lanes::mul(found[v], Lanes::splat(state.query_scales[row])), Lanes::load(state.key_scales + v * kLanes));
     // Here a cap would bend scores, and a tree of drafts hide some more of them.
-    found = Lanes::only(found, lanes.low, lanes.high, unseen);
-    Lanes::store(scores + v * kLanes, found);
-    peaks = Lanes::max(peaks, found);
+    const Range lanes = seen.within(v * kLanes, kLanes);
+    if constexpr (!kAll) found[v] = Lanes::only(found[v], lanes.low, lanes.high, unseen);
+    peaks = Lanes::max(peaks, found[v]);
   }
   const float peak = Lanes::highest(peaks);
   if (peak > state.highest[row]) fade(state, row, peak);
   const Floats highest = Lanes::splat(state.highest[row]);
   Floats total = Lanes::load(state.totals + row * kLanes);
-  for (int v = vectors.low; v < vectors.high; ++v) {
+#pragma GCC unroll 4
+  for (int v = low; v < high; ++v) {
     const Range lanes = seen.within(v * kLanes, kLanes);
-    Floats weights = exp2_of_negative(Lanes::sub(Lanes::load(scores + v * kLanes), highest));
+    Floats weights = exp2_of_negative(Lanes::sub(found[v], highest));
     total = Lanes::add(total, weights);
+    if constexpr (kHasScales) weights = Lanes::mul(weights, Lanes::load(state.value_scales + v * kLanes));
     // A scale may be no number, which is no matter to who does not see the key.
-    if (state.has_scales)
-      weights = Lanes::only(Lanes::mul(weights, Lanes::load(state.value_scales + v * kLanes)), lanes.low, lanes.high, nothing);
+    if constexpr (kHasScales && !kAll) weights = Lanes::only(weights, lanes.low, lanes.high, nothing);
     Lanes::store(scores + v * kLanes, weights);
   }
   Lanes::store(state.totals + row * kLanes, total);
+}
+
+template <bool kHasScales>
+inline void weigh(const State& state, int row, Range vectors, Range seen) {
+  const bool is_all = seen.low == 0 && seen.high == kTileKeys;
+  if (is_all) weigh<kHasScales, true>(state, row, vectors, seen);
+  else weigh<kHasScales, false>(state, row, vectors, seen);
 }
 
 inline Matrix rows_from(float* values, int stride, int row) { return {values + static_cast<size_t>(row) * stride, stride}; }
@@ -85,7 +97,8 @@ void take_tile(const Attention& layer, const Unit& unit, int group, const State&
     if (seen.low >= seen.high) continue;
     const Range vectors{seen.low / kLanes, (seen.high + kLanes - 1) / kLanes};
     score<Format>(layer, state, first, end, vectors);
-    for (int row = first; row < end; ++row) weigh(state, row, vectors, state.seen(unit, row, row + 1, tile));
+    for (int row = first; row < end; ++row)
+      weigh<Format::kHasScale>(state, row, vectors, state.seen(unit, row, row + 1, tile));
     if (!is_direct) add_values(unit, state, Panel{state.values, state.padded_dim}, tile, first, end, is_sound);
     else if (dim == state.padded_dim) add_values(unit, state, Kept<Format, true>{heads.values, dim}, tile, first, end, true);
     else add_values(unit, state, Kept<Format, false>{heads.values, dim}, tile, first, end, true);
