@@ -24,7 +24,7 @@ from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch
 from weft.ops.experts import Groups, Routing
 from weft.ops.torch_ops import TorchOps
 from weft.weights.experts import Experts
-from weft.weights.linear import Linear
+from weft.weights.linear import Linear, Table
 
 Result = TypeVar("Result")
 
@@ -83,7 +83,9 @@ class TracingOps(TorchOps):
         self._mixed: tuple[Tensor, Experts] | None = None
         self._random = Random(0)
 
-    def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
+    def embed(self, table: Table, tokens_T: Tensor) -> Tensor:
+        assert isinstance(table, Tensor)
+        table_VD = table
         out_TD, flops = self._count(lambda: super(TracingOps, self).embed(table_VD, tokens_T))
         sizes = {"tokens": tokens_T.shape[0], "vocabulary": table_VD.shape[0], "hidden": table_VD.shape[1]}
         with self._inside():

@@ -11,7 +11,7 @@ from weft.model_specs.families import spec_from_config
 from weft.models.decoder import Decoder
 from weft.models.llama import Llama
 from weft.ops.torch_ops import TorchOps
-from weft.weights.linear import Linear
+from weft.weights.linear import Linear, Table
 from weft.weights.packed import PackedLinear
 from weft.weights.packed_files import PackedFile
 from weft.weights.packed_writer import PackedWriter
@@ -52,9 +52,10 @@ class Noted(WeightSource):
         self.found.append(self._source.linear(*arguments, **named))
         return self.found[-1]  # type: ignore[return-value]
 
-    def linear_of(self, weight_OI: Tensor) -> Linear:
-        self.found.append(self._source.linear_of(weight_OI))
-        return self.found[-1]  # type: ignore[return-value]
+    def tied(self, name: str, shape: tuple[int, int]) -> tuple[Table, Linear]:
+        table, head = self._source.tied(name, shape)
+        self.found += [table, head]
+        return table, head
 
     def finish(self, *arguments: Any) -> None:
         self._source.finish(*arguments)

@@ -168,7 +168,7 @@ def test_an_index_that_does_not_fit_is_refused(change: dict[str, Any], tmp_path:
 def test_other_versions_say_which(tmp_path: Path) -> None:
     later = bytearray(INT4)
     later[8] += 1
-    with pytest.raises(PackedFileError, match=r"is of version 3\.\d+, and this Weft reads 2\.\d+"):
+    with pytest.raises(PackedFileError, match=r"is of version 4\.\d+, and this Weft reads 3\.\d+"):
         opened(tmp_path / "f", bytes(later))
 
 

@@ -15,6 +15,19 @@ NAMES = ("gate", "gate_proj", "experts.3.down_proj")
 CPU = torch.device("cpu")
 
 
+@pytest.mark.parametrize("kind", QUANTIZATIONS)
+def test_numbers_of_tied_embeddings_are_kept_once(kind: str) -> None:
+    """The layer is the table where it has the numbers themselves; else they are beside it."""
+    table, head = PackedWeights(RandomWeights(0, torch.float32, CPU), kind).tied("embed", (40, 128))
+    plain = RandomWeights(0, torch.float32, CPU).read("embed", (40, 128))
+    assert torch.equal(head.blocks, pack(plain, None, kind).blocks)
+    if kind == "none":
+        assert table is head
+    else:
+        assert isinstance(table, torch.Tensor)
+        assert torch.equal(table, plain)
+
+
 @pytest.mark.parametrize(
     ("kind", "format", "group"),
     [

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.formats import NumberFormat
-from weft.contracts.options import ServingOptions
+from weft.contracts.options import NO_QUANTIZATION, ServingOptions
 from weft.engine.config import EngineConfig
 from weft.executor.backend_choice import choose_backend, choose_format, with_backend
 from weft.executor.cache_format import choose_cache_format
@@ -19,7 +19,6 @@ from weft.executor.loading import (
 from weft.executor.packed_loading import packed_bytes, settled
 from weft.executor.sizing import size_bytes
 from weft.model_specs.model_spec import ModelSpec
-from weft.ops.cpu.cpu_ops import CpuOps
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +43,7 @@ def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
     options = with_backend(settled(directory, options), spec)
     ops, device = choose_backend(options)
     number, max_model_len = choose_format(spec, options), longest_sequence(spec, options)
-    free, weights = free_bytes(device), packed_bytes(directory) or _weights_bytes(spec, number, ops.name)
+    free, weights = free_bytes(device), packed_bytes(directory) or _weights_bytes(spec, number, options)
     if weights > free:
         raise ConfigurationError(
             f"the weights need {_mebibytes(weights)} MiB and {_mebibytes(free)} MiB are free on {device}; free some, "
@@ -62,9 +61,9 @@ def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
     return ServingPlan(spec, ops.name, str(device), number, max_model_len, config, free, weights, cache)
 
 
-def _weights_bytes(spec: ModelSpec, number: NumberFormat, backend: str) -> int:
-    """Backend `cpu` packs a head that shares its numbers with the embeddings, and keeps these beside it."""
-    has_copy = backend == CpuOps.name and spec.ties_embeddings
+def _weights_bytes(spec: ModelSpec, number: NumberFormat, options: ServingOptions) -> int:
+    """Backend `cpu` keeps embeddings beside a head of integers that is made of them."""
+    has_copy = options.quantization != NO_QUANTIZATION and spec.ties_embeddings
     copied = spec.vocab_size * spec.hidden_size if has_copy else 0
     return (spec.num_parameters + copied) * number.num_bytes
 

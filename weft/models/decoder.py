@@ -9,6 +9,7 @@ from weft.model_specs.model_spec import ModelSpec
 from weft.models.experts import ExpertMixture
 from weft.models.rotary import RotaryTable
 from weft.ops.backend import AttentionPlan, Ops
+from weft.weights.linear import Linear, Table
 from weft.weights.source import WeightSource
 
 
@@ -102,13 +103,16 @@ class Decoder:
     def __init__(self, spec: ModelSpec, weights: WeightSource, ops: Ops, max_length_tokens: int) -> None:
         self.spec, self._ops = spec, ops
         table_shape = (spec.vocab_size, spec.hidden_size)
-        self._embedding_VD = weights.read("model.embed_tokens.weight", table_shape)
+        name = "model.embed_tokens.weight"
+        self._embedding: Table
+        self._head: Linear
+        if spec.ties_embeddings:
+            self._embedding, self._head = weights.tied(name, table_shape)
+        else:
+            self._embedding = weights.read(name, table_shape)
+            self._head = weights.linear(["lm_head"], [spec.vocab_size], spec.hidden_size)
         self._layers = [Layer(spec, index, weights, ops, self.attention) for index in range(spec.num_layers)]
         self._norm_D = weights.read("model.norm.weight", (spec.hidden_size,))
-        if spec.ties_embeddings:
-            self._head = weights.linear_of(self._embedding_VD)
-        else:
-            self._head = weights.linear(["lm_head"], [spec.vocab_size], spec.hidden_size)
         self._rotary = RotaryTable(spec.rope, max_length_tokens, weights.dtype, weights.device)
 
     @property
@@ -119,7 +123,7 @@ class Decoder:
     def forward(self, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
         """The normalised hidden states of a step's tokens: [T, D]."""
         rotary = self._rotary.at(positions_T)
-        stream_TD = self._ops.embed(self._embedding_VD, tokens_T)
+        stream_TD = self._ops.embed(self._embedding, tokens_T)
         x_TD = self._ops.rms_norm(stream_TD, self._layers[0].input_norm_D, self.spec.norm_eps)
         following = [layer.input_norm_D for layer in self._layers[1:]] + [self._norm_D]
         for layer, norm_D in zip(self._layers, following, strict=True):

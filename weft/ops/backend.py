@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 from torch import Tensor
 
 from weft.weights.experts import Experts
-from weft.weights.linear import Linear
+from weft.weights.linear import Linear, Table
 
 
 class Span(NamedTuple):
@@ -91,7 +91,7 @@ class Ops(Protocol):
     def close(self) -> None:
         """End what threads the backend has."""
 
-    def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
+    def embed(self, table: Table, tokens_T: Tensor) -> Tensor:
         """Rows of a table, by token id: [T, D]."""
 
     def rms_norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:

@@ -12,7 +12,7 @@ from weft.ops.experts import Groups, Routing, group_by_expert, route, weighted_s
 from weft.ops.packed_attention import attend_packed
 from weft.ops.paged_attention import PagedPlan, attend_paged, plan_paged
 from weft.weights.experts import Experts
-from weft.weights.linear import Linear
+from weft.weights.linear import Linear, Table
 
 REMEMBERED_SHAPES = 1 << 14
 """Of products on a CPU in narrow formats, whose kernels oneDNN makes anew for each number of rows (0.7 ms each) and of
@@ -43,8 +43,8 @@ class TorchOps:
     def close(self) -> None:
         """Torch's own threads are the process's."""
 
-    def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
-        return functional.embedding(tokens_T, table_VD)
+    def embed(self, table: Table, tokens_T: Tensor) -> Tensor:
+        return functional.embedding(tokens_T, table if isinstance(table, Tensor) else table.weight_OI)
 
     def rms_norm(self, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         wide = x.float()

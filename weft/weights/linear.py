@@ -1,6 +1,7 @@
 """The handle of a linear layer: models pass it on, operations look inside."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from torch import Tensor
 
@@ -11,3 +12,7 @@ class Linear:
 
     weight_OI: Tensor
     bias_O: Tensor | None = None
+
+
+Table: TypeAlias = Tensor | Linear
+"""Rows by number: a tensor [V, D], or a layer whose outputs have these rows for weights."""

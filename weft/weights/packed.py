@@ -98,6 +98,11 @@ class PackedLinear(Linear):
         return replace(self, format=PackedFormat[f"{self.format.number_name}_A16"])
 
     @property
+    def float_dtype(self) -> torch.dtype:
+        """Of weights that keep their numbers."""
+        return {PackedFormat.BFLOAT16: torch.bfloat16, PackedFormat.FLOAT32: torch.float32}[self.format]
+
+    @property
     def num_bytes(self) -> int:
         """That a product reads of it."""
         return sum(part.nbytes for part in self.parts.values())

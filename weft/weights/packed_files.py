@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from weft.contracts.options import PACKED_QUANTIZATIONS
-from weft.weights.linear import Linear
+from weft.contracts.options import NO_QUANTIZATION, PACKED_QUANTIZATIONS
+from weft.weights.linear import Linear, Table
 from weft.weights.messages import clipped, quoted
 from weft.weights.packed import COLUMNS, PackedLinear
 from weft.weights.packed_index import (
@@ -21,7 +21,7 @@ from weft.weights.packed_index import (
     PackedFileError,
     read_index,
 )
-from weft.weights.packed_writer import layer_name, name_of
+from weft.weights.packed_writer import layer_name
 from weft.weights.packing import kind_of, pack, packed_kind
 from weft.weights.source import WeightSource
 
@@ -52,13 +52,10 @@ class PackedFile(WeightSource):
         _check(path, memoryview(self._mapped)[PAGE_BYTES:end], self.index.checksums)
         self._unread = dict.fromkeys(self.index.arrays)
         self._templates: dict[tuple[int, str], PackedLinear] = {}
-        self._given: list[tuple[Tensor, str]] = []
 
     def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """The tensor of that name."""
-        tensor = self._array(name, shape, self.dtype)
-        self._given.append((tensor, name))
-        return tensor
+        return self._array(name, shape, self.dtype)
 
     def finish(self, tied: Mapping[str, str] | None = None) -> None:
         """Raises `PackedFileError` where the model has not asked for everything."""
@@ -78,10 +75,10 @@ class PackedFile(WeightSource):
         kind = kind_of(names, self.quantization)
         return self._layer(layer_name(names, order_O), sum(out_features), in_features, kind, bias=bias)
 
-    def linear_of(self, weight_OI: Tensor) -> Linear:
-        """A packed copy of a tensor that was read."""
-        name = layer_name([name_of(self._given, weight_OI)])
-        return self._layer(name, weight_OI.shape[0], weight_OI.shape[1], self.quantization, bias=False)
+    def tied(self, name: str, shape: tuple[int, int]) -> tuple[Table, Linear]:
+        """As it was written: a layer that keeps its numbers is the table, too."""
+        head = self._layer(layer_name([name]), *shape, self.quantization, bias=False)
+        return (head if self.quantization == NO_QUANTIZATION else self.read(name, shape)), head
 
     def _layer(self, name: str, outputs: int, inputs: int, kind: str, *, bias: bool) -> Linear:
         template, times = self._template(inputs, kind), -(-outputs // COLUMNS)

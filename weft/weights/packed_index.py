@@ -19,8 +19,9 @@ from weft.weights.messages import clipped
 from weft.weights.packed import LAYOUT_VERSION
 
 MAGIC = b"WEFTPACK"
-FILE_VERSION = 2
-"""1: experts unpacked, those of a layer as one array."""
+FILE_VERSION = 3
+"""1: experts unpacked, those of a layer as one array. 2: a table that is also a layer twice, also where it keeps its
+numbers."""
 PREAMBLE = struct.Struct("<8sIIQQ32s")
 PAGE_BYTES = 4096
 CHUNK_BYTES = 1 << 23

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
-from weft.weights.linear import Linear
+from weft.weights.linear import Linear, Table
 from weft.weights.packed import PackedLinear
 from weft.weights.packed_index import CHUNK_BYTES, PAGE_BYTES, Array, PackedIndex, preamble
 from weft.weights.packing import PackedWeights, packed_kind
@@ -33,15 +33,10 @@ class PackedWriter(WeightSource):
         self._source, self._model, self._tell = source, model, tell
         self._arrays: dict[str, Array] = {}
         self._stream = _CheckedStream(file)
-        self._given: list[tuple[Tensor, str]] = []
 
     def read(self, name: str, shape: tuple[int, ...]) -> Tensor:
         """An empty tensor of that shape."""
-        self._put(name, self._source.read(name, shape))
-        empty = torch.empty(shape, dtype=self.dtype, device=self.device)
-        self._given.append((empty, name))
-        self._tell(empty.numel())
-        return empty
+        return self._put_tensor(name, self._source.read(name, shape))
 
     def finish(self, tied: Mapping[str, str] | None = None) -> None:
         """As of the source."""
@@ -60,11 +55,11 @@ class PackedWriter(WeightSource):
         made = self._source.linear(names, out_features, in_features, bias=bias, order_O=order_O)
         return self._put_layer(layer_name(names, order_O), made)
 
-    def linear_of(self, weight_OI: Tensor) -> Linear:
-        """A layer of the shape of a tensor that was read."""
-        name = name_of(self._given, weight_OI)
-        numbers = self._source.read(name, tuple(weight_OI.shape))
-        return self._put_layer(layer_name([name]), self._source.linear_of(numbers))
+    def tied(self, name: str, shape: tuple[int, int]) -> tuple[Table, Linear]:
+        """An empty tensor and a layer of that shape. The tensor is written where the layer does not stand for it."""
+        table, head = self._source.tied(name, shape)
+        empty = self._put_layer(layer_name([name]), head)
+        return (self._put_tensor(name, table) if isinstance(table, Tensor) else empty.weight_OI), empty
 
     def close(self) -> None:
         """Write what tells of the arrays."""
@@ -76,6 +71,11 @@ class PackedWriter(WeightSource):
         file.seek(0)
         file.write(preamble(index, offset))
         file.flush()
+
+    def _put_tensor(self, name: str, tensor: Tensor) -> Tensor:
+        self._put(name, tensor)
+        self._tell(tensor.numel())
+        return torch.empty(tensor.shape, dtype=self.dtype, device=self.device)
 
     def _put_layer(self, name: str, made: PackedLinear) -> Linear:
         for part, tensor in made.parts.items():
@@ -98,11 +98,6 @@ def layer_name(names: Sequence[str], order_O: Tensor | None = None) -> str:
     order of outputs is another layer."""
     joined = "+".join(names)
     return joined if order_O is None else f"{joined} in order {zlib.crc32(_bytes_of(order_O.cpu())):08x}"
-
-
-def name_of(given: Sequence[tuple[Tensor, str]], tensor: Tensor) -> str:
-    """The name by which this very tensor was read."""
-    return next(name for known, name in given if known is tensor)
 
 
 class _CheckedStream:

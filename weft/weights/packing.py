@@ -9,6 +9,7 @@ from torch import Tensor
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import A16, NO_QUANTIZATION, QUANTIZATIONS
 from weft.weights.huge_pages import empty_in_huge_pages
+from weft.weights.linear import Table
 from weft.weights.packed import (
     COLUMNS,
     PackedLinear,
@@ -141,9 +142,15 @@ class PackedWeights(WeightSource):
             weight_OI, bias_O = weight_OI[order_O], None if bias_O is None else bias_O[order_O]
         return pack(weight_OI, bias_O, kind_of(names, self.kind))
 
-    def linear_of(self, weight_OI: Tensor) -> PackedLinear:
-        """A packed copy."""
-        return pack(weight_OI, None, self.kind)
+    def tied(self, name: str, shape: tuple[int, int]) -> tuple[Table, PackedLinear]:
+        """A layer that keeps its numbers is the table, too; beside one of integers there is the tensor itself."""
+        if self.kind != NO_QUANTIZATION:
+            table_VD = self.read(name, shape)
+            return table_VD, pack(table_VD, None, self.kind)
+        weight_OI = self._room(*shape)
+        self._source.read_into(name, weight_OI)
+        head = pack(weight_OI, None, self.kind)
+        return head, head
 
     def _room(self, outputs: int, inputs: int) -> Tensor:
         """For a layer until it is packed: the same again where that is large enough. Were memory for each taken anew,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from weft.weights.linear import Linear
+from weft.weights.linear import Linear, Table
 
 
 class WeightSource(ABC):
@@ -52,9 +52,10 @@ class WeightSource(ABC):
         order_O = order_O.to(weight_OI.device)
         return Linear(weight_OI[order_O], None if bias_O is None else bias_O[order_O])
 
-    def linear_of(self, weight_OI: Tensor) -> Linear:
-        """A layer whose weight the model also has for itself, as where embeddings are tied."""
-        return Linear(weight_OI)
+    def tied(self, name: str, shape: tuple[int, int]) -> tuple[Table, Linear]:
+        """A tensor for two uses, as tied embeddings are: as a table, and as the weight of a layer."""
+        table_VD = self.read(name, shape)
+        return table_VD, Linear(table_VD)
 
 
 def _join(parts: list[Tensor]) -> Tensor:

@@ -117,9 +117,24 @@ def test_parts_of_rows_need_no_copy() -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@given(
+    vocabulary=st.integers(1, 70), width=st.integers(1, 70), count=st.integers(1, 40), seed=st.integers(0, 99)
+)
+def test_rows_of_a_packed_layer(
+    dtype: torch.dtype, vocabulary: int, width: int, count: int, seed: int
+) -> None:
+    table = numbers(vocabulary, width, seed=seed).to(dtype)
+    tokens = torch.randint(vocabulary, (count,), generator=torch.Generator().manual_seed(seed))
+    found = BEST.embed(pack_floats(table, None), tokens)
+    assert found.dtype == dtype
+    assert torch.equal(found, table[tokens])
+
+
 def test_what_is_not_there_is_refused() -> None:
     for token in (-1, 5):
-        with pytest.raises(IndexError):
-            BEST.embed(numbers(5, 8), torch.tensor([0, token]))
+        for table in (numbers(5, 8), pack_floats(numbers(5, 8), None)):
+            with pytest.raises(IndexError):
+                BEST.embed(table, torch.tensor([0, token]))
     with pytest.raises(ConfigurationError, match="float16"):
         BEST.rms_norm(numbers(2, 4).half(), torch.ones(4).half(), 1e-6)

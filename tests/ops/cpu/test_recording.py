@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.executor.tiny_serving import OPTIONS, tiny_serving
+from tests.executor.tiny_serving import CONFIG, OPTIONS, tiny_serving
 from tests.model_specs.expert_configs import TINY_EXPERTS
 from tests.ops.cpu.layers import numbers
 from weft.executor.loading import Serving, make_serving
@@ -23,6 +23,16 @@ from weft.weights.source import WeightSource
 
 def serving() -> Serving:
     return tiny_serving(backend="cpu", quantization="int8", dtype="bfloat16", num_threads=2)
+
+
+def tied() -> Serving:
+    """A model whose head is its table of embeddings, too, in one copy."""
+
+    def weights(dtype: torch.dtype, device: torch.device) -> WeightSource:
+        return RandomWeights(0, dtype, device, std=0.35)
+
+    options = replace(OPTIONS, backend="cpu", dtype="bfloat16", num_threads=2)
+    return make_serving(spec_from_config({**CONFIG, "tie_word_embeddings": True}, "a test"), weights, options)
 
 
 def batch(made: Serving, *ranges: tuple[int, int]) -> PagedBatch:
@@ -61,7 +71,7 @@ STEPS = [((0, 6), (0, 1)), ((6, 7), (1, 7)), ((7, 12), (7, 9)), ((12, 13),), ((1
 """The first three are of seven rows, the last two of one."""
 
 
-@pytest.mark.parametrize("make", [serving, mixture])
+@pytest.mark.parametrize("make", [serving, mixture, tied])
 def test_steps_done_again_give_the_same_bits(make: Callable[[], Serving]) -> None:
     """Tokens of a mixture go to other experts each time."""
     made, other = make(), make()

@@ -86,6 +86,16 @@ class Operations:
     def embed(
         self, table: int, row_bytes: int, num_rows: int, tokens: int, count: int, output: int
     ) -> None: ...
+    def embed_packed(
+        self,
+        blocks: int,
+        block_bytes: int,
+        row_bytes: int,
+        num_rows: int,
+        tokens: int,
+        count: int,
+        output: int,
+    ) -> None: ...
     def norm(self, number: int, x: Rows, weight: int, eps: float, output: int) -> None: ...
     def add_norm(
         self, number: int, x: Rows, y: Rows, weight: int, eps: float, stream: int, output: int

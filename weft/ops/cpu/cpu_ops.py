@@ -15,7 +15,7 @@ from weft.ops.cpu.products import Products
 from weft.ops.cpu.recording import Arena, Recording, Watch
 from weft.ops.torch_ops import TorchOps
 from weft.weights.experts import Experts
-from weft.weights.linear import Linear
+from weft.weights.linear import Linear, Table
 from weft.weights.packed import PackedLinear
 
 if TYPE_CHECKING:
@@ -59,15 +59,31 @@ class CpuOps:
         """The threads end with the backend, and sleep until then."""
         self._recordings.clear()
 
-    def embed(self, table_VD: Tensor, tokens_T: Tensor) -> Tensor:
+    def embed(self, table: Table, tokens_T: Tensor) -> Tensor:
         """See `Ops`."""
-        table_VD = table_VD.contiguous()
+        if isinstance(table, PackedLinear):
+            return self._embed_packed(table, tokens_T)
+        table_VD = (table if isinstance(table, Tensor) else table.weight_OI).contiguous()
         out_TD = self._new((len(tokens_T), table_VD.shape[1]), table_VD.dtype)
         row_bytes = table_VD.shape[1] * table_VD.dtype.itemsize
         self._operations.embed(
             table_VD.data_ptr(),
             row_bytes,
             len(table_VD),
+            tokens_T.data_ptr(),
+            len(tokens_T),
+            out_TD.data_ptr(),
+        )
+        return out_TD
+
+    def _embed_packed(self, table: PackedLinear, tokens_T: Tensor) -> Tensor:
+        outputs, inputs = table.weight_OI.shape
+        out_TD = self._new((len(tokens_T), inputs), table.float_dtype)
+        self._operations.embed_packed(
+            table.blocks.data_ptr(),
+            table.blocks.shape[1],
+            inputs * out_TD.dtype.itemsize,
+            outputs,
             tokens_T.data_ptr(),
             len(tokens_T),
             out_TD.data_ptr(),

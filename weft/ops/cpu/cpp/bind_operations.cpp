@@ -34,6 +34,13 @@ void embed(
   self.embed({bytes(table), row_bytes, num_rows}, static_cast<const int64_t*>(at(tokens)), count, bytes(output));
 }
 
+void embed_packed(
+    weft::Operations& self, Address blocks, size_t block_bytes, size_t row_bytes, int64_t num_rows, Address tokens,
+    int count, Address output) {
+  self.embed_packed(
+      {bytes(blocks), block_bytes, row_bytes, num_rows}, static_cast<const int64_t*>(at(tokens)), count, bytes(output));
+}
+
 void norm(weft::Operations& self, int kind, const weft::Rows& x, Address weight, float eps, Address output) {
   self.norm(number(kind), x, at(weight), eps, to(output));
 }
@@ -137,6 +144,9 @@ void bind_operations(nb::module_& module) {
           unlocked)
       .def(
           "embed", &embed, "table"_a, "row_bytes"_a, "num_rows"_a, "tokens"_a, "count"_a, "output"_a, unlocked)
+      .def(
+          "embed_packed", &embed_packed, "blocks"_a, "block_bytes"_a, "row_bytes"_a, "num_rows"_a, "tokens"_a, "count"_a,
+          "output"_a, unlocked)
       .def("norm", &norm, "number"_a, "x"_a, "weight"_a, "eps"_a, "output"_a, unlocked)
       .def("add_norm", &add_norm, "number"_a, "x"_a, "y"_a, "weight"_a, "eps"_a, "stream"_a, "output"_a, unlocked)
       .def("rotate", &rotate, "number"_a, "x"_a, "cosines"_a, "sines"_a, "output"_a, unlocked)

@@ -13,6 +13,15 @@ namespace {
 // Multiplications of attention below which waking other threads costs more than they save.
 constexpr double kSmallAttention = 1 << 17;
 
+constexpr size_t kWordBytes = 4;
+// From so many on, rows are gathered by all threads.
+constexpr int kManyRows = 16;
+
+void check(const int64_t* tokens, int count, int64_t num_rows) {
+  for (int i = 0; i < count; ++i)
+    if (tokens[i] < 0 || tokens[i] >= num_rows) throw std::out_of_range("index out of range in a table");
+}
+
 // Each thread's own, as large as the largest so far.
 float* scratch(size_t size) {
   thread_local AlignedBytes bytes;
@@ -66,12 +75,24 @@ void Operations::linear(const Layer& layer, const Input& input, const Output& ou
   perform("linear", [=](AttentionPlan&) { engine_.linear({layer, input, output}); });
 }
 
+void PackedEmbedding::copy(int64_t row, uint8_t* output) const {
+  const uint8_t* words = blocks + row / kColumns * block_bytes + row % kColumns * kWordBytes;
+  for (size_t at = 0; at < row_bytes; at += kWordBytes, words += kColumns * kWordBytes)
+    memcpy(output + at, words, std::min(kWordBytes, row_bytes - at));
+}
+
 void Operations::embed(const Embedding& embedding, const int64_t* tokens, int count, uint8_t* output) {
   perform("embed", [=](AttentionPlan&) {
-    for (int i = 0; i < count; ++i) {
-      if (tokens[i] < 0 || tokens[i] >= embedding.num_rows) throw std::out_of_range("index out of range in a table");
+    check(tokens, count, embedding.num_rows);
+    for (int i = 0; i < count; ++i)
       memcpy(output + i * embedding.row_bytes, embedding.table + tokens[i] * embedding.row_bytes, embedding.row_bytes);
-    }
+  });
+}
+
+void Operations::embed_packed(const PackedEmbedding& embedding, const int64_t* tokens, int count, uint8_t* output) {
+  perform("embed", [=](AttentionPlan&) {
+    check(tokens, count, embedding.num_rows);
+    each(pool(), count, count < kManyRows, [&](int i) { embedding.copy(tokens[i], output + i * embedding.row_bytes); });
   });
 }
 

@@ -42,6 +42,16 @@ struct Embedding {
   int64_t num_rows;
 };
 
+// The weights of a layer that are floats, as rows: of a block of 16, each word of 4 bytes lies beside those of the
+// others.
+struct PackedEmbedding {
+  const uint8_t* blocks;
+  size_t block_bytes;
+  size_t row_bytes;
+  int64_t num_rows;
+  void copy(int64_t row, uint8_t* output) const;
+};
+
 class Operations {
  public:
   Operations(Engine& engine, const StepKernels& kernels) : engine_(engine), kernels_(kernels) {}
@@ -52,6 +62,7 @@ class Operations {
   void linear(const Layer& layer, const Input& input, const Output& output);
   // Rows of a table. Throws `std::out_of_range` for one that it does not have.
   void embed(const Embedding& embedding, const int64_t* tokens, int count, uint8_t* output);
+  void embed_packed(const PackedEmbedding& embedding, const int64_t* tokens, int count, uint8_t* output);
   void norm(Number number, const Rows& x, const void* weight, float eps, void* output);
   void add_norm(
       Number number, const Rows& x, const Rows& y, const void* weight, float eps, void* stream, void* output);
