@@ -199,6 +199,7 @@ def test_names_and_addresses(model: Path) -> None:
     assert default_name(str(model), model) == "tiny"
     assert default_name("weft-nano", model) == "weft-nano"
     assert default_name("org/name@main", model) == "org/name"
+    assert default_name("models/tiny-Q8_0.gguf", Path("models/tiny-Q8_0.gguf")) == "tiny-Q8_0"
     assert _url("127.0.0.1", 8000) == _url("0.0.0.0", 8000) == "http://127.0.0.1:8000"
     assert _url("::", 1) == _url("::1", 1) == "http://[::1]:1"
 

@@ -88,6 +88,13 @@ def test_the_built_in_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
         builtin_model("weft-nano", tmp_path)
 
 
+def test_a_file_of_a_whole_model(fake: FakeHub, tmp_path: Path) -> None:
+    (tmp_path / "tiny.Q8_0.gguf").touch()
+    assert resolve_model("tiny.Q8_0.gguf") == Path("tiny.Q8_0.gguf")
+    assert "there is no model 'none.gguf'" in refusal("none.gguf")
+    assert fake.asked == []
+
+
 def test_a_model_of_the_hub(fake: FakeHub) -> None:
     assert resolve_model("Org/some-Model_1.5B") == fake.directory
     assert resolve_model("org/name@refs/pr/3") == fake.directory
@@ -171,7 +178,7 @@ def test_what_is_no_model(fake: FakeHub, tmp_path: Path) -> None:
     (tmp_path / "org" / "model.safetensors").touch()
     assert refusal("storys") == "there is no model 'storys'; did you mean the directory stories?"
     assert refusal(f"{tmp_path}/storis/").endswith(f"did you mean the directory {tmp_path}/stories?")
-    assert "there is no model 'xyz'; give a Hugging Face directory, ORG/NAME" in refusal("xyz")
+    assert "there is no model 'xyz'; give a Hugging Face directory, a .gguf file, ORG/NAME" in refusal("xyz")
     assert "weft convert" in refusal("stories.bin")
     assert "is a file, not a model: name the directory that holds it" in refusal("org/model.safetensors")
     assert "the model comes first, texts after it ('builtin'" in refusal("Once upon a time")

@@ -14,7 +14,7 @@ from tests.weights.gguf_writing import Stored, text, write
 from weft.contracts.errors import ConfigurationError
 from weft.ops.cpu.library import levels
 from weft.ops.cpu.products import Products
-from weft.weights.gguf_blocks import pack_blocks, quantised_blocks
+from weft.weights.gguf_blocks import Blocks, floats_of_q6_k, pack_blocks, quantised_blocks
 from weft.weights.gguf_file import GgufFile
 
 TYPE_NUMBERS = {4: 2, 8: 8}
@@ -46,6 +46,41 @@ def dequantised(content: bytes, outputs: int, bits: int) -> Tensor:
     return torch.tensor(values, dtype=torch.float64).view(outputs, -1)
 
 
+def random_q6_k(outputs: int, num_blocks: int, seed: int = 0) -> bytes:
+    """Any bytes, with scales of ordinary size."""
+    stream = torch.Generator().manual_seed(seed)
+    found = b""
+    for _ in range(outputs * num_blocks):
+        content = torch.randint(0, 256, (208,), generator=stream, dtype=torch.uint8)
+        found += bytes(content.tolist()) + struct.pack("<e", float(torch.randn((), generator=stream)))
+    return found
+
+
+def dequantised_q6_k(content: bytes, outputs: int) -> Tensor:
+    """Number by number, as the format describes it."""
+    values: list[float] = []
+    for at in range(0, len(content), 210):
+        steps, (scale,) = (
+            struct.unpack_from("<16b", content, at + 192),
+            struct.unpack_from("<e", content, at + 208),
+        )
+        for index in range(256):
+            half, quarter, place = index // 128, index % 128 // 32, index % 32
+            low = content[at + 64 * half + 32 * (quarter % 2) + place] >> 4 * (quarter // 2) & 15
+            high = content[at + 128 + 32 * half + place] >> 2 * quarter & 3
+            values.append(scale * steps[index // 16] * ((low | high << 4) - 32))
+    return torch.tensor(values, dtype=torch.float64).view(outputs, -1)
+
+
+@given(outputs=st.integers(1, 4), num_blocks=st.integers(1, 3), seed=st.integers(0, 99))
+def test_blocks_of_q6_k_become_the_floats_that_they_stand_for(
+    outputs: int, num_blocks: int, seed: int
+) -> None:
+    content = random_q6_k(outputs, num_blocks, seed)
+    found = floats_of_q6_k(as_rows(content, outputs))
+    torch.testing.assert_close(found.double(), dequantised_q6_k(content, outputs), rtol=2**-23, atol=0)
+
+
 def as_rows(content: bytes, outputs: int) -> Tensor:
     return torch.tensor(list(content), dtype=torch.uint8).view(outputs, -1)
 
@@ -66,7 +101,7 @@ def test_products_with_packed_blocks(level: str, bits: int) -> None:
         content, bias_O = random_blocks(outputs, num_blocks, bits), numbers(outputs)
         rows = as_rows(content, outputs)
         made = Example(
-            pack_blocks(rows, bits, bias_O),
+            pack_blocks([Blocks(rows, bits)], bias_O),
             dequantised(content, outputs, bits),
             quantised_blocks(rows, bits),
         )
@@ -77,7 +112,7 @@ def test_products_with_packed_blocks(level: str, bits: int) -> None:
 
 
 def test_groups_of_bytes_have_the_same_bits_on_all_levels() -> None:
-    packed = pack_blocks(as_rows(random_blocks(50, 7, 8), 50), 8)
+    packed = pack_blocks([Blocks(as_rows(random_blocks(50, 7, 8), 50), 8)])
     x_TI = numbers(9, 224)
     first, *others = (Products(1, level)(x_TI, packed) for level in levels())
     assert all(torch.equal(first, other) for other in others)
@@ -87,7 +122,7 @@ def test_groups_of_bytes_have_the_same_bits_on_all_levels() -> None:
 def test_the_largest_integers_of_blocks_are_exact(bits: int) -> None:
     """-128 is allowed in Q8_0, though nobody writes it."""
     lowest = bytes([0x80] * 32) if bits == 8 else bytes(16)
-    packed = pack_blocks(as_rows((struct.pack("<e", 1.0) + lowest) * 3, 1), bits)
+    packed = pack_blocks([Blocks(as_rows((struct.pack("<e", 1.0) + lowest) * 3, 1), bits)])
     x_TI = torch.full((2, 96), 127.0)
     x_TI[1] = -127.0
     for level in levels():
@@ -105,7 +140,7 @@ def small_file(path: Path, alignment: int = 32) -> Path:
             "bf16": Stored((6,), 30, floats.bfloat16().view(torch.int16).numpy().tobytes()),
             "q4": Stored((3, 64), 2, random_blocks(3, 2, 4)),
             "q8": Stored((3, 64), 8, random_blocks(3, 2, 8)),
-            "q6": Stored((1, 256), 14, bytes(210)),
+            "q6": Stored((1, 256), 14, random_q6_k(1, 1)),
         },
         {
             "general.alignment": struct.pack("<II", 4, alignment),
@@ -122,31 +157,42 @@ def small_file(path: Path, alignment: int = 32) -> Path:
 def test_tensors_and_values_of_a_file(tmp_path: Path, alignment: int) -> None:
     file = GgufFile(small_file(tmp_path / "small.gguf", alignment))
     assert list(file.names) == ["f32", "f16", "bf16", "q4", "q8", "q6"]
-    assert file.metadata == {
+    assert file.header.metadata == {
         "general.alignment": alignment,
         "general.name": "small",
         "lengths": [-1, 7],
         "texts": ["a", "ü"],
         "true": True,
     }
-    assert file.read("f32").tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert all_floats(file, "f32").tolist() == [[0, 1, 2], [3, 4, 5]]
     for name in ("f16", "bf16"):
-        assert file.read(name).tolist() == [0, 1, 2, 3, 4, 5]
+        assert all_floats(file, name).flatten().tolist() == [0, 1, 2, 3, 4, 5]
     for name, bits in (("q4", 4), ("q8", 8)):
-        assert file.type_name(name) == f"Q{bits}_0"
-        assert torch.equal(file.quantised(name).values(), dequantised(random_blocks(3, 2, bits), 3, bits))
+        assert file.format(name).name == f"Q{bits}_0"
+        wanted = dequantised(random_blocks(3, 2, bits), 3, bits)
+        assert torch.equal(all_floats(file, name).double(), wanted)
+        blocks = file.blocks(name)
+        assert blocks is not None
+        assert torch.equal(quantised_blocks(*blocks).values(), wanted)
+    assert all_floats(file, "q6").shape == (1, 256)
+    assert file.blocks("q6") is file.blocks("f32") is None
+
+
+def all_floats(file: GgufFile, name: str) -> Tensor:
+    return torch.cat(list(file.floats(name)))
 
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     file = GgufFile(small_file(tmp_path / "small.gguf"))
-    with pytest.raises(ConfigurationError, match=r"'q6'.*type 14.*Q4_0"):
-        file.quantised("q6")
-    with pytest.raises(ConfigurationError, match=r"'q4'.*not as floats"):
-        file.read("q4")
-    with pytest.raises(ConfigurationError, match=r"'f32'.*not as a matrix in blocks"):
-        file.quantised("f32")
     with pytest.raises(ConfigurationError, match="no tensor 'other'"):
-        file.read("other")
+        file.rows("other")
+    for number, problem in ((12, "stored as Q4_K"), (77, "stored as ggml's type 77")):
+        with pytest.raises(ConfigurationError, match=rf"tensor 'a' is {problem}, which Weft does not read"):
+            GgufFile(write(tmp_path / "other.gguf", {"a": Stored((1, 256), number, bytes(300))}))
+    shapes: list[tuple[int, tuple[int, ...]]] = [(8, (64,)), (8, (2, 16)), (0, (0, 2)), (0, ())]
+    for number, shape in shapes:
+        with pytest.raises(ConfigurationError, match=r"tensor 'a' is said to be (Q8_0|F32) of shape"):
+            GgufFile(write(tmp_path / "other.gguf", {"a": Stored(shape, number, bytes(300))}))
     with pytest.raises(ConfigurationError, match="cannot be read"):
         GgufFile(tmp_path / "none.gguf")
     (tmp_path / "other").write_bytes(b"something else")
@@ -166,7 +212,7 @@ def failure(path: Path) -> str | None:
     try:
         file = GgufFile(path)
         for name in file.names:
-            file.quantised(name) if file.type_name(name).startswith("Q") else file.read(name)
+            all_floats(file, name)
     except ConfigurationError as error:
         return str(error)
     return None

@@ -73,7 +73,7 @@ def command(
 ) -> None:
     """Measure time to first token and speed of prefill and decode, by batch size.
 
-    MODEL is a Hugging Face directory; without one, a random model of 349 M parameters is made in memory.
+    MODEL is a Hugging Face directory or a .gguf file; without one, a random model of 349 M parameters is made.
     Prompts are random tokens and never come twice, so the prefix cache helps nobody. Tokens are chosen
     greedily, ends of sequence ignored. Figures are medians (lowest–highest) over the repeats.
 

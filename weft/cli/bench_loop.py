@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from weft.cli.bench_output import COUNT, DIRECTORY, print_heading, print_json, print_table
+from weft.cli.bench_output import COUNT, MODEL, print_heading, print_json, print_table
 from weft.cli.model_options import model_options
 from weft.measurement.bench_model import describe_serving, find_model, fitted_options, load_model
 from weft.measurement.loop_delay import Delays, measure_loop_delays
@@ -15,7 +15,7 @@ from weft.measurement.machine import describe_machine
 
 
 @click.command()
-@click.argument("model", required=False, type=DIRECTORY)
+@click.argument("model", required=False, type=MODEL)
 @click.option("--streams", type=COUNT, default=16, show_default=True, help="Sequences that decode.")
 @click.option("--prompt-tokens", type=COUNT, default=128, show_default=True, help="Of each stream.")
 @click.option("--output-tokens", type=COUNT, default=60, show_default=True, help="Of each stream.")
@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Measure how late the event loop is: idle, while streams decode, and while a long prompt is taken in.
 
-    MODEL is a Hugging Face directory; without one, a random model of 349 M parameters is made in memory.
+    MODEL is a Hugging Face directory or a .gguf file; without one, a random model of 349 M parameters is made.
     """
     found = find_model(model)
     longest = max(prompt_tokens + output_tokens, prefill_tokens + 1)

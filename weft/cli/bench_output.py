@@ -17,7 +17,7 @@ from weft.measurement.machine import describe_machine
 from weft.measurement.token_times import Spread
 from weft.measurement.transformers_contender import TransformersContender
 
-DIRECTORY = click.Path(exists=True, file_okay=False, path_type=Path)
+MODEL = click.Path(exists=True, path_type=Path)
 COUNT = click.IntRange(min=1)
 
 UNKNOWN = "–"
@@ -26,7 +26,7 @@ UNKNOWN = "–"
 def bench_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The argument and the options that every bench of a model takes."""
     for decorate in (
-        click.argument("model", type=DIRECTORY, required=False),
+        click.argument("model", type=MODEL, required=False),
         click.option("--seed", type=int, default=0, show_default=True, help="Of prompts and lengths."),
         click.option("--against", type=click.Choice(["transformers"]), help="Measure this too, in turns."),
         click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table."),

@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Measure requests and tokens per second of a load that is sent at once.
 
-    MODEL is a Hugging Face directory; without one, a random model of 349 M parameters is made in memory.
+    MODEL is a Hugging Face directory or a .gguf file; without one, a random model of 349 M parameters is made.
     Prompts are random tokens and never come twice; hits of the prefix cache are reported. Tokens are chosen
     greedily, ends of sequence ignored. Time counts from the first submission to the last end.
     """

@@ -31,9 +31,9 @@ from weft.model_specs.builtin import DEFAULT
 def command(model: str | None, out: Path | None, budget_s: float, given: dict[str, Any]) -> None:
     """Measure how long steps, transfers and the engine's own work take on this machine with MODEL.
 
-    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft: weft-tiny, which is
-    the default, or weft-nano, its draft. What is found is used by `weft simulate --hardware local`. Nothing else
-    should run meanwhile.
+    MODEL is a Hugging Face directory, a .gguf file, ORG/NAME of huggingface.co, or one that comes with Weft:
+    weft-tiny, which is the default, or weft-nano, its draft. What is found is used by
+    `weft simulate --hardware local`. Nothing else should run meanwhile.
     """
     settings = CalibrationSettings(budget_s)
     serving = load_for_calibration(resolve_model(model), given)

@@ -41,8 +41,8 @@ def command(
 ) -> None:
     """Talk with MODEL: each line is a message, the answer comes as it is computed.
 
-    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft: weft-tiny, which is
-    the default, or weft-nano, its draft.
+    MODEL is a Hugging Face directory, a .gguf file, ORG/NAME of huggingface.co, or one that comes with Weft:
+    weft-tiny, which is the default, or weft-nano, its draft.
 
     Ctrl-C ends an answer; /reset begins a new conversation; /quit or Ctrl-D ends. Answers go to standard output,
     all else to standard error, so a file of messages can be piped in.

@@ -99,8 +99,8 @@ def command(
 ) -> None:
     """Measure what MODEL can do: right answers, bits per byte, agreement with a draft.
 
-    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft: weft-tiny, which is
-    the default, or weft-nano, its draft.
+    MODEL is a Hugging Face directory, a .gguf file, ORG/NAME of huggingface.co, or one that comes with Weft:
+    weft-tiny, which is the default, or weft-nano, its draft.
 
     Exercises have names, values and sentences that are held out of the training of the built-in models. Answers
     are the likeliest tokens, and right where they are the right one to the letter. A text is read as it is served on

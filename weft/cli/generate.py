@@ -48,8 +48,8 @@ def command(
 ) -> None:
     """Continue each PROMPT by MODEL; without a PROMPT, what is on standard input.
 
-    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft: weft-tiny, which is
-    the default, or weft-nano, its draft.
+    MODEL is a Hugging Face directory, a .gguf file, ORG/NAME of huggingface.co, or one that comes with Weft:
+    weft-tiny, which is the default, or weft-nano, its draft.
 
     One output is written as it comes. Several are written in the order of the prompts, each below a line that
     says which it is.

@@ -58,8 +58,8 @@ def command(
 ) -> int:
     """Answer a file of requests by MODEL, in the format of OpenAI's batches.
 
-    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft: weft-tiny, which is
-    the default, or weft-nano, its draft.
+    MODEL is a Hugging Face directory, a .gguf file, ORG/NAME of huggingface.co, or one that comes with Weft:
+    weft-tiny, which is the default, or weft-nano, its draft.
 
     Ends with 1 where a request failed. What was interrupted goes on by --resume.
     """

@@ -22,6 +22,7 @@ from weft.cli.serve_options import caller_options, checked_keys, objective
 from weft.contracts.options import serving_options
 from weft.llm.model_path import resolve_model
 from weft.model_specs.builtin import DEFAULT, NAMES
+from weft.model_specs.gguf_header import is_gguf
 
 if TYPE_CHECKING:
     from weft.llm.language_model import LanguageModel
@@ -87,8 +88,8 @@ def command(
 ) -> None:
     """Serve MODEL over HTTP, in the protocol of OpenAI's API.
 
-    MODEL is a Hugging Face directory, ORG/NAME of huggingface.co, or one that comes with Weft: weft-tiny, which is
-    the default, or weft-nano, its draft.
+    MODEL is a Hugging Face directory, a .gguf file, ORG/NAME of huggingface.co, or one that comes with Weft:
+    weft-tiny, which is the default, or weft-nano, its draft.
 
     SIGTERM or Ctrl-C ends what runs and stops; a second one stops at once.
     """
@@ -112,6 +113,8 @@ def default_name(model: str | None, directory: Path) -> str:
     """What clients call a model: ORG/NAME stays; of a path, the last part: where a model lies is nobody's business."""
     if model is None or model in NAMES:
         return model or DEFAULT
+    if is_gguf(directory):
+        return directory.stem
     return directory.resolve().name or "model" if Path(model).is_dir() else model.partition("@")[0]
 
 

@@ -12,6 +12,7 @@ from weft.executor.backend_choice import choose_format
 from weft.executor.loading import build_model
 from weft.executor.packed_loading import is_packed, write_packed
 from weft.model_specs.families import read_spec
+from weft.model_specs.gguf_header import is_gguf
 from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.torch_ops import TorchOps
 from weft.weights.checkpoint import CheckpointWeights
@@ -43,15 +44,7 @@ def quantize_directory(
     are replaced. `tell`: how many numbers were packed, each time. `target` is whole or as it was, also after a crash.
     Raises `ConfigurationError` for what keeps the model from being read or written.
     """
-    if kind != packed_kind(kind):
-        raise ConfigurationError(
-            f"quantization is {kind!r}, whose weights are those of {packed_kind(kind)!r}; write these, and serve the "
-            f"directory with quantization {kind!r}"
-        )
-    if is_packed(source):
-        raise ConfigurationError(
-            f"{source} holds packed weights; name the directory that they were made from"
-        )
+    _check_source(source, kind)
     spec = read_spec(source)
     number = choose_format(spec, ServingOptions(backend=CpuOps.name, dtype=dtype))
     weights = CheckpointWeights(source, getattr(torch, number.value), torch.device("cpu"))
@@ -71,6 +64,23 @@ def quantize_directory(
         flush(partial / PACKED_FILE)
     files = dict.fromkeys(file.path for file in open_checkpoint(source).values())
     return Sizes(sum(path.stat().st_size for path in files), (target / PACKED_FILE).stat().st_size)
+
+
+def _check_source(source: Path, kind: str) -> None:
+    if kind != packed_kind(kind):
+        raise ConfigurationError(
+            f"quantization is {kind!r}, whose weights are those of {packed_kind(kind)!r}; write these, and serve the "
+            f"directory with quantization {kind!r}"
+        )
+    if is_gguf(source):
+        raise ConfigurationError(
+            f"{source} is a GGUF file, and only directories are written again; serve the file itself, with "
+            f"--quantization {kind} if it is to be quantised so"
+        )
+    if is_packed(source):
+        raise ConfigurationError(
+            f"{source} holds packed weights; name the directory that they were made from"
+        )
 
 
 def _may_replace(target: Path, *, force: bool) -> bool:

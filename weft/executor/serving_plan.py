@@ -18,7 +18,10 @@ from weft.executor.loading import (
 )
 from weft.executor.packed_loading import packed_bytes, settled
 from weft.executor.sizing import size_bytes
+from weft.model_specs.gguf_header import is_gguf
 from weft.model_specs.model_spec import ModelSpec
+from weft.ops.cpu.cpu_ops import CpuOps
+from weft.weights.gguf_tensors import GgufTensors
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,10 @@ def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
     options = with_backend(settled(directory, options), spec)
     ops, device = choose_backend(options)
     number, max_model_len = choose_format(spec, options), longest_sequence(spec, options)
-    free, weights = free_bytes(device), packed_bytes(directory) or _weights_bytes(spec, number, options)
+    free, weights = (
+        free_bytes(device),
+        packed_bytes(directory) or _weights_bytes(directory, spec, number, options),
+    )
     if weights > free:
         raise ConfigurationError(
             f"the weights need {_mebibytes(weights)} MiB and {_mebibytes(free)} MiB are free on {device}; free some, "
@@ -61,8 +67,10 @@ def plan_serving(directory: Path, options: ServingOptions) -> ServingPlan:
     return ServingPlan(spec, ops.name, str(device), number, max_model_len, config, free, weights, cache)
 
 
-def _weights_bytes(spec: ModelSpec, number: NumberFormat, options: ServingOptions) -> int:
-    """Backend `cpu` keeps embeddings beside a head of integers that is made of them."""
+def _weights_bytes(directory: Path, spec: ModelSpec, number: NumberFormat, options: ServingOptions) -> int:
+    """Backend `cpu` keeps embeddings beside a head of integers made of them, and stored integers as they are."""
+    if is_gguf(directory) and options.backend == CpuOps.name and options.quantization == NO_QUANTIZATION:
+        return GgufTensors(directory).packed_bytes(number.num_bytes, ties_embeddings=spec.ties_embeddings)
     has_copy = options.quantization != NO_QUANTIZATION and spec.ties_embeddings
     copied = spec.vocab_size * spec.hidden_size if has_copy else 0
     return (spec.num_parameters + copied) * number.num_bytes

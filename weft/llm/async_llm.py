@@ -51,8 +51,8 @@ class AsyncLLM(LanguageModel):
     """A model, loaded on construction (which takes as long as reading its weights), served on the event loop on
     which its first request is made.
 
-    `model`: a Hugging Face directory. `tokenizer`, `chat_template`: files or directories to use instead of the
-    model's own. `tool_format`: see `Prompting`. `bounded`: refuse requests while much more waits than the device
+    `model`: a Hugging Face directory or a GGUF file. `tokenizer`, `chat_template`: files or directories to use instead
+    of the model's own. `tool_format`: see `Prompting`. `bounded`: refuse requests while much more waits than the device
     holds, as a server must; else let all wait. `policies`: who runs next, who gives way. `objective`: how fast
     requests are meant to be answered; `max_queue_delay_s`: how long they may wait; see `EngineConfig`. The rest are the
     fields of `ServingOptions`. Requests that name no seed get noise that follows from their number, so a program that

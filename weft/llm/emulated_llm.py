@@ -20,6 +20,7 @@ from weft.llm.emulated_outputs import DEFAULT_MEAN_TOKENS, EmulatedOutputs
 from weft.llm.prompting import Prompt
 from weft.llm.results import EmbeddingOutput
 from weft.model_specs.builtin import builtin_model
+from weft.model_specs.gguf_header import is_gguf
 from weft.model_specs.model_spec import ModelSpec
 from weft.simulator.deployment import Deployment, plan_deployment
 from weft.simulator.deployment_options import DeploymentOptions
@@ -141,5 +142,5 @@ def text_directory(model: str, tokenizer: str | Path | None) -> Path:
     path = Path(model).expanduser()
     if tokenizer is not None and Path(tokenizer).is_dir():
         return Path(tokenizer)
-    directory = path.parent if path.is_file() else path
-    return directory if directory.is_dir() and find_tokenizer(directory) is not None else builtin_model()
+    directory = path.parent if path.is_file() and not is_gguf(path) else path
+    return directory if directory.exists() and find_tokenizer(directory) is not None else builtin_model()

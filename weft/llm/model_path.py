@@ -7,11 +7,12 @@ from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
 from weft.model_specs.builtin import DEFAULT, NAMES, builtin_model
+from weft.model_specs.gguf_header import is_gguf
 
 _HUB_NAME = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w./-]+))?", re.ASCII)
 _WHAT_IT_MAY_BE = (
-    "give a Hugging Face directory, ORG/NAME or ORG/NAME@REVISION of huggingface.co, or one of those that come with "
-    f"Weft: {', '.join(NAMES)}"
+    "give a Hugging Face directory, a .gguf file, ORG/NAME or ORG/NAME@REVISION of huggingface.co, or one of those "
+    f"that come with Weft: {', '.join(NAMES)}"
 )
 _FILE_ADVICE = {
     ".safetensors": "name the directory that holds it",
@@ -21,15 +22,16 @@ _FILE_ADVICE = {
 
 
 def resolve_model(text: str | None, *, may_download: bool = True) -> Path:
-    """The directory of a model.
+    """The directory of a model, or its GGUF file.
 
-    `text`: a directory; ORG/NAME on huggingface.co, with @REVISION where it is not the default branch; the name of a
-    model that comes with Weft, or None: "builtin". `may_download`: else of huggingface.co only what its cache holds.
+    `text`: a directory, or such a file; ORG/NAME on huggingface.co, with @REVISION where it is not the default branch;
+    the name of a model that comes with Weft, or None: "builtin". `may_download`: else of huggingface.co only what its
+    cache holds.
     Raises `ConfigurationError` for anything else, with the nearest directories.
     """
     if text is None or text in NAMES:
         return builtin_model(text or DEFAULT)
-    if os.path.isdir(text):
+    if os.path.isdir(text) or (os.path.isfile(text) and is_gguf(Path(text))):
         return Path(text)
     match = _HUB_NAME.fullmatch(text)
     if match is None or os.path.exists(text):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
 from weft.model_specs.config_reader import ConfigReader, naming, read_json_object, show
+from weft.model_specs.gguf_config import gguf_config, with_factors
+from weft.model_specs.gguf_header import is_gguf, open_gguf
 from weft.model_specs.llama import read_llama
 from weft.model_specs.mistral import read_mistral
 from weft.model_specs.model_spec import ModelSpec
@@ -67,9 +69,14 @@ def family_of(architecture: str) -> Family:
 
 
 def read_spec(path: Path) -> ModelSpec:
-    """The spec of the model in a directory with a config.json."""
+    """The spec of the model in a directory with a config.json, or in a GGUF file."""
+    if is_gguf(path):
+        header, _ = open_gguf(path)
+        return with_factors(spec_from_config(gguf_config(header, path), str(path)), header, path)
     if not path.is_dir():
-        raise ConfigurationError(f"model {path} is no directory; give one with config.json and the weights")
+        raise ConfigurationError(
+            f"model {path} is no directory; give one with config.json and the weights, or a GGUF file"
+        )
     file = path / "config.json"
     return spec_from_config(read_json_object(file), str(file))
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from weft.contracts.errors import ConfigurationError, InvalidRequest
 from weft.contracts.requests import SamplingParams
 from weft.model_specs.config_reader import MOST_SIZE, ConfigReader, is_integer, naming, read_json_object
+from weft.model_specs.gguf_generation import gguf_generation
+from weft.model_specs.gguf_header import is_gguf
 
 NOT_APPLIED: dict[str, object] = {
     "num_beams": 1,
@@ -68,10 +70,13 @@ def default_sampling(defaults: GenerationDefaults) -> SamplingParams:
 
 
 def read_generation_defaults(path: Path) -> GenerationDefaults:
-    """Of the model in a directory. Tokens that generation_config.json leaves out come from config.json.
+    """Of the model in a directory, or in a GGUF file.
 
-    Nothing else does: old config.json files list values that nobody chose, such as `do_sample: false`.
+    Tokens that generation_config.json leaves out come from config.json. Nothing else does: old config.json files list
+    values that nobody chose, such as `do_sample: false`.
     """
+    if is_gguf(path):
+        return generation_defaults(gguf_generation(path), str(path))
     own_file, config_file = path / "generation_config.json", path / "config.json"
     if not own_file.exists() and not config_file.exists():
         raise ConfigurationError(f"{path} has neither {own_file.name} nor {config_file.name}; give a model")

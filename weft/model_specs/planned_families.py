@@ -7,7 +7,8 @@ from weft.contracts.errors import ConfigurationError
 from weft.model_specs.config_reader import ConfigReader, naming, read_json_object, show
 from weft.model_specs.deepseek_v3 import read_deepseek_v3
 from weft.model_specs.falcon import read_falcon
-from weft.model_specs.families import FAMILIES, read_architecture
+from weft.model_specs.families import FAMILIES, read_architecture, read_spec
+from weft.model_specs.gguf_header import is_gguf
 from weft.model_specs.gpt_oss import read_gpt_oss
 from weft.model_specs.learned_positions import read_gpt2, read_opt
 from weft.model_specs.minimax_m2 import read_minimax_m2
@@ -40,6 +41,8 @@ def planning_spec(config: Mapping[str, object], where: str) -> ModelSpec:
 
 
 def read_planning_spec(path: Path) -> ModelSpec:
-    """That of a directory with a config.json, or of such a file itself."""
+    """That of a directory with a config.json, of such a file itself, or of a GGUF file."""
+    if is_gguf(path):
+        return read_spec(path)
     file = path / "config.json" if path.is_dir() else path
     return planning_spec(read_json_object(file), str(file))

@@ -8,32 +8,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers
+from tokenizers import models
 
 from weft.contracts.errors import ConfigurationError
 from weft.text.files import read_object, read_text, reading
 from weft.text.huggingface_tokenizer import HuggingFaceTokenizer
 from weft.text.settings import AddedToken, TokenizerSettings
+from weft.text.word_rules import GPT2, QWEN2, WordRules, prepare
 
 
 class _Family(NamedTuple):
-    """`words`: the pattern of words (None: GPT-2's, which the library has). `composes`: whether text is
-    brought into Unicode's form NFC first. `special`: the special tokens of a folder that names none."""
+    """`special`: the special tokens of a folder that names none."""
 
-    words: str | None
-    composes: bool
+    rules: WordRules
     special: dict[str, str]
 
 
 _END = "<|endoftext|>"
-_GPT2 = _Family(None, False, {"bos_token": _END, "eos_token": _END, "unk_token": _END})
-# The pattern that Qwen's models were trained with (qwen.tiktoken's; Qwen technical report, section 2.2): as
-# GPT-4's, but each digit by itself.
-_QWEN2_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-_QWEN2 = _Family(_QWEN2_WORDS, True, {"eos_token": _END, "pad_token": _END})
+_GPT2 = _Family(GPT2, {"bos_token": _END, "eos_token": _END, "unk_token": _END})
+_QWEN2 = _Family(QWEN2, {"eos_token": _END, "pad_token": _END})
 
 _FAMILIES = {"GPT2Tokenizer": _GPT2, "CodeGenTokenizer": _GPT2, "Qwen2Tokenizer": _QWEN2}
 
@@ -46,7 +39,7 @@ def load_byte_level_bpe(folder: Path, settings: TokenizerSettings) -> HuggingFac
     merges = _read_merges(folder / "merges.txt")
     with reading(folder / "merges.txt", "a list of merges of the tokens in vocab.json"):
         backend = tokenizers.Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    _prepare(backend, family)
+    prepare(backend, family.rules)
     settings = _with_defaults(settings, family, vocabulary)
     _add_tokens(backend, settings, folder)
     return HuggingFaceTokenizer(backend, settings, folder / "vocab.json")
@@ -86,19 +79,6 @@ def _merge(path: Path, number: int, line: str) -> tuple[str, str]:
     if not left or not space or not right or " " in right:
         raise ConfigurationError(f"{path}, line {number}: {line[:60]!r} is no merge; write two tokens")
     return left, right
-
-
-def _prepare(backend: tokenizers.Tokenizer, family: _Family) -> None:
-    uses_gpt2_words = family.words is None
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=uses_gpt2_words)
-    if family.words is None:
-        backend.pre_tokenizer = byte_level
-    else:
-        words = pre_tokenizers.Split(tokenizers.Regex(family.words), behavior="isolated")
-        backend.pre_tokenizer = pre_tokenizers.Sequence([words, byte_level])
-    if family.composes:
-        backend.normalizer = normalizers.NFC()
-    backend.decoder = decoders.ByteLevel()
 
 
 def _with_defaults(

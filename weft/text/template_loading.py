@@ -5,8 +5,10 @@ from datetime import datetime
 from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
+from weft.model_specs.gguf_header import is_gguf
 from weft.text.chat_template import ChatTemplate
 from weft.text.files import read_object, read_object_if_there, read_text
+from weft.text.gguf_tokenizer import gguf_template
 
 _WHAT = "a chat template"
 
@@ -18,8 +20,8 @@ def find_chat_template(
     now: Callable[[], datetime] | None = None,
 ) -> ChatTemplate | None:
     """The template in a folder, or None: from chat_template.jinja, chat_template.json or
-    tokenizer_config.json, in this order. `path` may also be a file: *.json with a "chat_template", or the
-    template itself.
+    tokenizer_config.json, in this order. `path` may also be a file: *.json with a "chat_template", a GGUF
+    file, or the template itself.
 
     `special_tokens` and `now` as for `ChatTemplate`. Raises ConfigurationError where there is no such path, or
     what is there is no template.
@@ -63,7 +65,9 @@ def _find_in_folder(folder: Path) -> tuple[Path, str | None]:
     return folder, None
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> str | None:
+    if is_gguf(path):
+        return gguf_template(path)
     if path.suffix != ".json":
         return read_text(path, _WHAT)
     return _source(path, read_object(path, _WHAT).get("chat_template"))

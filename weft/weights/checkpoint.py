@@ -10,9 +10,10 @@ from torch import Tensor
 from weft.contracts.errors import ConfigurationError
 from weft.weights.checkpoint_files import open_checkpoint
 from weft.weights.finite import is_finite
+from weft.weights.gguf_blocks import Blocks
 from weft.weights.messages import first_few, quoted
 from weft.weights.source import WeightSource
-from weft.weights.tensor_file import TensorFile
+from weft.weights.tensor_file import StoredTensors
 
 # Buffers that old versions of transformers stored and that follow from the config.
 DERIVED = ".rotary_emb.inv_freq"
@@ -31,7 +32,8 @@ SIZES = (
 
 
 class CheckpointWeights(WeightSource):
-    """Weights of a directory with model.safetensors, or with model.safetensors.index.json and its shards.
+    """Weights of a directory with model.safetensors, or with model.safetensors.index.json and its shards; or of a GGUF
+    file.
 
     Files are mapped into memory and tensors copied out one at a time, converted to `dtype` on `device`: at its
     peak, memory holds what was read plus one tensor, and nothing refers to the files afterwards. Names are the
@@ -64,11 +66,18 @@ class CheckpointWeights(WeightSource):
     def read_into(self, name: str, out: Tensor) -> None:
         """Convert the tensor of that name to the format of `out`. Raises as `read` does."""
         file, stored_name = self._found(name, tuple(out.shape))
-        stored = file.read(stored_name)
-        if not is_finite(out.copy_(stored)):
-            raise ConfigurationError(_not_finite(file, stored_name, stored, out.dtype))
-        file.release(stored)
+        file.read_into(stored_name, out)
+        if not is_finite(out):
+            raise ConfigurationError(_not_finite(file, stored_name, out.dtype))
         self._unread.pop(stored_name, None)
+
+    def blocks(self, name: str, shape: tuple[int, int]) -> Blocks | None:
+        """See `WeightSource`. Raises `ConfigurationError` where the tensor is missing or of another shape."""
+        file, stored_name = self._found(name, shape)
+        blocks = file.blocks(stored_name)
+        if blocks is not None:
+            self._unread.pop(stored_name, None)
+        return blocks
 
     def finish(self, tied: Mapping[str, str] | None = None) -> None:
         """Raises `ConfigurationError` where tensors were left over, or tied ones are stored and differ."""
@@ -81,7 +90,7 @@ class CheckpointWeights(WeightSource):
                 "check that config.json belongs to these weights (model_type, num_hidden_layers, biases)"
             )
 
-    def _found(self, name: str, shape: tuple[int, ...]) -> tuple[TensorFile, str]:
+    def _found(self, name: str, shape: tuple[int, ...]) -> tuple[StoredTensors, str]:
         """The file that holds a tensor of that shape, and its name there."""
         stored_name = self._stored_name(name)
         if stored_name is None:
@@ -136,7 +145,7 @@ class CheckpointHeaders(CheckpointWeights):
         self._unread.pop(self._stored_name(name) or name, None)
 
 
-def _check_shape(file: TensorFile, name: str, shape: tuple[int, ...]) -> None:
+def _check_shape(file: StoredTensors, name: str, shape: tuple[int, ...]) -> None:
     found = file.shape(name)
     if found != tuple(shape):
         sizes = next((sizes for parts, sizes in SIZES if any(part in name for part in parts)), "its sizes")
@@ -146,7 +155,8 @@ def _check_shape(file: TensorFile, name: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def _not_finite(file: TensorFile, name: str, stored: Tensor, dtype: torch.dtype) -> str:
+def _not_finite(file: StoredTensors, name: str, dtype: torch.dtype) -> str:
+    stored = file.read(name)
     if is_finite(stored):
         largest = stored.abs().max().item()
         return (

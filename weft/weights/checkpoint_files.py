@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
+from weft.model_specs.gguf_header import is_gguf
+from weft.weights.gguf_tensors import GgufTensors
 from weft.weights.messages import clipped, first_few, quoted
-from weft.weights.tensor_file import TensorFile
+from weft.weights.tensor_file import StoredTensors, TensorFile
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -18,12 +20,15 @@ PACKED_FILE = "weights.weft"
 SHARD_NAME = re.compile(r"[\w.+-]+\.safetensors", re.ASCII)
 
 
-def open_checkpoint(directory: Path) -> dict[str, TensorFile]:
-    """Every tensor's name and the opened file that holds it.
+def open_checkpoint(directory: Path) -> Mapping[str, StoredTensors]:
+    """Every tensor's name and the opened file that holds it: of a directory's, or the one GGUF file that is named.
 
     All headers are read here, so a damaged or missing shard is found before any time goes into loading. Raises
     `ConfigurationError` where files are missing, damaged or contradict each other.
     """
+    if is_gguf(directory):
+        stored = GgufTensors(directory)
+        return dict.fromkeys(stored.names, stored)
     if not directory.is_dir():
         raise ConfigurationError(
             f"{directory} is not a directory; name the directory that holds {SINGLE_FILE}"

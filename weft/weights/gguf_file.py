@@ -1,125 +1,149 @@
-"""Tensors of a GGUF file by name: floats as they are, Q4_0 and Q8_0 as integers.
+"""Tensors of a GGUF file by name: floats as they are, Q4_0 and Q8_0 as blocks of integers too.
 
-Names and the order of rows are the file's own. What converts Llama models to GGUF puts the rows of query and key
-projections in another order than Hugging Face has them (pairs of a rotation side by side); this module leaves them so.
+Names and the order of rows are the file's own; see `weft.weights.gguf_tensors` for those of Hugging Face.
 """
 
-import mmap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
-from weft.weights.gguf_blocks import BLOCK_BYTES, BLOCK_WEIGHTS, quantised_blocks
-from weft.weights.gguf_header import TensorInfo, Value, read_header
-from weft.weights.messages import clipped, quoted
-from weft.weights.packed import Quantised
+from weft.model_specs.gguf_header import Header, TensorInfo, open_gguf
+from weft.weights.gguf_blocks import (
+    BLOCK_BYTES,
+    BLOCK_WEIGHTS,
+    K_BLOCK_BYTES,
+    K_BLOCK_WEIGHTS,
+    Blocks,
+    floats_of_blocks,
+    floats_of_q6_k,
+)
+from weft.weights.messages import quoted
+
+SLICE_BYTES = 1 << 22
+"""About so many become floats at once."""
 
 
-class _Type(NamedTuple):
-    """How numbers are stored: as a format of torch, or in blocks of so many bits each."""
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How numbers are stored: `block_bytes` for every `block_weights` inputs of an output. `floats`: of rows of bytes.
+    `num_bits`: of the integers that can be packed as they are; 0: none."""
 
     name: str
-    dtype: torch.dtype | None = None
+    block_weights: int
+    block_bytes: int
+    floats: Callable[[Tensor], Tensor]
     num_bits: int = 0
 
-    def num_bytes(self, shape: tuple[int, ...]) -> int:
-        if self.dtype is not None:
-            return prod(shape) * self.dtype.itemsize
-        return prod(shape) // BLOCK_WEIGHTS * BLOCK_BYTES[self.num_bits]
+
+def _plain(name: str, dtype: torch.dtype) -> Format:
+    return Format(name, 1, dtype.itemsize, lambda bytes_OB: bytes_OB.view(dtype))
 
 
-TYPES = {
-    0: _Type("F32", torch.float32),
-    1: _Type("F16", torch.float16),
-    2: _Type("Q4_0", num_bits=4),
-    8: _Type("Q8_0", num_bits=8),
-    30: _Type("BF16", torch.bfloat16),
+def _blocks(name: str, num_bits: int) -> Format:
+    return Format(
+        name, BLOCK_WEIGHTS, BLOCK_BYTES[num_bits], lambda rows: floats_of_blocks(rows, num_bits), num_bits
+    )
+
+
+FORMATS = {
+    0: _plain("F32", torch.float32),
+    1: _plain("F16", torch.float16),
+    2: _blocks("Q4_0", 4),
+    8: _blocks("Q8_0", 8),
+    14: Format("Q6_K", K_BLOCK_WEIGHTS, K_BLOCK_BYTES, floats_of_q6_k),
+    30: _plain("BF16", torch.bfloat16),
 }
 """By the numbers that ggml knows them by."""
+
+_NAMES = """
+F32 F16 Q4_0 Q4_1 ? ? Q5_0 Q5_1 Q8_0 Q8_1 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S IQ4_NL IQ3_S IQ2_S
+IQ4_XS I8 I16 I32 I64 F64 IQ1_M BF16 ? ? ? TQ1_0 TQ2_0 ? ? ? MXFP4
+"""
+NAMES = tuple(_NAMES.split())
+"""What ggml calls its numbers from 0 on, so that those that are not read can be named, too."""
 
 
 class GgufFile:
     """A GGUF file of version 2 or 3, mapped into memory. Raises `ConfigurationError` where it cannot be read, is
-    damaged, or is of another version."""
+    damaged or of another version, or has a tensor that it does not hold whole or in none of `FORMATS`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._bytes = _mapped(path)
-        header = read_header(self._bytes, path)
-        self.metadata: Mapping[str, Value] = header.metadata
-        self._infos, self._start = header.tensors, header.data_start
+        self.header: Header
+        self.header, self._bytes = open_gguf(path)
+        for name, info in self.header.tensors.items():
+            self._check(name, info)
 
     @property
     def names(self) -> Sequence[str]:
-        return list(self._infos)
+        return list(self.header.tensors)
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Outputs before inputs, as everywhere here; the file has them the other way round."""
         return self._info(name).shape
 
-    def type_name(self, name: str) -> str:
-        """F32, F16, BF16, Q4_0 or Q8_0. Raises `ConfigurationError` for any other."""
-        return self._type(name).name
+    def format(self, name: str) -> Format:
+        """One of `FORMATS`."""
+        return FORMATS[self._info(name).type_number]
 
-    def read(self, name: str) -> Tensor:
-        """A tensor of floats, as stored. Raises `ConfigurationError` for one in blocks."""
-        kind = self._type(name)
-        if kind.dtype is None:
-            raise ConfigurationError(
-                f"{self.path}: tensor {quoted(name)} is stored as {kind.name}, not as floats"
-            )
-        return self._stored(name).view(kind.dtype).view(self.shape(name))
+    def rows(self, name: str) -> Tensor:
+        """A tensor's bytes, a row of inputs each: uint8 [rows, bytes], a view of the mapped file. Of one
+        dimension, each number is a row."""
+        info = self._info(name)
+        start = self.header.data_start + info.offset
+        stored = torch.frombuffer(self._bytes, dtype=torch.uint8, count=self._size(info), offset=start)
+        return stored.view(prod(info.shape[:-1]) if len(info.shape) > 1 else info.shape[0], -1)
 
-    def quantised(self, name: str) -> Quantised:
-        """A matrix in blocks, as integers. Raises `ConfigurationError` for one of floats."""
-        kind, shape = self._type(name), self.shape(name)
-        if not kind.num_bits or len(shape) != 2 or shape[1] % BLOCK_WEIGHTS:
-            raise ConfigurationError(
-                f"{self.path}: tensor {quoted(name)} is stored as {kind.name} of shape {list(shape)}, "
-                "not as a matrix in blocks"
-            )
-        try:
-            return quantised_blocks(self._stored(name).view(shape[0], -1), kind.num_bits)
-        except ConfigurationError as error:
-            raise ConfigurationError(f"{self.path}: tensor {quoted(name)}: {error}") from error
+    def floats(self, name: str, rows: Tensor | slice = slice(None)) -> Iterator[Tensor]:
+        """Rows of a tensor, some at a time, as stored or as what their blocks stand for: [rows, inputs]. Raises
+        `ConfigurationError` where these are damaged."""
+        chosen, kind = self.rows(name)[rows], self.format(name)
+        for some in torch.split(chosen, max(1, SLICE_BYTES // chosen.shape[1])):
+            try:
+                yield kind.floats(some)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{self.path}: tensor {quoted(name)}: {error}") from error
+
+    def blocks(self, name: str, rows: Tensor | slice = slice(None)) -> Blocks | None:
+        """Rows of a matrix whose blocks can be packed as they are; None for one of another format."""
+        kind = self.format(name)
+        return Blocks(self.rows(name)[rows], kind.num_bits) if kind.num_bits else None
 
     def _info(self, name: str) -> TensorInfo:
-        info = self._infos.get(name)
+        info = self.header.tensors.get(name)
         if info is None:
             raise ConfigurationError(
-                f"{self.path} has no tensor {quoted(name)}; it has {len(self._infos)} others"
+                f"{self.path} has no tensor {quoted(name)}; it has {len(self.header.tensors)} others"
             )
         return info
 
-    def _type(self, name: str) -> _Type:
-        number = self._info(name).type_number
-        if number not in TYPES:
+    def _check(self, name: str, info: TensorInfo) -> None:
+        what, number = f"{self.path}: tensor {quoted(name)}", info.type_number
+        if number not in FORMATS:
+            kind = NAMES[number] if number < len(NAMES) else f"ggml's type {number}"
             raise ConfigurationError(
-                f"{self.path}: tensor {quoted(name)} is of ggml's type {number}, which Weft does not read; "
-                f"use a file in one of {', '.join(kind.name for kind in TYPES.values())}"
+                f"{what} is stored as {kind}, which Weft does not read; use a file in "
+                f"{', '.join(known.name for known in FORMATS.values())}"
             )
-        return TYPES[number]
-
-    def _stored(self, name: str) -> Tensor:
-        """A copy of the tensor's bytes."""
-        info = self._info(name)
-        start, size = self._start + info.offset, self._type(name).num_bytes(info.shape)
-        if start + size > len(self._bytes):
+        in_block = FORMATS[number].block_weights
+        is_matrix = len(info.shape) > 1 or in_block == 1
+        if not info.shape or 0 in info.shape or info.shape[-1] % in_block or not is_matrix:
             raise ConfigurationError(
-                f"{self.path} ({len(self._bytes)} bytes) is truncated: tensor {quoted(name)} ends at byte "
-                f"{start + size}; download or copy it again"
+                f"{what} is said to be {FORMATS[number].name} of shape {list(info.shape)}; the file is damaged"
             )
-        return torch.frombuffer(bytearray(self._bytes[start : start + size]), dtype=torch.uint8)
+        end = self.header.data_start + info.offset + self._size(info)
+        if end > len(self._bytes):
+            raise ConfigurationError(
+                f"{self.path} ({len(self._bytes)} bytes) is truncated: tensor {quoted(name)} ends at byte {end}; "
+                "download or copy it again"
+            )
 
-
-def _mapped(path: Path) -> mmap.mmap:
-    try:
-        with path.open("rb") as file:
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {clipped(str(error))}; check the file") from error
+    @staticmethod
+    def _size(info: TensorInfo) -> int:
+        kind = FORMATS[info.type_number]
+        return prod(info.shape) // kind.block_weights * kind.block_bytes

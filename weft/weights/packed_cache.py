@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple, Self, cast
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.places import cache_directory
+from weft.model_specs.gguf_header import is_gguf
 from weft.weights.checkpoint_files import open_checkpoint
 from weft.weights.packed import LAYOUT_VERSION
 from weft.weights.packed_index import FILE_VERSION, PackedFileError, read_index
@@ -133,7 +134,7 @@ def _version(directory: Path) -> str:
     paths = dict.fromkeys(file.path for file in open_checkpoint(directory).values())
     try:
         files = [_identity(path) for path in paths]
-        config = _digest((directory / "config.json").read_bytes())
+        config = "" if is_gguf(directory) else _digest((directory / "config.json").read_bytes())
     except OSError as error:
         raise ConfigurationError(f"{directory} cannot be read: {error.strerror}; check its files") from error
     return _digest(json.dumps([config, files]))[:VERSION_CHARACTERS]

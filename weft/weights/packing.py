@@ -8,6 +8,7 @@ from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.options import A16, NO_QUANTIZATION, QUANTIZATIONS
+from weft.weights.gguf_blocks import Blocks, pack_blocks
 from weft.weights.huge_pages import empty_in_huge_pages
 from weft.weights.linear import Table
 from weft.weights.packed import (
@@ -128,7 +129,16 @@ class PackedWeights(WeightSource):
         bias: bool = False,
         order_O: Tensor | None = None,
     ) -> PackedLinear:
-        """Layers with the same input as one, packed."""
+        """Layers with the same input as one, packed. Integers that are stored as such keep their numbers where no other
+        kind is asked for."""
+        stored = self._stored(names, out_features, in_features)
+        if stored:
+            biases = [
+                self.read(f"{name}.bias", (size,))
+                for name, size in zip(names, out_features, strict=True)
+                if bias
+            ]
+            return pack_blocks(stored, torch.cat(biases) if biases else None, order_O)
         weight_OI = self._room(sum(out_features), in_features)
         bias_O = torch.empty(len(weight_OI), dtype=self.dtype) if bias else None
         start = 0
@@ -142,8 +152,21 @@ class PackedWeights(WeightSource):
             weight_OI, bias_O = weight_OI[order_O], None if bias_O is None else bias_O[order_O]
         return pack(weight_OI, bias_O, kind_of(names, self.kind))
 
+    def _stored(self, names: Sequence[str], out_features: Sequence[int], in_features: int) -> list[Blocks]:
+        """All of these as they are stored; empty where not all are integers, or another kind is asked for."""
+        if self.kind != NO_QUANTIZATION:
+            return []
+        shapes = [(size, in_features) for size in out_features]
+        found = [
+            self._source.blocks(f"{name}.weight", shape) for name, shape in zip(names, shapes, strict=True)
+        ]
+        return [each for each in found if each is not None] if None not in found else []
+
     def tied(self, name: str, shape: tuple[int, int]) -> tuple[Table, PackedLinear]:
         """A layer that keeps its numbers is the table, too; beside one of integers there is the tensor itself."""
+        stored = self._stored([name.removesuffix(".weight")], [shape[0]], shape[1])
+        if stored:
+            return self.read(name, shape), pack_blocks(stored)
         if self.kind != NO_QUANTIZATION:
             table_VD = self.read(name, shape)
             return table_VD, pack(table_VD, None, self.kind)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from weft.weights.gguf_blocks import Blocks
 from weft.weights.linear import Linear, Table
 
 
@@ -22,6 +23,10 @@ class WeightSource(ABC):
     def read_into(self, name: str, out: Tensor) -> None:
         """Put the tensor of that name there; raises as `read` does."""
         out.copy_(self.read(name, tuple(out.shape)))
+
+    def blocks(self, name: str, shape: tuple[int, int]) -> Blocks | None:
+        """A matrix that is stored in blocks of integers, as it is; None where it is not. Raises as `read` does."""
+        return None
 
     # A source that makes its tensors up has nothing left over, so this is no duty of every subclass.
     def finish(self, tied: Mapping[str, str] | None = None) -> None:  # noqa: B027

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
+from weft.weights.gguf_blocks import Blocks
 from weft.weights.messages import clipped, quoted
 
 READABLE_FORMATS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -37,6 +38,34 @@ class _Handle(Protocol):
 
 
 _open = cast(Callable[..., _Handle], safe_open)
+
+
+class StoredTensors(Protocol):
+    """A file of tensors. `path`: of the file, for complaints. Methods raise `ConfigurationError` where it is damaged or
+    a tensor is in a format that is not read."""
+
+    path: Path
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def shape(self, name: str) -> tuple[int, ...]: ...
+
+    def read(self, name: str) -> Tensor:
+        """The tensor as stored, or what that stands for, on the CPU; it may be a view of the file."""
+        ...
+
+    def read_into(self, name: str, out: Tensor) -> None:
+        """Convert the tensor to the format of `out`, without keeping any of it."""
+        ...
+
+    def blocks(self, name: str) -> Blocks | None:
+        """A matrix of integers as it is stored, where it is one that can be packed so."""
+        ...
+
+    def check_format(self, name: str) -> None:
+        """Whether the tensor could be read, by the file's header."""
+        ...
 
 
 class TensorFile:
@@ -67,6 +96,16 @@ class TensorFile:
             return self._handle.get_tensor(name)
         except (SafetensorError, OSError) as error:
             raise _damaged(self.path, f"tensor {quoted(name)}: {error}") from error
+
+    def read_into(self, name: str, out: Tensor) -> None:
+        """Convert the tensor to the format of `out`. Raises as `read` does."""
+        stored = self.read(name)
+        out.copy_(stored)
+        self.release(stored)
+
+    def blocks(self, name: str) -> Blocks | None:
+        """None: such files hold floats."""
+        return None
 
     @staticmethod
     def release(tensor: Tensor) -> None:

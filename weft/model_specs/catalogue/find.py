@@ -16,8 +16,8 @@ MODELS: tuple[CatalogueModel, ...] = (*llama.MODELS, *qwen.MODELS, *mistral.MODE
 
 
 def find_model(name: str) -> ModelSpec:
-    """The spec of a directory or config.json where `name` is the path of one, else that of a model that comes with
-    Weft, or of the catalogue's.
+    """The spec of a directory, config.json or GGUF file where `name` is the path of one, else that of a model that
+    comes with Weft, or of the catalogue's.
 
     Of an id the part after the slash will do, in any case; what only training set apart (`-Instruct`, `-chat`,
     `-hf`, `Meta-`) does not count. Raises `ConfigurationError` for an unknown one, with the nearest.
