@@ -167,13 +167,9 @@ class PackedWeights(WeightSource):
         stored = self._stored([name.removesuffix(".weight")], [shape[0]], shape[1])
         if stored:
             return self.read(name, shape), pack_blocks(stored)
-        if self.kind != NO_QUANTIZATION:
-            table_VD = self.read(name, shape)
-            return table_VD, pack(table_VD, None, self.kind)
-        weight_OI = self._room(*shape)
-        self._source.read_into(name, weight_OI)
-        head = pack(weight_OI, None, self.kind)
-        return head, head
+        table_VD = self.read(name, shape)
+        head = pack(table_VD, None, self.kind)
+        return (head if self.kind == NO_QUANTIZATION else table_VD), head
 
     def _room(self, outputs: int, inputs: int) -> Tensor:
         """For a layer until it is packed: the same again where that is large enough. Were memory for each taken anew,
