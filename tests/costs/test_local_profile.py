@@ -26,7 +26,7 @@ def test_costs_and_link_are_those_of_the_file() -> None:
     found = profile()
     link = found.host_link(block_bytes=4096)
     assert link.seconds(3 * 4096) == pytest.approx(1e-5 + 3 * 2e-6)
-    assert found.costs().seconds(1, 1, 1, (10,)) > found.curve.of_rows(1) + 1e-4
+    assert found.costs().seconds(1, 1, 1, (10,)) > found.curve.rows_s[0][1] + 1e-4
     assert (found.costs().admission_s, found.costs().waking_seconds(1.0)) == (2e-4, 2e-3)
     assert found.profile == "calibrated with tiny on a test, 2026-11-22"
 
@@ -66,10 +66,11 @@ def _without(name: str) -> dict[str, Any]:
         ("[]", "no calibration of this version"),
         (json.dumps(_without("curve")), "KeyError: 'curve'"),
         (json.dumps(_without("model")), "'model'"),
-        (json.dumps(profile().as_json() | {"version": 1}), "version 1, and 2 is read"),
+        (json.dumps(profile().as_json() | {"version": 2}), "version 2, and 3 is read"),
         (json.dumps(profile().as_json() | {"extra": 1}), "extra"),
-        (json.dumps(profile().as_json() | {"host_step_s": -1.0}), "-1.0 is no amount"),
-        (json.dumps(profile().as_json() | {"host_admission_s": None}), "None is no amount"),
+        (json.dumps(profile().as_json() | {"engine": {"step_s": -1.0}}), "-1.0 is no amount"),
+        (json.dumps(profile().as_json() | {"engine": {"admission_s": None}}), "None is no amount"),
+        (json.dumps(profile().as_json() | {"settlings": [{"step": 0.0}]}), "KeyError: 'token'"),
         (json.dumps(profile().as_json() | {"wakings_s": [[0.1, 0.0], [0.1, 0.0]]}), "do not rise"),
         (json.dumps(profile().as_json() | {"bandwidths": [1.0]}), "no calibration"),
     ],

@@ -5,7 +5,8 @@ from pathlib import Path
 from weft.cli.calibrate import command
 from weft.measurement.calibration.bandwidth import COPIED_BYTES, FLIPPED_SHARE
 from weft.measurement.calibration.calibrating import PADS_DECODES, RECORDED_TOKENS, TILE_ROWS
-from weft.measurement.calibration.host_work import COMPANY, NEW_TOKENS, SEQUENCES
+from weft.measurement.calibration.serving_fit import SETTLING_STEPS, STRAY_SHARE
+from weft.measurement.calibration.serving_load import CLIENTS, FEWEST_TOKENS, MOST_OUTPUT_TOKENS, MOST_TOKENS
 from weft.measurement.calibration.swaps import NUM_BLOCKS
 from weft.measurement.calibration.wakings import PAUSES_S
 from weft.measurement.calibration.wakings import PROMPT_TOKENS as WAKING_TOKENS
@@ -17,8 +18,13 @@ PAGE = (Path(__file__).parents[2] / "docs" / "calibrate.md").read_text(encoding=
 def test_figures_are_those_of_the_code() -> None:
     assert f"copy of {COPIED_BYTES >> 20} MiB" in PAGE
     assert f"more than {100 * FLIPPED_SHARE:.0f} %" in PAGE
-    assert f"decodes of {SEQUENCES[0]} to {SEQUENCES[-1]} sequences" in PAGE
-    assert f"prompts of {NEW_TOKENS} tokens that come while {COMPANY} sequences decode" in PAGE
+    assert f"{CLIENTS[0]} to {CLIENTS[-1]} clients" in PAGE
+    assert (
+        f"prompts of {FEWEST_TOKENS} to {MOST_TOKENS} tokens and outputs of up to {MOST_OUTPUT_TOKENS}"
+        in PAGE
+    )
+    assert f"each token of it (up to {MOST_TOKENS})" in PAGE
+    assert (SETTLING_STEPS, STRAY_SHARE) == (2, 0.01)
     assert "prompts of {}, {} and {} tokens".format(*WAKING_TOKENS) in PAGE
     assert f"after {1e3 * PAUSES_S[0]:.0f} to {1e3 * PAUSES_S[-1]:.0f} ms" in PAGE
     assert f"up to {RECORDED_TOKENS['cpu']}, where steps are recorded" in PAGE

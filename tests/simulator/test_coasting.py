@@ -18,6 +18,7 @@ from weft.contracts.prompts import LengthPrompt
 from weft.contracts.record import replaced
 from weft.contracts.requests import Request
 from weft.contracts.routing import LoadReport
+from weft.costs.step_costs import StepCosts
 from weft.engine.driver import EngineDriver
 from weft.observation.event_log import EventLog
 from weft.simulator import clustered_service, service
@@ -146,6 +147,18 @@ def test_the_events_are_those_of_single_steps(
         preempt="cheapest_to_restore" if swap else None,
         swap_memory_bytes=2**31 if swap else 0,
     )
+
+
+@given(requests=REQUESTS, depth=st.integers(1, 3), replicas=st.integers(1, 2))
+@settings(max_examples=20)
+def test_the_events_are_those_of_single_steps_where_prompts_are_felt_after_them(
+    requests: list[tuple[float, int, int]], depth: int, replicas: int
+) -> None:
+    def seconds(_costs: StepCosts, steps_after: int, prompt_tokens: int, num_decodes: int) -> float:
+        return (6 - steps_after) * (1e-6 * prompt_tokens + 1e-4 * num_decodes)
+
+    with patch.multiple(StepCosts, settling_steps=6, settling_seconds=seconds):
+        compare(Listed(sorted(requests)), depth=depth, replicas=replicas)
 
 
 def test_most_steps_of_a_quiet_replica_are_taken_at_once() -> None:

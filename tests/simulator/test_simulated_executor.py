@@ -25,6 +25,7 @@ class TokenCosts:
 
     pads_decodes = wants_longest = False
     admission_s = 0.0
+    settling_steps = 0
 
     def waking_seconds(self, idle_s: float) -> float:
         return 0.0
@@ -118,6 +119,29 @@ def test_sequences_that_begin_and_pauses_make_a_step_longer_and_what_follows_at_
         await asyncio.sleep(1.0)
         await served.submit(decode(2))
         assert loop.time() == pytest.approx(1.511 + 0.1 + 0.001)
+
+    run(play())
+
+
+class Lingering(TokenCosts):
+    """A prompt costs the next step as much again."""
+
+    settling_steps = 1
+
+    def settling_seconds(self, steps_after: int, prompt_tokens: int, num_decodes: int) -> float:
+        return prompt_tokens * SECONDS_PER_TOKEN
+
+
+def test_a_prompt_makes_the_steps_after_it_longer() -> None:
+    async def play() -> None:
+        served, loop = SimulatedExecutor(Served(costs=Lingering()), {"a": (9,)}), asyncio.get_running_loop()
+        first, second = served.submit(prefill()), served.submit(decode(1))
+        await first
+        third = served.submit(decode(2))
+        await second
+        assert loop.time() == pytest.approx(0.010 + 0.011)
+        await third
+        assert loop.time() == pytest.approx(0.010 + 0.011 + 0.001)
 
     run(play())
 

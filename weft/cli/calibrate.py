@@ -56,8 +56,7 @@ def describe_profile(profile: LocalProfile) -> list[str]:
         f"model      {profile.model} ({profile.shape['num_parameters']:,} parameters), {serving}",
         f"machine    {profile.machine['processor']}, load {profile.machine['load_average']:.1f}",
         *(f"step       {rows:>5} rows: {1e3 * seconds:.3f} ms" for rows, seconds in profile.curve.rows_s),
-        f"host       {1e6 * profile.host_step_s:.0f} µs per step, {1e6 * profile.host_sequence_s:.1f} µs per sequence, "
-        f"{1e6 * profile.host_admission_s:.0f} µs per new one",
+        *_engine(profile),
         *(
             f"after      {1e3 * idle_s:>5.1f} ms idle: {1e3 * more_s:.3f} ms more"
             for idle_s, more_s in profile.wakings_s
@@ -66,4 +65,18 @@ def describe_profile(profile: LocalProfile) -> list[str]:
         f"memory     {before:.1f} GB/s before, {after:.1f} GB/s after",
         f"error      median {profile.median_error:.1%}, four fifths within {profile.relative_error:.1%}, "
         f"of {profile.num_held_out} kinds of steps that were not fitted",
+    ]
+
+
+def _engine(profile: LocalProfile) -> list[str]:
+    """What its own steps take beside those made by hand."""
+    work = profile.engine
+    lines = [
+        f"engine     {work.decodes:.3f} times as long where all decode, {work.prompts:.3f} times with prompts",
+        f"and        {1e6 * work.step_s:.0f} µs per step, {1e6 * work.sequence_s:.1f} µs per sequence, "
+        f"{1e6 * work.admission_s:.0f} µs per new one",
+    ]
+    return lines + [
+        f"after      256 tokens of a prompt, step {number}, 8 sequences: {1e3 * each.seconds(256, 8):.3f} ms more"
+        for number, each in enumerate(profile.settlings, 1)
     ]

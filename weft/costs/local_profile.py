@@ -15,15 +15,13 @@ from typing import Any
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.places import cache_directory
-from weft.costs.calibrated import CalibratedCosts, Layers, Slopes, StepCurve, Wakings
+from weft.costs.calibrated import CalibratedCosts, EngineWork, Settling, Wakings
+from weft.costs.step_curve import Layers, Line, Slopes, StepCurve
 from weft.hardware.cluster import Link
 from weft.model_specs.model_spec import ModelSpec
 
-VERSION = 2
+VERSION = 3
 AMOUNTS = (
-    "host_step_s",
-    "host_sequence_s",
-    "host_admission_s",
     "swap_start_s",
     "swap_block_s",
     "relative_error",
@@ -36,8 +34,8 @@ class LocalProfile:
     """A calibration.
 
     `model`: its name as it was given, of a `shape`. `machine`: see `describe_machine`; `serving`: backend, device,
-    number format and threads. `measured_at`: in UTC, ISO 8601. `host_step_s`, `host_sequence_s`, `host_admission_s`,
-    `wakings_s`: see `CalibratedCosts`. `swap_start_s`, `swap_block_s`: of a transfer to host memory or back, and of
+    number format and threads. `measured_at`: in UTC, ISO 8601. `curve`: of steps made by hand. `engine`, `wakings_s`,
+    `settlings`: see `CalibratedCosts`. `swap_start_s`, `swap_block_s`: of a transfer to host memory or back, and of
     each block in it; a block has `block_tokens` tokens of all layers. `memory_bytes`: that weights and cache could
     take. `median_error`, `relative_error`: what one half and four fifths of `num_held_out` kinds of steps, which the
     curve has not seen, were off at most, as a share of what they took. `bandwidths`: bytes per second of a copy in
@@ -50,10 +48,9 @@ class LocalProfile:
     serving: Mapping[str, Any]
     measured_at: str
     curve: StepCurve
-    host_step_s: float
-    host_sequence_s: float
-    host_admission_s: float
+    engine: EngineWork
     wakings_s: Wakings
+    settlings: tuple[Settling, ...]
     swap_start_s: float
     swap_block_s: float
     block_tokens: int
@@ -70,8 +67,7 @@ class LocalProfile:
 
     def costs(self) -> CalibratedCosts:
         """For a simulated executor."""
-        host_s = self.host_step_s, self.host_sequence_s
-        return CalibratedCosts(self.curve, *host_s, self.host_admission_s, self.wakings_s)
+        return CalibratedCosts(self.curve, self.engine, self.wakings_s, self.settlings)
 
     @property
     def step_error(self) -> float:
@@ -96,7 +92,12 @@ class LocalProfile:
 
     def as_json(self) -> dict[str, Any]:
         """What the file holds."""
-        return {"version": VERSION} | asdict(self) | {"curve": _curve_json(self.curve)}
+        written = {
+            "curve": _curve_json(self.curve),
+            "engine": self.engine._asdict(),
+            "settlings": [each._asdict() for each in self.settlings],
+        }
+        return {"version": VERSION} | asdict(self) | written
 
 
 def shape_of(spec: ModelSpec) -> dict[str, Any]:
@@ -165,8 +166,8 @@ def _curve_json(curve: StepCurve) -> dict[str, Any]:
         "row_tile": curve.row_tile,
         "pads_decodes": curve.pads_decodes,
         "rows_s": [list(knot) for knot in curve.rows_s],
+        "seen_s": [list(knot) for knot in curve.seen_s],
         "slopes": curve.slopes._asdict(),
-        "near_tokens": curve.near_tokens,
     }
 
 
@@ -177,8 +178,19 @@ def _profile(data: Mapping[str, Any]) -> LocalProfile:
     before, after = map(_amount, fields["bandwidths"])
     for name in AMOUNTS:
         fields[name] = _amount(fields[name])
-    read = {"curve": _curve(fields["curve"]), "wakings_s": _wakings(fields["wakings_s"])}
-    return LocalProfile(**fields | read | {"bandwidths": (before, after)})
+    read = {
+        "curve": _curve(fields["curve"]),
+        "engine": EngineWork(**{name: _amount(value) for name, value in fields["engine"].items()}),
+        "wakings_s": _wakings(fields["wakings_s"]),
+        "settlings": tuple(_settling(each) for each in fields["settlings"]),
+        "bandwidths": (before, after),
+    }
+    return LocalProfile(**fields | read)
+
+
+def _settling(data: Mapping[str, Any]) -> Settling:
+    step, token, sequence_token = (_amount(data[name]) for name in Settling._fields[:3])
+    return Settling(step, token, sequence_token, int(data["most_tokens"]))
 
 
 def _wakings(data: Sequence[Sequence[Any]]) -> Wakings:
@@ -190,12 +202,16 @@ def _wakings(data: Sequence[Sequence[Any]]) -> Wakings:
 
 def _curve(data: Mapping[str, Any]) -> StepCurve:
     layers = tuple(Layers(int(number), window) for number, window in data["layers"])
-    rows_s = tuple((int(rows), _amount(seconds)) for rows, seconds in data["rows_s"])
-    if not layers or not rows_s or list(rows_s) != sorted(rows_s):
-        raise ValueError("the curve does not rise")
     slopes = Slopes(**{name: _amount(value) for name, value in data["slopes"].items()})
-    row_tile, near_tokens = int(data["row_tile"]), int(data["near_tokens"])
-    return StepCurve(layers, row_tile, bool(data["pads_decodes"]), rows_s, slopes, near_tokens)
+    row_tile, pads_decodes = int(data["row_tile"]), bool(data["pads_decodes"])
+    return StepCurve(layers, row_tile, pads_decodes, _line(data["rows_s"]), _line(data["seen_s"]), slopes)
+
+
+def _line(data: Sequence[Sequence[Any]]) -> Line:
+    line = tuple((int(amount), _amount(seconds)) for amount, seconds in data)
+    if not line or any(high[0] <= low[0] or high[1] < low[1] for low, high in pairwise(line)):
+        raise ValueError("a line of the curve does not rise")
+    return line
 
 
 def _amount(value: Any) -> float:

@@ -12,7 +12,8 @@ class ServingCosts(Protocol):
 
     `pads_decodes`: `visible_tokens` are wanted as a kernel sees them that pads all sequences with one new token to the
     longest: their number times what that one sees. `wants_longest`: whether `longest_tokens` matters.
-    `admission_s`: by how much a step is longer for each sequence that begins with it.
+    `admission_s`: by how much a step is longer for each sequence that begins with it. `settling_steps`: how many steps
+    after one with chunks are longer for it.
     """
 
     @property
@@ -21,6 +22,8 @@ class ServingCosts(Protocol):
     def wants_longest(self) -> bool: ...
     @property
     def admission_s(self) -> float: ...
+    @property
+    def settling_steps(self) -> int: ...
 
     def seconds(
         self,
@@ -46,6 +49,10 @@ class ServingCosts(Protocol):
 
     def waking_seconds(self, idle_s: float) -> float:
         """By how much a step is longer that was begun `idle_s` after the last result was known, with none under way."""
+
+    def settling_seconds(self, steps_after: int, prompt_tokens: int, num_decodes: int) -> float:
+        """By how much a step that only decodes is longer that comes `steps_after` others of its kind (fewer than
+        `settling_steps`) after one with chunks, which had so many tokens."""
 
     def joules(self, seconds: float, num_passes: int = 1) -> float | None:
         """At most what all devices draw in so many passes that take `seconds` altogether; None where nobody knows."""

@@ -122,9 +122,14 @@ class StepCosts:
         return self._server.seconds_of_each(found, num_decodes)
 
     admission_s = 0.0
+    settling_steps = 0
 
     def waking_seconds(self, idle_s: float) -> float:
         """Nothing: the host's overhead is that of each step."""
+        return 0.0
+
+    def settling_seconds(self, steps_after: int, prompt_tokens: int, num_decodes: int) -> float:
+        """Nothing: so little is left in the caches of a GPU that each step reads all that it needs."""
         return 0.0
 
     @property

@@ -14,6 +14,7 @@ from weft.contracts.transfers import Transfer, TransferResult
 from weft.costs.serving_costs import ServingCosts
 from weft.hardware.cluster import Link
 from weft.simulator.agenda import Handle
+from weft.simulator.prompt_aftermath import PromptAftermath
 from weft.simulator.simulated_beams import NextTokens
 from weft.simulator.simulated_drafts import DraftPasses, Luck
 from weft.simulator.simulated_rows import SimulatedRows
@@ -77,10 +78,10 @@ class SimulatedExecutor:
     """A `ServingExecutor` in virtual time.
 
     A step begins when the one before it has ended and takes what `ServingCosts` say, the host's overhead included, and
-    more where sequences begin with it or nothing ran before it. It needs the tokens of the step before, so the stages
-    of a pipeline do not overlap steps. Transfers run beside
-    the steps, one after the other in each direction of the host's link; every device moves its own part. An output
-    ends with the token that `output_tokens` says, by request id, for each of its samples; nobody else may read that.
+    more where sequences begin with it, or nothing or a prompt ran before it. It needs the tokens of the step before, so
+    the stages of a pipeline do not overlap steps. Transfers run beside the steps, one after the other in each direction
+    of the host's link; every device moves its own part. An output ends with the token that `output_tokens` says, by
+    request id, for each of its samples; nobody else may read that.
 
     With a draft model a step begins with that one's passes. `seed` says which of its guesses are right, and what a beam
     search chooses from.
@@ -111,6 +112,7 @@ class SimulatedExecutor:
         self._flights: deque[Flight] = deque()
         self._free_s = 0.0
         self._link_free_s: dict[Tier, float] = {}
+        self._aftermath = PromptAftermath(model.costs)
 
     @property
     def joules(self) -> float | None:
@@ -133,6 +135,7 @@ class SimulatedExecutor:
         seconds = applied.seconds(self._costs)
         if work.added:
             seconds += self._costs.admission_s * len(work.added)
+        seconds += self._aftermath.begin(applied)
         if self._draft_passes is not None:
             seconds += self._draft_passes.seconds(work, applied.verified)
         now_s = self._agenda.now_s
@@ -173,6 +176,7 @@ class SimulatedExecutor:
         planned_s = self._model.costs.decode_seconds(
             plain.num_decodes, plain.visible_tokens, plain.per_step, num_steps, plain.longest_tokens
         )
+        self._aftermath.add_to(planned_s, plain.num_decodes)
         seconds += planned_s if self.slowdown == 1.0 else [each * self.slowdown for each in planned_s]
         end_s = free_s[-1]
         for planned, step_s in enumerate(seconds[len(self._flights) :]):
@@ -193,6 +197,7 @@ class SimulatedExecutor:
         first, in_flight = self._flights[0].result.number, len(self._flights)
         self._flights.clear()
         self._rows.skip(num_steps)
+        self._aftermath.skip(num_steps)
         self.num_steps += num_steps
         busy_s = self.busy_s
         for seconds in ahead.seconds[:num_steps]:

@@ -8,16 +8,19 @@ import pytest
 
 from tests.executor.tiny_serving import save_tiny, tiny_serving
 from weft.contracts.errors import ConfigurationError, WeftError
-from weft.contracts.events import ComputedUnits, StepRecord
-from weft.contracts.record import replaced
+from weft.costs.calibrated import EngineWork
 from weft.costs.local_profile import read_profile, write_profile
 from weft.executor.loading import Serving
 from weft.measurement.calibration import CalibrationSettings, calibrate, load_for_calibration
 from weft.measurement.calibration.bandwidth import is_flipped, probe_bandwidth
 from weft.measurement.calibration.calibrating import RECORDED_TOKENS, TILE_ROWS, limits_of
-from weft.measurement.calibration.grid import GridPoint, fitted_points
+from weft.measurement.calibration.grid import (
+    SETTLING_STEPS,
+    STEPS_OF_A_VISIT,
+    GridPoint,
+    fitted_points,
+)
 from weft.measurement.calibration.hand_made_steps import StepMaker, write_state
-from weft.measurement.calibration.host_work import COMPANY, NEW_TOKENS, HostWork, delays_s, time_host_work
 from weft.measurement.calibration.step_times import FEWEST, StepTimer, expected_s, time_steps
 from weft.measurement.calibration.swaps import time_swaps
 from weft.measurement.calibration.wakings import PAUSES_S, in_groups, time_wakings
@@ -41,8 +44,9 @@ def serving() -> Iterator[Serving]:
 @pytest.mark.parametrize("point", POINTS)
 def test_hand_made_steps_compute_what_the_grid_asks_for(point: GridPoint, serving: Serving) -> None:
     steps = StepMaker(serving).visit(point, 3)
-    following = [1, point.num_tokens] if point.chunks else [point.num_tokens]
-    assert [step.num_tokens for step in steps] == [point.num_tokens, *following * 3, 0]
+    following = [*[each.num_tokens for each in point.before_each], point.num_tokens]
+    settling = [point.num_tokens] * point.settling_steps
+    assert [step.num_tokens for step in steps] == [point.num_tokens, *settling, *following * 3, 0]
     results = [serving.executor.runner.execute(step) for step in steps]
     assert [result.number for result in results] == list(range(len(steps)))
     held = [admission.row for step in steps for admission in step.added]
@@ -80,17 +84,8 @@ def test_what_would_take_too_long_is_left_out(serving: Serving) -> None:
     assert set(timer.visited) == set(found)
 
 
-def test_engines_can_take_turns_with_hand_made_steps(serving: Serving) -> None:
-    async def measure() -> None:
-        found = await time_host_work(serving, limits_of(serving), budget_s=0.5)
-        assert min(found) >= 0.0
-        await StepTimer(serving).visit(POINTS[0], 2)
-
-    asyncio.run(measure())
-
-
 def test_what_pauses_cost_is_told_from_the_shortest_on(serving: Serving) -> None:
-    wakings_s = asyncio.run(time_wakings(serving, limits_of(serving), HostWork(0.0, 0.0, 0.0), budget_s=0.1))
+    wakings_s = asyncio.run(time_wakings(serving, limits_of(serving), EngineWork(), budget_s=0.1))
     pauses_s = [idle_s for idle_s, _ in wakings_s]
     assert pauses_s == sorted(pauses_s)
     assert len(pauses_s) == len(PAUSES_S)
@@ -106,22 +101,6 @@ def test_pauses_are_put_together_by_length_and_what_is_known_is_taken_off() -> N
     assert in_groups([], 0.0) == ()
 
 
-def plain(time_s: float) -> StepRecord:
-    return StepRecord(time_s, 0, 0.0, COMPANY, COMPANY, (), (), COMPANY, 0, 0)
-
-
-def test_a_request_delays_the_steps_around_the_one_that_it_begins_with() -> None:
-    took_s = [1.0] * 6 + [1.5, 1.25, 7.5, 1.75, 1.0] + [1.0] * 4
-    ends_s = [sum(took_s[: index + 1]) for index in range(len(took_s))]
-    steps = [plain(end_s) for end_s in (0.0, *ends_s)]
-    chunk = ComputedUnits(9, 0, NEW_TOKENS, emits=True, stands=False)
-    joined = replaced(steps[9], num_tokens=COMPANY + NEW_TOKENS, explicit=(chunk,))
-    (delay_s,) = delays_s([*steps[:9], joined, *steps[10:]], joined_s=7.0)
-    usual_s = expected_s([*took_s[:8], *took_s[9:]])
-    assert delay_s == pytest.approx(1.5 + 1.25 + 7.5 + 1.75 + 1.0 - 7.0 - 4 * usual_s)
-    assert delays_s([joined, *steps], joined_s=7.0) == []
-
-
 def test_strays_say_nothing_of_a_step() -> None:
     assert expected_s([1.0] * 19 + [99.0]) == 1.0
     assert expected_s([1.0, 3.0]) == 2.0
@@ -131,7 +110,7 @@ def test_state_that_steps_read_was_written(serving: Serving) -> None:
     write_state(serving, [GridPoint(2, 10)])
     layers = serving.executor.runner.pools.layers
     written = [state_SGE.ne(0).all(-1).all(-1).tolist() for layer in layers for state_SGE in layer[1:]]
-    wanted = 2 * (10 + 4 + serving.options.block_tokens)
+    wanted = 2 * (10 + SETTLING_STEPS + STEPS_OF_A_VISIT + serving.options.block_tokens)
     assert [slots.index(False) for slots in written] == [wanted] * len(written)
 
 
@@ -156,7 +135,7 @@ def test_a_calibration_becomes_a_file(tmp_path: Path) -> None:
     write_profile(profile, tmp_path / "profile.json")
     assert read_profile(tmp_path / "profile.json") == profile
     profile.check_model(serving.spec, "tiny")
-    assert said == ["memory", "steps", "the host's work", "pauses", "transfers"]
+    assert said == ["memory", "steps", "an engine that serves", "pauses", "transfers"]
     assert profile.serving == {"backend": "cpu", "device": "cpu", "dtype": "float32", "threads": 1}
     assert profile.num_held_out > 0
     assert profile.costs().seconds(100, 1, 0, (0,), [(100, 0)]) > 0.0

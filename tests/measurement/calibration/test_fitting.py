@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.costs.calibrated_examples import SLOPES
-from weft.costs.calibrated import Layers, StepCurve
+from weft.costs.step_curve import Layers, StepCurve, on_line
 from weft.measurement.calibration.fitting import (
-    NEAR_TOKENS,
+    SEEN_TOKENS,
     fit_curve,
     relative_errors,
     stated_error,
@@ -28,7 +28,8 @@ ROWS_S = tuple((1 << power, 0.001 + 1e-5 * (1 << power)) for power in range(12))
 
 
 def truth(layers: tuple[Layers, ...], row_tile: int, pads_decodes: bool) -> StepCurve:
-    return StepCurve(layers, row_tile, pads_decodes, ROWS_S, SLOPES, NEAR_TOKENS[2])
+    seen_s = ((0, 0.0), (SEEN_TOKENS[2], 0.0005), (SEEN_TOKENS[4], 0.004))
+    return StepCurve(layers, row_tile, pads_decodes, ROWS_S, seen_s, SLOPES)
 
 
 @pytest.mark.parametrize("pads_decodes", [False, True])
@@ -56,7 +57,7 @@ def test_a_curve_jumps_where_steps_are_no_longer_recorded() -> None:
     }
     fitted = {point: measured[point] for point in fitted_points(limits)}
     curve = fit_curve(layers, 1, False, fitted, recorded_tokens=64)
-    assert curve.of_rows(65) - curve.of_rows(64) == pytest.approx(0.002, rel=0.05)
+    assert on_line(curve.rows_s, 65) - on_line(curve.rows_s, 64) == pytest.approx(0.002, rel=0.05)
     assert max(map(abs, relative_errors(curve, measured))) < 0.02
     blind = fit_curve(layers, 1, False, fitted)
     assert max(map(abs, relative_errors(blind, measured))) > 0.1

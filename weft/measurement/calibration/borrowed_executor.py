@@ -1,6 +1,7 @@
 """One executor for several engines, one after the other."""
 
 import asyncio
+from collections.abc import Callable
 
 from weft.contracts.execution import ServingExecutor
 from weft.contracts.steps import Step, StepResult
@@ -8,20 +9,22 @@ from weft.contracts.transfers import Transfer, TransferResult
 
 
 class BorrowedExecutor:
-    """A `ServingExecutor` that passes all on to another, and can be given back as it was: without rows.
+    """A `ServingExecutor` that passes all on to another, and can be given back as it was: without rows. `note` is given
+    each step before.
 
     An engine gives up the rows of what has ended with its next step, and the last engine's next step never comes.
     """
 
-    def __init__(self, executor: ServingExecutor) -> None:
+    def __init__(self, executor: ServingExecutor, note: Callable[[Step], object] = lambda step: None) -> None:
         self.depth, self.numeric_fingerprint = executor.depth, executor.numeric_fingerprint
-        self._executor = executor
+        self._executor, self._note = executor, note
         self._held: dict[int, None] = {}
         self._last_number = -1
         self._pending: asyncio.Future[StepResult] | None = None
 
     def submit(self, work: Step) -> "asyncio.Future[StepResult]":
         """See `Executor`."""
+        self._note(work)
         for row in work.removed:
             self._held.pop(row, None)
         self._held |= dict.fromkeys(admission.row for admission in work.added)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from weft.contracts.errors import ConfigurationError
-from weft.costs.calibrated import Layers, StepCurve, Wakings
+from weft.costs.calibrated import Wakings
 from weft.costs.local_profile import LocalProfile, shape_of
+from weft.costs.step_curve import Layers, StepCurve
 from weft.executor.limits import available_memory_bytes
 from weft.measurement.bench_model import BenchModel, describe_serving
 from weft.measurement.calibration.bandwidth import probe_bandwidth
@@ -21,7 +22,8 @@ from weft.measurement.calibration.grid import (
     recorded_points,
 )
 from weft.measurement.calibration.hand_made_steps import write_state
-from weft.measurement.calibration.host_work import HostWork, time_host_work
+from weft.measurement.calibration.serving_fit import Served, fit_serving
+from weft.measurement.calibration.serving_load import time_serving
 from weft.measurement.calibration.step_times import StepTimer, time_steps
 from weft.measurement.calibration.swaps import SwapTimes, time_swaps
 from weft.measurement.calibration.wakings import time_wakings
@@ -30,7 +32,7 @@ from weft.measurement.machine import describe_machine
 if TYPE_CHECKING:
     from weft.executor.loading import Serving
 
-HOST_SHARE, WAKING_SHARE, SWAP_SHARE = 0.15, 0.15, 0.05
+SERVING_SHARE, WAKING_SHARE, SWAP_SHARE = 0.25, 0.1, 0.02
 """Of the time that a calibration may take; steps get the rest."""
 
 TILE_ROWS = {"torch": 1, "reference": 16, "cpu": 1}
@@ -58,10 +60,11 @@ class CalibrationSettings:
 
 
 class Measured(NamedTuple):
-    """What the executor was seen to take."""
+    """What the executor was seen to take, and the errors of the curve where it was not fitted."""
 
-    steps: dict[GridPoint, float]
-    host: HostWork
+    curve: StepCurve
+    served: Served
+    errors: list[float]
     wakings_s: Wakings
     swaps: SwapTimes
 
@@ -72,7 +75,7 @@ def calibrate(
     settings: CalibrationSettings,
     tell: Callable[[str], None] = lambda what: None,
 ) -> LocalProfile:
-    """Measure steps, the host's work, what follows pauses, and transfers in about `budget_s`.
+    """Measure steps, an engine that serves, what follows pauses, and transfers in about `budget_s`.
 
     `name`: of the model, in the profile. `serving`: as `load_for_calibration` loads it, with nothing under way.
     `tell` is called with what comes next.
@@ -82,26 +85,25 @@ def calibrate(
     tell("memory")
     before = probe_bandwidth()
     measured = asyncio.run(_measure(serving, limits, settings.budget_s, tell))
-    curve, errors = fit(serving, limits, measured.steps)
-    median_error, relative_error = stated_error(errors)
+    served = measured.served
+    median_error, relative_error = stated_error(measured.errors)
     return LocalProfile(
         model=name,
         shape=shape_of(serving.spec),
         machine=describe_machine(),
         serving=_described(serving),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        curve=curve,
-        host_step_s=measured.host.step_s,
-        host_sequence_s=measured.host.sequence_s,
-        host_admission_s=measured.host.admission_s,
+        curve=measured.curve,
+        engine=served.work,
         wakings_s=measured.wakings_s,
+        settlings=served.settlings,
         swap_start_s=measured.swaps.start_s,
         swap_block_s=measured.swaps.block_s,
         block_tokens=serving.options.block_tokens,
         memory_bytes=memory_bytes,
         median_error=median_error,
         relative_error=relative_error,
-        num_held_out=len(errors),
+        num_held_out=len(measured.errors),
         bandwidths=(before, probe_bandwidth()),
     )
 
@@ -129,13 +131,18 @@ async def _measure(
     timer = StepTimer(serving)
     for point in recorded_points(limits):
         await timer.visit(point, 1)
-    steps = await time_steps(timer, points, (1.0 - HOST_SHARE - WAKING_SHARE - SWAP_SHARE) * budget_s)
-    tell("the host's work")
-    host = await time_host_work(serving, limits, HOST_SHARE * budget_s)
+    served_share = SERVING_SHARE / 2 * budget_s
+    pads_decodes = PADS_DECODES[serving.options.backend]
+    before = await time_serving(serving, limits, pads_decodes, served_share, seed=0)
+    steps = await time_steps(timer, points, (1.0 - SERVING_SHARE - WAKING_SHARE - SWAP_SHARE) * budget_s)
+    tell("an engine that serves")
+    after = await time_serving(serving, limits, pads_decodes, served_share, seed=1)
+    curve, errors = fit(serving, limits, steps)
+    served = fit_serving(curve, [*before, *after])
     tell("pauses")
-    wakings_s = await time_wakings(serving, limits, host, WAKING_SHARE * budget_s)
+    wakings_s = await time_wakings(serving, limits, served.work, WAKING_SHARE * budget_s)
     tell("transfers")
-    return Measured(steps, host, wakings_s, await time_swaps(serving, SWAP_SHARE * budget_s))
+    return Measured(curve, served, errors, wakings_s, await time_swaps(serving, SWAP_SHARE * budget_s))
 
 
 def fit(serving: "Serving", limits: Limits, steps: dict[GridPoint, float]) -> tuple[StepCurve, list[float]]:

@@ -1,11 +1,10 @@
 """From measured steps to a curve, and how far the curve is from steps that it has not seen."""
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from operator import mul
+from itertools import accumulate, pairwise
 from statistics import median
 
-from weft.costs.calibrated import Layers, Slopes, StepCurve, StepSizes, step_amounts
+from weft.costs.step_curve import Layers, Line, Slopes, StepCurve, StepSizes, step_amounts
 from weft.measurement.calibration.grid import GridPoint
 from weft.measurement.calibration.nonnegative import nonnegative_least_squares
 from weft.measurement.token_times import percentile
@@ -13,8 +12,8 @@ from weft.measurement.token_times import percentile
 TIMED_SHARE = 0.8
 """Of steps that the stated error covers."""
 
-NEAR_TOKENS = tuple(1 << power for power in range(10, 22, 2))
-"""Of all layers: `StepCurve.near_tokens` is one of these."""
+SEEN_TOKENS = tuple(1 << power for power in range(12, 24))
+"""Of all layers: where `StepCurve.seen_s` may bend."""
 
 
 def fit_curve(
@@ -24,24 +23,26 @@ def fit_curve(
     measured: Mapping[GridPoint, float],
     recorded_tokens: int = 0,
 ) -> StepCurve:
-    """The curve whose relative errors, squared, have the least sum; it rises with the rows, and may jump after
-    `recorded_tokens` (see `Limits`). Where caches end is tried."""
-    sizes = {point: step_sizes(point, layers, pads_decodes) for point in measured}
-    most_rows = max(-(-size[0] // row_tile) * row_tile for size in sizes.values())
-    knots, found = _knots(row_tile, most_rows, recorded_tokens), dict[float, tuple[list[float], int]]()
-    for near_tokens in NEAR_TOKENS:
-        rows = []
-        for point, seconds in measured.items():
-            amounts = step_amounts(layers, row_tile, pads_decodes, near_tokens, sizes[point])
-            features = (*_rises(amounts.rows, knots), *amounts.factors)
-            rows.append([feature / seconds for feature in features])
-        slopes = nonnegative_least_squares(rows, [1.0] * len(rows))
-        found[sum((sum(map(mul, row, slopes)) - 1.0) ** 2 for row in rows)] = slopes, near_tokens
-    slopes, near_tokens = found[min(found)]
-    heights = [sum(slopes[: index + 1]) for index in range(len(knots))]
-    rows_s = tuple(zip(knots, heights, strict=True))
-    of_sizes = Slopes(*slopes[len(knots) :])
-    return StepCurve(tuple(layers), row_tile, pads_decodes, rows_s, of_sizes, near_tokens)
+    """The curve whose relative errors, squared, have the least sum; it rises with the rows and with what is seen, and
+    may jump after `recorded_tokens` (see `Limits`)."""
+    amounts = {
+        point: step_amounts(layers, row_tile, pads_decodes, step_sizes(point, layers, pads_decodes))
+        for point in measured
+    }
+    rows = _knots(row_tile, max(each.rows for each in amounts.values()), recorded_tokens)
+    most_seen = max(each.seen for each in amounts.values())
+    seen = (0, SEEN_TOKENS[0], *(tokens for tokens in SEEN_TOKENS[1:] if tokens < most_seen))
+    features = [
+        [
+            feature / measured[point]
+            for feature in (*_rises(each.rows, rows), *_rises(each.seen, seen)[1:], *each.factors)
+        ]
+        for point, each in amounts.items()
+    ]
+    found = nonnegative_least_squares(features, [1.0] * len(features))
+    in_all = len(rows) + len(seen) - 1
+    rows_s, seen_s = _line(rows, found[: len(rows)]), _line(seen, [0.0, *found[len(rows) : in_all]])
+    return StepCurve(tuple(layers), row_tile, pads_decodes, rows_s, seen_s, Slopes(*found[in_all:]))
 
 
 def step_sizes(point: GridPoint, layers: Sequence[Layers], pads_decodes: bool) -> StepSizes:
@@ -80,8 +81,11 @@ def _knots(row_tile: int, most: int, recorded: int) -> list[int]:
     return sorted(dict.fromkeys((*knots, *jump)))
 
 
-def _rises(rows: int, knots: Sequence[int]) -> list[float]:
-    """How far up each piece of the curve so many rows are; the last piece goes on."""
-    pieces = pairwise(knots)
-    rises = [max(0.0, (rows - low) / (high - low)) for low, high in pieces]
+def _line(knots: Sequence[int], rises_s: Sequence[float]) -> Line:
+    return tuple(zip(knots, accumulate(rises_s), strict=True))
+
+
+def _rises(amount: int, knots: Sequence[int]) -> list[float]:
+    """How far up each piece of a line an amount is, after its beginning; the last piece goes on."""
+    rises = [max(0.0, (amount - low) / (high - low)) for low, high in pairwise(knots)]
     return [1.0, *(min(1.0, rise) for rise in rises[:-1]), *rises[-1:]]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 DECODES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CHUNK_TOKENS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
-CONTEXT_SHARES = (0.02, 0.3, 0.9)
+CONTEXT_SHARES = (0.02, 0.08, 0.3, 0.9)
 """Of the longest sequence: where decodes are measured."""
 
 BETWEEN_DECODES = (3, 6, 12, 24, 48, 96, 192, 384, 768)
@@ -13,6 +13,9 @@ BETWEEN_TOKENS = (3, 6, 12, 24, 48, 96, 192, 384, 768, 1536, 3072)
 
 STEPS_OF_A_VISIT = 4
 """Equal but for contexts that grow; measured in a row."""
+
+SETTLING_STEPS, SETTLED_TOKENS = 8, 1 << 14
+"""Before steps that only decode are timed, where they see so many tokens at most: of more no cache keeps much."""
 
 Chunk = tuple[int, int]
 
@@ -38,17 +41,38 @@ class GridPoint(NamedTuple):
         return tuple(shorter if index % 2 else self.context_tokens for index in range(self.num_decodes))
 
     @property
+    def settling_steps(self) -> int:
+        """Like it, not timed, before the first that is."""
+        return SETTLING_STEPS if not self.chunks and sum(self.contexts) <= SETTLED_TOKENS else 0
+
+    @property
+    def before_each(self) -> "tuple[GridPoint, ...]":
+        """Steps that are not timed before each that is: prompts come between steps of another kind, which are those of
+        the sequences that decode where there are any."""
+        alone = self._replace(chunks=())
+        return () if not self.chunks else (alone, alone) if self.num_decodes else (BETWEEN,)
+
+    def num_steps(self, num_timed: int) -> int:
+        """Of a visit in which so many are timed, after its first."""
+        return self.settling_steps + num_timed * (1 + len(self.before_each))
+
+    @property
     def timed_contexts(self) -> tuple[int, ...]:
-        """In the midst of the steps that are timed, which follow one that is not."""
-        return tuple(context + STEPS_OF_A_VISIT // 2 for context in self.contexts)
+        """In the midst of the steps that are timed."""
+        grown = (self.settling_steps + self.num_steps(STEPS_OF_A_VISIT)) // 2
+        return tuple(context + grown for context in self.contexts)
 
     @property
     def lengths(self) -> list[int]:
         """Of all sequences, with room for the steps of a visit."""
         return [
-            *(context + STEPS_OF_A_VISIT for context in self.contexts),
+            *(context + self.num_steps(STEPS_OF_A_VISIT) for context in self.contexts),
             *(tokens + context for tokens, context in self.chunks),
         ]
+
+
+BETWEEN = GridPoint(0, 0, ((1, 16),))
+"""A step of one token."""
 
 
 class Limits(NamedTuple):
@@ -88,12 +112,14 @@ def fitted_points(limits: Limits) -> list[GridPoint]:
             ),
             *(GridPoint(number, contexts[1]) for number in unrecorded),
             *(GridPoint(0, 0, ((16, 0),) * number) for number in (2, 4, 8, 16)),
-            *(GridPoint(0, 0, ((128, 64),) * number) for number in (2, 4, 8)),
+            *(GridPoint(0, 0, ((128, 64),) * number) for number in (2, 4, 8, 12)),
+            *(GridPoint(0, 0, ((448, 0),) * number) for number in (2, 4)),
             *(
-                GridPoint(number, contexts[1], ((tokens, 0),))
-                for number in (1, 8, 32, 128)
-                for tokens in (16, 128, 512)
+                GridPoint(number, contexts[1], chunks)
+                for number in (1, 8, 32, 64, 128)
+                for chunks in (((16, 0),), ((128, 0),), ((512, 0),), ((128, 0),) * 8)
             ),
+            *(GridPoint(number, contexts[2], ((128, 0),)) for number in (8, 32)),
         ],
         limits,
     )

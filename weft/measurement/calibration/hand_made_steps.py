@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from weft.executor.loading import Serving
 
 
-BETWEEN = GridPoint(0, 0, ((1, 16),))
-
-
 def write_state(serving: "Serving", points: Iterable[GridPoint]) -> None:
     """Into all blocks that these kinds of steps use. Memory that nobody has written is one page of zeros, which the
     processor has at hand: steps that read it are up to twice as fast as any of a server."""
@@ -43,17 +40,14 @@ class StepMaker:
         self._passing: list[int] = []
         self._next_block = 0
 
-    def visit(self, point: GridPoint, num_steps: int) -> list[Step]:
+    def visit(self, point: GridPoint, num_timed: int) -> list[Step]:
         """Steps of one kind, each with new chunks, after one like them that lets the sequences that decode begin,
-        and before one that lets all go: only those between are to be timed. Before each with chunks comes a step of
-        one token, not to be timed either: prompts come between steps of another kind."""
+        and before one that lets all go. To be timed is the last of each `1 + len(point.before_each)`, when
+        `point.settling_steps` are over."""
         self._next_block = 0
-        first = self._step(point, self._begin(point, num_steps), advances=False)
-        following = list[Step]()
-        for _ in range(num_steps):
-            if point.chunks:
-                following.append(self._step(BETWEEN, (), advances=False))
-            following.append(self._step(point, (), advances=point.num_decodes > 0))
+        first = self._step(point, self._begin(point, point.num_steps(num_timed)), advances=False)
+        kinds = [point] * point.settling_steps + [*point.before_each, point] * num_timed
+        following = [self._step(kind, (), advances=point.num_decodes > 0) for kind in kinds]
         return [first, *following, self._end()]
 
     def _begin(self, point: GridPoint, num_steps: int) -> tuple[Admission, ...]:

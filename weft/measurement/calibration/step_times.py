@@ -45,11 +45,12 @@ class StepTimer:
     def __init__(self, serving: "Serving") -> None:
         self._executor, self._maker = serving.executor, StepMaker(serving)
 
-    async def visit(self, point: GridPoint, num_steps: int) -> list[float]:
+    async def visit(self, point: GridPoint, num_timed: int) -> list[float]:
         """Seconds of each of so many steps of one kind, from the end of the one before it to its own."""
-        ends_s = await self._ends_s(self._maker.visit(point, num_steps))
-        times_s = [end_s - begin_s for begin_s, end_s in pairwise(ends_s[:-1])]
-        return times_s[1::2] if point.chunks else times_s
+        ends_s = await self._ends_s(self._maker.visit(point, num_timed))
+        times_s = [end_s - begin_s for begin_s, end_s in pairwise(ends_s[:-1])][point.settling_steps :]
+        untimed = len(point.before_each)
+        return times_s[untimed :: untimed + 1]
 
     async def _ends_s(self, steps: Sequence[Step]) -> list[float]:
         now, ends_s = asyncio.get_running_loop().time, list[float]()
@@ -80,7 +81,7 @@ async def time_steps(
     for _ in range(ENOUGH - 1):
         for point in random.sample(list(seen), len(seen)):
             step_s = median(seen[point])
-            if now() + _visit_s(step_s) <= begun_s + budget_s:
+            if now() + _visit_s(point, step_s) <= begun_s + budget_s:
                 seen[point].extend(await timer.visit(point, _num_steps(step_s)))
     return {point: expected_s(times_s) for point, times_s in seen.items()}
 
@@ -93,7 +94,7 @@ async def _first_pass(
     for point in points:
         decodes = point.num_decodes > 0
         expected_s = token_s.get(decodes, 0.0) * point.num_tokens
-        if len(seen) < FEWEST or now() + _visit_s(expected_s) <= until_s:
+        if len(seen) < FEWEST or now() + _visit_s(point, expected_s) <= until_s:
             seen[point] = await timer.visit(point, _num_steps(expected_s))
             token_s[decodes] = median(seen[point]) / point.num_tokens
     return seen
@@ -103,6 +104,6 @@ def _num_steps(step_s: float) -> int:
     return STEPS_OF_A_VISIT if step_s < LONG_S else 1
 
 
-def _visit_s(step_s: float) -> float:
-    """With the first step, which lets sequences begin."""
-    return (1 + _num_steps(step_s)) * step_s
+def _visit_s(point: GridPoint, step_s: float) -> float:
+    """With the first step, which lets sequences begin, and without what comes before those with chunks."""
+    return (1 + point.settling_steps + _num_steps(step_s)) * step_s

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from weft.contracts.events import FirstToken, StepRecord
 from weft.contracts.prompts import TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
-from weft.costs.calibrated import Wakings
+from weft.costs.calibrated import EngineWork, Wakings
 from weft.measurement.calibration.engine_runs import borrowing_engine, ended
 from weft.measurement.calibration.grid import STEPS_OF_A_VISIT, GridPoint, Limits
-from weft.measurement.calibration.host_work import HostWork
 from weft.measurement.calibration.step_times import StepTimer, expected_s
 from weft.observation.event_log import EventLog
 
@@ -41,8 +40,8 @@ class Answer(NamedTuple):
     seconds: float
 
 
-async def time_wakings(serving: "Serving", limits: Limits, host: HostWork, budget_s: float) -> Wakings:
-    """Over and above the work of the host that is in other steps; nothing else may be under way in the executor."""
+async def time_wakings(serving: "Serving", limits: Limits, work: EngineWork, budget_s: float) -> Wakings:
+    """Over and above what other steps of an engine take; nothing else may be under way in the executor."""
     sizes = [size for size in PROMPT_TOKENS if _is_possible(size, limits)]
     now, begun_s = asyncio.get_running_loop().time, asyncio.get_running_loop().time()
     timer, random = StepTimer(serving), Random(0)
@@ -51,8 +50,10 @@ async def time_wakings(serving: "Serving", limits: Limits, host: HostWork, budge
         if now() - begun_s < budget_s or not more:
             usual_s = {size: expected_s(await timer.visit(_point(size), STEPS_OF_A_VISIT)) for size in sizes}
             answers = await _answers_after_pauses(serving, sizes, random)
-            more += [(each.idle_s, each.seconds - usual_s[each.prompt_tokens]) for each in answers]
-    return in_groups(more, host.step_s + host.sequence_s + host.admission_s)
+            more += [
+                (each.idle_s, each.seconds - work.prompts * usual_s[each.prompt_tokens]) for each in answers
+            ]
+    return in_groups(more, work.step_s + work.sequence_s + work.admission_s)
 
 
 def in_groups(more: Sequence[tuple[float, float]], known_s: float) -> Wakings:

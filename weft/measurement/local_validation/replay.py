@@ -57,6 +57,7 @@ class RecordedCosts:
 
     pads_decodes = wants_longest = False
     admission_s = 0.0
+    settling_steps = 0
 
     def __init__(self, durations_s: Sequence[float]) -> None:
         self._durations_s, self._next = durations_s, 0
@@ -79,6 +80,10 @@ class RecordedCosts:
         return [self.seconds() for _ in range(num_steps)]
 
     def waking_seconds(self, idle_s: float) -> float:
+        """It is in the durations."""
+        return 0.0
+
+    def settling_seconds(self, steps_after: int, prompt_tokens: int, num_decodes: int) -> float:
         """It is in the durations."""
         return 0.0
 
