@@ -162,5 +162,12 @@ def test_a_step_that_an_arrival_set_off_is_begun_when_it_was_planned() -> None:
     assert contents(world.steps) == [(1, 1, (), ())] * 3
 
 
+def test_steps_are_the_same_in_whatever_order_ends_are_told() -> None:
+    step = contentless(1.0, 2.0)
+    one, other, third = (replaced(step, left=left) for left in ((4, 2), (2, 4), (2, 5)))
+    assert contents([one]) == contents([other])
+    assert contents([one]) != contents([third])
+
+
 def contentless(planned_s: float, time_s: float) -> StepRecord:
     return StepRecord(time_s, 0, planned_s, 1, 1, (), (), 1, 0, 0)

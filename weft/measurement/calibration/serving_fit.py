@@ -1,6 +1,7 @@
 """What steps of an engine take beside those made by hand: factors, and seconds for what only an engine does."""
 
 from collections.abc import Iterator, Sequence
+from math import sqrt
 from operator import mul
 from typing import NamedTuple
 
@@ -27,8 +28,9 @@ class Served(NamedTuple):
 
 
 def fit_serving(curve: StepCurve, runs: Sequence[Sequence[ServedStep]]) -> Served:
-    """Coefficients, none below 0, by the least squares of errors relative to the curve, without strays. Where there are
-    too few steps nothing comes on top of the curve."""
+    """Coefficients, none below 0, by least squares without strays. Squares are divided by what the curve says, so that
+    all steps together take as long as they took: queues follow from that. Where there are too few steps nothing comes
+    on top of the curve."""
     rows = [row for run in runs for row in _rows(curve, run)]
     if len(rows) < FEWEST_STEPS:
         return Served(EngineWork(), ())
@@ -44,7 +46,7 @@ def fit_serving(curve: StepCurve, runs: Sequence[Sequence[ServedStep]]) -> Serve
 
 
 class _Row(NamedTuple):
-    """Of one step, as shares of what the curve says."""
+    """Of one step, weighted so that each counts as much as it takes."""
 
     features: list[float]
     target: float
@@ -69,7 +71,8 @@ def _rows(curve: StepCurve, run: Sequence[ServedStep]) -> Iterator[_Row]:
                 settling[3 * steps_after : 3 * steps_after + 3] = 1.0, tokens, tokens * work.num_tokens
             of_kind = (0.0, curve_s) if new_tokens else (curve_s, 0.0)
             features = (*of_kind, 1.0, num_sequences, num_admitted, *settling)
-            yield _Row([feature / curve_s for feature in features], seconds / curve_s)
+            weight = 1.0 / sqrt(curve_s)
+            yield _Row([weight * feature for feature in features], weight * seconds)
         if new_tokens:
             prompt_tokens, steps_after = new_tokens, 0
         elif work.num_tokens:

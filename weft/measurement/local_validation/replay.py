@@ -139,5 +139,5 @@ async def _play(
 
 
 def contents(steps: Sequence[StepRecord]) -> list[tuple[object, ...]]:
-    """What was in each step, without when."""
-    return [(step.num_tokens, step.num_standing, step.explicit, step.left) for step in steps]
+    """What was in each step, without when. Executors tell of ends in an order of their own, so who left is sorted."""
+    return [(step.num_tokens, step.num_standing, step.explicit, tuple(sorted(step.left))) for step in steps]
