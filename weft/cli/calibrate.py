@@ -40,7 +40,7 @@ def command(model: str | None, out: Path | None, budget_s: float, given: dict[st
     try:
         profile = calibrate(
             model or DEFAULT, serving, settings, lambda what: click.echo(f"measuring {what}", err=True)
-        )
+        ).profile()
     finally:
         serving.close()
     path = out or default_path(serving.spec)

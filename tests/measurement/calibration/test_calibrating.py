@@ -130,8 +130,12 @@ def test_a_calibration_becomes_a_file(tmp_path: Path) -> None:
     directory = Path(save_tiny(tmp_path / "tiny", seed=0))
     serving = load_for_calibration(directory, {"num_threads": 1, "max_num_seqs": 8, "block_tokens": 4})
     said: list[str] = []
-    profile = calibrate("tiny", serving, CalibrationSettings(1.5), said.append)
+    calibration = calibrate("tiny", serving, CalibrationSettings(1.5), said.append)
+    profile, num_runs = calibration.profile(), len(calibration.served)
+    calibration.serve_more(0.1)
     serving.close()
+    assert len(calibration.served) > num_runs
+    assert calibration.profile().curve == profile.curve
     write_profile(profile, tmp_path / "profile.json")
     assert read_profile(tmp_path / "profile.json") == profile
     profile.check_model(serving.spec, "tiny")

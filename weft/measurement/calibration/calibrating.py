@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from weft.contracts.errors import ConfigurationError
 from weft.costs.calibrated import Wakings
@@ -22,8 +22,8 @@ from weft.measurement.calibration.grid import (
     recorded_points,
 )
 from weft.measurement.calibration.hand_made_steps import write_state
-from weft.measurement.calibration.serving_fit import Served, fit_serving
-from weft.measurement.calibration.serving_load import time_serving
+from weft.measurement.calibration.serving_fit import fit_serving
+from weft.measurement.calibration.serving_load import ServedStep, time_serving
 from weft.measurement.calibration.step_times import StepTimer, time_steps
 from weft.measurement.calibration.swaps import SwapTimes, time_swaps
 from weft.measurement.calibration.wakings import time_wakings
@@ -59,14 +59,48 @@ class CalibrationSettings:
             )
 
 
-class Measured(NamedTuple):
-    """What the executor was seen to take, and the errors of the curve where it was not fitted."""
+@dataclass(slots=True)
+class Calibration:
+    """What was measured of a model that is ready to serve: `curve` of steps made by hand, and its `errors` where it was
+    not fitted; `served` steps of an engine, to which more can be added while the machine changes."""
 
+    name: str
+    serving: "Serving"
+    memory_bytes: int
     curve: StepCurve
-    served: Served
     errors: list[float]
+    served: list[list[ServedStep]]
     wakings_s: Wakings
     swaps: SwapTimes
+    bandwidths: tuple[float, float] = (0.0, 0.0)
+
+    def serve_more(self, budget_s: float) -> None:
+        """For about so long, with nothing else under way."""
+        self.served += asyncio.run(_serve(self.serving, budget_s, seed=len(self.served)))
+
+    def profile(self) -> LocalProfile:
+        """Of all that was measured so far."""
+        engine, settlings = fit_serving(self.curve, self.served)
+        median_error, relative_error = stated_error(self.errors)
+        return LocalProfile(
+            model=self.name,
+            shape=shape_of(self.serving.spec),
+            machine=describe_machine(),
+            serving=_described(self.serving),
+            measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            curve=self.curve,
+            engine=engine,
+            wakings_s=self.wakings_s,
+            settlings=settlings,
+            swap_start_s=self.swaps.start_s,
+            swap_block_s=self.swaps.block_s,
+            block_tokens=self.serving.options.block_tokens,
+            memory_bytes=self.memory_bytes,
+            median_error=median_error,
+            relative_error=relative_error,
+            num_held_out=len(self.errors),
+            bandwidths=self.bandwidths,
+        )
 
 
 def calibrate(
@@ -74,38 +108,17 @@ def calibrate(
     serving: "Serving",
     settings: CalibrationSettings,
     tell: Callable[[str], None] = lambda what: None,
-) -> LocalProfile:
+) -> Calibration:
     """Measure steps, an engine that serves, what follows pauses, and transfers in about `budget_s`.
 
     `name`: of the model, in the profile. `serving`: as `load_for_calibration` loads it, with nothing under way.
     `tell` is called with what comes next.
     """
-    limits = limits_of(serving)
     memory_bytes = available_memory_bytes()
     tell("memory")
     before = probe_bandwidth()
-    measured = asyncio.run(_measure(serving, limits, settings.budget_s, tell))
-    served = measured.served
-    median_error, relative_error = stated_error(measured.errors)
-    return LocalProfile(
-        model=name,
-        shape=shape_of(serving.spec),
-        machine=describe_machine(),
-        serving=_described(serving),
-        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        curve=measured.curve,
-        engine=served.work,
-        wakings_s=measured.wakings_s,
-        settlings=served.settlings,
-        swap_start_s=measured.swaps.start_s,
-        swap_block_s=measured.swaps.block_s,
-        block_tokens=serving.options.block_tokens,
-        memory_bytes=memory_bytes,
-        median_error=median_error,
-        relative_error=relative_error,
-        num_held_out=len(measured.errors),
-        bandwidths=(before, probe_bandwidth()),
-    )
+    measured = asyncio.run(_measure(serving, limits_of(serving), settings.budget_s, tell))
+    return Calibration(name, serving, memory_bytes, *measured, (before, probe_bandwidth()))
 
 
 def limits_of(serving: "Serving") -> Limits:
@@ -123,7 +136,7 @@ def limits_of(serving: "Serving") -> Limits:
 
 async def _measure(
     serving: "Serving", limits: Limits, budget_s: float, tell: Callable[[str], None]
-) -> Measured:
+) -> tuple[StepCurve, list[float], list[list[ServedStep]], Wakings, SwapTimes]:
     points = [*fitted_points(limits), *held_out_points(limits)]
     points.sort(key=lambda point: point.num_tokens)
     tell("steps")
@@ -131,18 +144,21 @@ async def _measure(
     timer = StepTimer(serving)
     for point in recorded_points(limits):
         await timer.visit(point, 1)
-    served_share = SERVING_SHARE / 2 * budget_s
-    pads_decodes = PADS_DECODES[serving.options.backend]
-    before = await time_serving(serving, limits, pads_decodes, served_share, seed=0)
+    before = await _serve(serving, SERVING_SHARE / 2 * budget_s, seed=0)
     steps = await time_steps(timer, points, (1.0 - SERVING_SHARE - WAKING_SHARE - SWAP_SHARE) * budget_s)
     tell("an engine that serves")
-    after = await time_serving(serving, limits, pads_decodes, served_share, seed=1)
+    served = [*before, *await _serve(serving, SERVING_SHARE / 2 * budget_s, seed=len(before))]
     curve, errors = fit(serving, limits, steps)
-    served = fit_serving(curve, [*before, *after])
     tell("pauses")
-    wakings_s = await time_wakings(serving, limits, served.work, WAKING_SHARE * budget_s)
+    engine = fit_serving(curve, served).work
+    wakings_s = await time_wakings(serving, limits, engine, WAKING_SHARE * budget_s)
     tell("transfers")
-    return Measured(curve, served, errors, wakings_s, await time_swaps(serving, SWAP_SHARE * budget_s))
+    return curve, errors, served, wakings_s, await time_swaps(serving, SWAP_SHARE * budget_s)
+
+
+async def _serve(serving: "Serving", budget_s: float, seed: int) -> list[list[ServedStep]]:
+    pads_decodes = PADS_DECODES[serving.options.backend]
+    return await time_serving(serving, limits_of(serving), pads_decodes, budget_s, seed)
 
 
 def fit(serving: "Serving", limits: Limits, steps: dict[GridPoint, float]) -> tuple[StepCurve, list[float]]:

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from math import inf
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weft.contracts.events import StepRecord
 from weft.costs.local_profile import LocalProfile
-from weft.measurement.calibration import calibrate, load_for_calibration
+from weft.measurement.calibration import Calibration, calibrate, load_for_calibration
 from weft.measurement.calibration.bandwidth import is_flipped, probe_bandwidth
 from weft.measurement.local_validation.comparing import Compared, compare, figures_of, relative_errors
 from weft.measurement.local_validation.orders import Orders, Scale, make_orders
@@ -22,9 +22,13 @@ from weft.measurement.local_validation.worlds import (
     simulated_world,
 )
 from weft.measurement.machine import describe_machine
+from weft.measurement.serving_figures import RequestTimes
 
 if TYPE_CHECKING:
     from weft.executor.loading import Serving
+
+SERVED_SHARE = 1 / 60
+"""Of the time for the calibration, as long again after each run."""
 
 LEAST_REQUESTS = 10
 """Of a run, whatever its duration."""
@@ -103,18 +107,23 @@ class LocalValidation:
 
 
 def validate_local(settings: LocalSettings, tell: Tell = lambda what: None) -> LocalValidation:
-    """Calibrate, find the knee, then play every load as often as `num_runs` says, the loads taking turns. `tell` is
-    called with what comes next. Raises `WeftError` for what keeps the model from being served or measured."""
+    """Calibrate, find the knee, then play every load as often as `num_runs` says, the loads taking turns; between runs
+    the calibration goes on, so that both see the same machine. `tell` is called with what comes next. Raises
+    `WeftError` for what keeps the model from being served or measured."""
     serving = load_for_calibration(settings.directory, settings.serving)
     try:
-        profile = calibrate(settings.directory.name, serving, settings.calibration, tell)
+        calibration = calibrate(settings.directory.name, serving, settings.calibration, tell)
         live = LiveWorld(serving, swaps=settings.serving.get("swap_memory_bytes", 0) > 0)
         try:
-            session = _Session(settings, serving, live, simulated_world(live, serving, profile), tell)
+            session = _Session(settings, serving, live, calibration, tell)
             knee_per_s = session.knee_per_s()
-            runs = session.runs(knee_per_s)
+            played = session.played(knee_per_s)
         finally:
             live.close()
+        profile = calibration.profile()
+        tell("simulations")
+        world = simulated_world(live, serving, profile)
+        runs = tuple(_simulated(each, world) for each in played)
     finally:
         serving.close()
     usual = median(bandwidth for run in runs for bandwidth in run.bandwidths)
@@ -122,12 +131,24 @@ def validate_local(settings: LocalSettings, tell: Tell = lambda what: None) -> L
     return LocalValidation(settings, profile, knee_per_s, runs, flipped)
 
 
+class _Played(NamedTuple):
+    """A live run; see `Run`."""
+
+    load: float
+    rate_per_s: float
+    seed: int
+    orders: Orders
+    times: list[RequestTimes]
+    recording: Recording
+    bandwidths: tuple[float, float]
+
+
 @dataclass(frozen=True, slots=True)
 class _Session:
     settings: LocalSettings
     serving: "Serving"
     live: LiveWorld
-    simulated: SimulatedWorld
+    calibration: Calibration
     tell: Tell
 
     def knee_per_s(self) -> float:
@@ -135,7 +156,8 @@ class _Session:
         most = self.live.config.max_running
         foretold = self._orders(inf, 4 * most, self.settings.seed)
         steps: list[StepRecord] = []
-        self.simulated.play(foretold.orders, record_steps(steps))
+        simulated = simulated_world(self.live, self.serving, self.calibration.profile())
+        simulated.play(foretold.orders, record_steps(steps))
         number = most + round(answered_per_s(steps, foretold) * self.settings.duration_s)
         self.tell(f"the knee, with {number} requests at once")
         orders = self._orders(inf, max(2 * most, number), self.settings.seed)
@@ -143,38 +165,44 @@ class _Session:
         self.live.play(orders.orders, record_steps(steps))
         return answered_per_s(steps, orders)
 
-    def runs(self, knee_per_s: float) -> tuple[Run, ...]:
+    def played(self, knee_per_s: float) -> list[_Played]:
         """All loads, as often as they are to be played."""
         found = []
         for number in range(self.settings.num_runs):
             for load in self.settings.loads:
                 self.tell(f"load {load:g}, run {number + 1} of {self.settings.num_runs}")
-                found.append(self._run(load, load * knee_per_s, self.settings.seed + number))
-        return tuple(found)
+                found.append(self._play(load, load * knee_per_s, self.settings.seed + number))
+                self.calibration.serve_more(SERVED_SHARE * self.settings.calibration.budget_s)
+        return found
 
-    def _run(self, load: float, rate_per_s: float, seed: int) -> Run:
+    def _play(self, load: float, rate_per_s: float, seed: int) -> _Played:
         number = max(LEAST_REQUESTS, round(rate_per_s * self.settings.duration_s))
-        orders, num_capped = self._orders(rate_per_s, number, seed)
-        recording, before = Recording(), probe_bandwidth()
-        times = self.live.play(orders, recording.watch)
-        bandwidths = (before, probe_bandwidth())
-        live, simulated = figures_of(times), figures_of(self.simulated.play(orders))
-        again = replay(self.simulated, orders, times, recording)
-        replayed = relative_errors(live, figures_of(again.times))
-        return Run(
-            load,
-            rate_per_s,
-            seed,
-            number,
-            num_capped,
-            live,
-            simulated,
-            relative_errors(live, simulated),
-            max(map(abs, replayed.values())),
-            again.is_equal,
-            bandwidths,
-        )
+        orders, recording = self._orders(rate_per_s, number, seed), Recording()
+        before = probe_bandwidth()
+        times = self.live.play(orders.orders, recording.watch)
+        return _Played(load, rate_per_s, seed, orders, times, recording, (before, probe_bandwidth()))
 
     def _orders(self, rate_per_s: float, num_requests: int, seed: int) -> Orders:
         scale = Scale(self.settings.divisor, self.serving.max_model_len, self.serving.spec.vocab_size)
         return make_orders(self.settings.workload, scale, rate_per_s, num_requests, seed)
+
+
+def _simulated(played: _Played, world: SimulatedWorld) -> Run:
+    """The same requests in virtual time, and the live run once more."""
+    orders, num_capped = played.orders
+    live, simulated = figures_of(played.times), figures_of(world.play(orders))
+    again = replay(world, orders, played.times, played.recording)
+    replayed = relative_errors(live, figures_of(again.times))
+    return Run(
+        played.load,
+        played.rate_per_s,
+        played.seed,
+        len(orders),
+        num_capped,
+        live,
+        simulated,
+        relative_errors(live, simulated),
+        max(map(abs, replayed.values())),
+        again.is_equal,
+        played.bandwidths,
+    )
