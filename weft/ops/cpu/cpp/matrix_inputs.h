@@ -43,10 +43,9 @@ inline size_t next_step(const Layer& layer, const Tile& tile, int row) {
   return part_of(layer, tile, row / kMatrixRows * kMatrixRows).rows * step_bytes_of(layer);
 }
 
-// Inputs of a row as bytes, side by side, and their sum.
+// Inputs of a row as bytes, side by side, and `sum` with them.
 template <class Row>
-inline int32_t lay_unit(Row row, int width, int first, Floats lift, Floats inverse, uint8_t* out) {
-  Ints sum = Isa::splat(0);
+inline Ints lay_unit(Row row, int width, int first, Floats lift, Floats inverse, uint8_t* out, Ints sum) {
   WEFT_UNROLL
   for (int k = 0; k < kUnit; k += kColumns) {
     const Floats scaled = Isa::mul(Isa::mul(inputs_of(row, width, first + k), lift), inverse);
@@ -54,27 +53,24 @@ inline int32_t lay_unit(Row row, int width, int first, Floats lift, Floats inver
     sum = Isa::add(sum, whole);
     Isa::store_low_bytes(out + k, whole);
   }
-  return Isa::sum_of(sum);
+  return sum;
 }
 
+// One sum of a row at most begins with what unsigned weights add too much: others are multiplied with their sign.
 template <class Row>
 void lay_integers(const Layer& layer, Row row, int width, int index, const Tile& tile) {
   const RowScale scale = scale_of(highest_of(row, width));
   // Not divided by a number that is known only now: that takes longer than the unit does.
   const int shift = step_bytes_of(layer) == kLineBytes ? 6 : 5, within = (1 << shift) - 1;
   const size_t next = next_step(layer, tile, index);
-  const int offset = offset_of(layer.format);
   uint8_t* const out = place_of(layer, tile, index);
-  int32_t* start = tile.starts + index;
   const Floats lift = Isa::splat_float(scale.lift), inverse = Isa::splat_float(scale.inverse);
   tile.scales[index] = scale.scale;
-  for (int first = 0; first < layer.inputs; first += layer.sum_inputs(), start += tile.rows) {
-    uint32_t sum = 0;  // unsigned: of a row with an infinity it may be anything
-    for (int k = first; k < first + layer.sum_inputs(); k += kUnit)
-      sum += static_cast<uint32_t>(
-          lay_unit(row, width, k, lift, inverse, out + (k >> shift) * next + (k & within)));
-    *start = static_cast<int32_t>(0u - static_cast<uint32_t>(offset) * sum);
-  }
+  Ints sum = Isa::splat(0);
+  for (int k = 0; k < layer.inputs; k += kUnit)
+    sum = lay_unit(row, width, k, lift, inverse, out + (k >> shift) * next + (k & within), sum);
+  const uint32_t all = static_cast<uint32_t>(Isa::sum_of(sum));  // of a row with an infinity it may be anything
+  tile.starts[index] = static_cast<int32_t>(0u - static_cast<uint32_t>(Isa::kByteOffset) * all);
 }
 
 inline void lay_pairs(const Layer& layer, const uint16_t* row, int width, int index, const Tile& tile) {
