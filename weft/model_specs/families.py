@@ -71,8 +71,8 @@ def family_of(architecture: str) -> Family:
 def read_spec(path: Path) -> ModelSpec:
     """The spec of the model in a directory with a config.json, or in a GGUF file."""
     if is_gguf(path):
-        header, _ = open_gguf(path)
-        return with_factors(spec_from_config(gguf_config(header, path), str(path)), header, path)
+        header, stored = open_gguf(path)
+        return with_factors(spec_from_config(gguf_config(header, path), str(path)), header, stored, path)
     if not path.is_dir():
         raise ConfigurationError(
             f"model {path} is no directory; give one with config.json and the weights, or a GGUF file"

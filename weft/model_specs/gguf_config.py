@@ -11,7 +11,7 @@ from pathlib import Path
 
 from weft.contracts.errors import ConfigurationError
 from weft.model_specs.config_reader import ConfigReader, is_integer, naming, show
-from weft.model_specs.gguf_header import Header, TensorInfo, decimal, open_gguf
+from weft.model_specs.gguf_header import Bytes, Header, TensorInfo, decimal
 from weft.model_specs.model_spec import ModelSpec
 from weft.model_specs.rope_factors import PairScaling
 
@@ -67,7 +67,7 @@ def gguf_config(header: Header, path: Path) -> dict[str, object]:
         return _config(header, _below(header, architecture), architecture)
 
 
-def with_factors(spec: ModelSpec, header: Header, path: Path) -> ModelSpec:
+def with_factors(spec: ModelSpec, header: Header, stored: Bytes, path: Path) -> ModelSpec:
     """The spec with what each pair's frequency is divided by, where the file has that (Llama 3.1 and later).
 
     Raises `ConfigurationError`, naming the path, where this does not fit.
@@ -76,16 +76,15 @@ def with_factors(spec: ModelSpec, header: Header, path: Path) -> ModelSpec:
     if info is None:
         return spec
     with naming(str(path)):
-        scaling = PairScaling(_factors(info, header.data_start, path))
+        scaling = PairScaling(_factors(info, header.data_start, stored))
         return replace(spec, rope=replace(spec.rope, scaling=scaling))
 
 
-def _factors(info: TensorInfo, data_start: int, path: Path) -> tuple[float, ...]:
-    _, mapped = open_gguf(path)
+def _factors(info: TensorInfo, data_start: int, stored: Bytes) -> tuple[float, ...]:
     start, count = data_start + info.offset, info.shape[0] if len(info.shape) == 1 else 0
-    if info.type_number != FLOAT32 or not count or start + 4 * count > len(mapped):
+    if info.type_number != FLOAT32 or not count or start + 4 * count > len(stored):
         raise ConfigurationError(f"tensor {ROPE_FACTORS!r} is no list of float32; the file is damaged")
-    return struct.unpack(f"<{count}f", mapped[start : start + 4 * count])
+    return struct.unpack(f"<{count}f", stored[start : start + 4 * count])
 
 
 def _refuse_parts(header: Header) -> None:
