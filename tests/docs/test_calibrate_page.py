@@ -11,7 +11,8 @@ from weft.measurement.calibration.swaps import NUM_BLOCKS
 from weft.measurement.calibration.wakings import PAUSES_S
 from weft.measurement.calibration.wakings import PROMPT_TOKENS as WAKING_TOKENS
 from weft.measurement.local_validation import LocalSettings
-from weft.measurement.local_validation.validating import SERVED_SHARE
+from weft.measurement.local_validation.results import CHANGED_SHARE
+from weft.measurement.local_validation.validating import PROBE_SHARE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "calibrate.md").read_text(encoding="utf-8")
 
@@ -32,8 +33,9 @@ def test_figures_are_those_of_the_code() -> None:
     assert f"{NUM_BLOCKS[0]} to {NUM_BLOCKS[-1]} blocks" in PAGE
     assert f"in tiles of {TILE_ROWS['reference']}" in PAGE
     assert PADS_DECODES == {"torch": True, "reference": False, "cpu": False}
-    assert SERVED_SHARE == 1 / 60
-    assert "for a 60th of the time" in PAGE
+    assert PROBE_SHARE == 1 / 20
+    assert "for a 20th of the time" in PAGE
+    assert f"more than {100 * CHANGED_SHARE:.0f} % more or less" in PAGE
     settings = LocalSettings(Path("a model"))
     assert f"divided by {settings.divisor}" in PAGE
     assert f"{settings.duration_s:.0f} s of arrivals" in PAGE

@@ -5,12 +5,12 @@ from random import Random
 
 import pytest
 
-from tests.costs.calibrated_examples import CURVE
+from tests.costs.calibrated_examples import CURVE, profile
 from tests.executor.tiny_serving import tiny_serving
 from weft.costs.calibrated import CalibratedCosts, EngineWork, Settling
 from weft.measurement.calibration.calibrating import limits_of
 from weft.measurement.calibration.grid import GridPoint
-from weft.measurement.calibration.serving_fit import FEWEST_STEPS, SETTLING_STEPS, fit_serving
+from weft.measurement.calibration.serving_fit import FEWEST_STEPS, SETTLING_STEPS, fit_serving, slowdown
 from weft.measurement.calibration.serving_load import CLIENTS, MOST_TOKENS, ServedStep, time_serving
 from weft.measurement.calibration.step_times import StepTimer
 from weft.simulator.prompt_aftermath import PromptAftermath
@@ -55,6 +55,15 @@ def test_strays_do_not_count() -> None:
 def test_from_too_few_steps_nothing_is_learnt() -> None:
     assert fit_serving(CURVE, [served(FEWEST_STEPS - 1)]) == (EngineWork(), ())
     assert fit_serving(CURVE, []) == (EngineWork(), ())
+
+
+def test_a_slower_machine_is_told_from_a_profile() -> None:
+    fast = profile(engine=WORK, settlings=SETTLINGS)
+    steps = served(500)
+    assert slowdown(fast, [steps]) == pytest.approx(1.0)
+    slower = [step._replace(seconds=step.seconds and 1.07 * step.seconds) for step in steps]
+    assert slowdown(fast, [slower, slower]) == pytest.approx(1.07)
+    assert slowdown(fast, [slower[: FEWEST_STEPS - 1]]) == 1.0
 
 
 def test_steps_of_an_engine_are_seen_as_they_were_and_others_can_follow() -> None:

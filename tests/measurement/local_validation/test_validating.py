@@ -15,8 +15,8 @@ from weft.measurement.calibration import CalibrationSettings
 from weft.measurement.local_validation import LocalSettings, describe_validation, validate_local
 from weft.measurement.local_validation.comparing import FIGURES, compare, figures_of
 from weft.measurement.local_validation.orders import Scale, make_orders
+from weft.measurement.local_validation.results import LocalValidation
 from weft.measurement.local_validation.saturation import answered_per_s
-from weft.measurement.local_validation.validating import LocalValidation
 from weft.measurement.serving_figures import RequestTimes
 from weft.workloads.fitted import fitted_workload
 
@@ -132,6 +132,7 @@ def test_a_validation_plays_every_load(found: LocalValidation) -> None:
     assert all(run.num_requests >= 10 for run in found.runs)
     assert all(tuple(run.errors) == FIGURES for run in found.runs)
     assert found.runs[0].num_capped > 0
+    assert found.runs[0].slowdowns[1] == found.runs[1].slowdowns[0] > 0.0
 
 
 def test_flipped_runs_stand_apart(found: LocalValidation) -> None:
@@ -143,6 +144,14 @@ def test_flipped_runs_stand_apart(found: LocalValidation) -> None:
     steady = "\n".join(describe_validation(replace(found, flipped=(False, False))))
     assert "flipped probe:" not in steady
     assert "flipped probe:" in "\n".join(describe_validation(apart))
+
+
+def test_a_machine_that_changes_during_a_run_is_a_flipped_one(found: LocalValidation) -> None:
+    run = replace(found.runs[0], bandwidths=(1e10, 1.05e10), slowdowns=(1.10, 1.14))
+    assert not run.is_flipped(1e10)
+    assert run.is_flipped(2e10)
+    for changed in (0.94, 1.06):
+        assert replace(run, slowdowns=(1.1, changed * 1.1)).is_flipped(1e10)
 
 
 def test_a_validation_is_text_and_json(found: LocalValidation) -> None:

@@ -74,9 +74,11 @@ class Calibration:
     swaps: SwapTimes
     bandwidths: tuple[float, float] = (0.0, 0.0)
 
-    def serve_more(self, budget_s: float) -> None:
-        """For about so long, with nothing else under way."""
-        self.served += asyncio.run(_serve(self.serving, budget_s, seed=len(self.served)))
+    def serve_more(self, budget_s: float) -> list[list[ServedStep]]:
+        """What an engine does that serves for about so long, with nothing else under way."""
+        more = asyncio.run(_serve(self.serving, budget_s, seed=len(self.served)))
+        self.served += more
+        return more
 
     def profile(self) -> LocalProfile:
         """Of all that was measured so far."""

@@ -1,11 +1,13 @@
 """What steps of an engine take beside those made by hand: factors, and seconds for what only an engine does."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from math import sqrt
 from operator import mul
 from typing import NamedTuple
 
 from weft.costs.calibrated import EngineWork, Settling
+from weft.costs.local_profile import LocalProfile
 from weft.costs.step_curve import StepCurve
 from weft.measurement.calibration.nonnegative import nonnegative_least_squares
 from weft.measurement.calibration.serving_load import MOST_TOKENS, ServedStep
@@ -26,6 +28,12 @@ class Served(NamedTuple):
     work: EngineWork
     settlings: tuple[Settling, ...]
 
+    @property
+    def coefficients(self) -> list[float]:
+        """In the order of a row's features."""
+        settlings = ((each.step, each.token, each.sequence_token) for each in self.settlings)
+        return [*self.work, *chain.from_iterable(settlings)]
+
 
 def fit_serving(curve: StepCurve, runs: Sequence[Sequence[ServedStep]]) -> Served:
     """Coefficients, none below 0, by least squares without strays. Squares are divided by what the curve says, so that
@@ -35,7 +43,7 @@ def fit_serving(curve: StepCurve, runs: Sequence[Sequence[ServedStep]]) -> Serve
     if len(rows) < FEWEST_STEPS:
         return Served(EngineWork(), ())
     found = _fit(rows)
-    rows.sort(key=lambda row: row.target - sum(map(mul, row.features, found)))
+    rows.sort(key=lambda row: row.target - row.weight * row.seconds(found))
     found = _fit(rows[: len(rows) - round(STRAY_SHARE * len(rows))])
     num_work = len(EngineWork._fields)
     settlings = (found[begin : begin + 3] for begin in range(num_work, len(found), 3))
@@ -45,11 +53,29 @@ def fit_serving(curve: StepCurve, runs: Sequence[Sequence[ServedStep]]) -> Serve
     )
 
 
+def slowdown(profile: LocalProfile, runs: Sequence[Sequence[ServedStep]]) -> float:
+    """How many times as long as a profile says all steps of some runs took together, strays and all: whoever is served
+    waits for these too. 1 where there are too few steps to tell."""
+    rows = [row for run in runs for row in _rows(profile.curve, run)]
+    if len(rows) < FEWEST_STEPS:
+        return 1.0
+    coefficients = Served(profile.engine, profile.settlings).coefficients
+    said_s = sum(row.seconds(coefficients) for row in rows)
+    took_s = sum(row.target / row.weight for row in rows)
+    return took_s / said_s
+
+
 class _Row(NamedTuple):
     """Of one step, weighted so that each counts as much as it takes."""
 
     features: list[float]
     target: float
+    weight: float
+
+    def seconds(self, coefficients: Sequence[float]) -> float:
+        """That it takes by these."""
+        weighted: float = sum(map(mul, self.features, coefficients))
+        return weighted / self.weight
 
 
 def _fit(rows: Sequence[_Row]) -> list[float]:
@@ -72,7 +98,7 @@ def _rows(curve: StepCurve, run: Sequence[ServedStep]) -> Iterator[_Row]:
             of_kind = (0.0, curve_s) if new_tokens else (curve_s, 0.0)
             features = (*of_kind, 1.0, num_sequences, num_admitted, *settling)
             weight = 1.0 / sqrt(curve_s)
-            yield _Row([weight * feature for feature in features], weight * seconds)
+            yield _Row([weight * feature for feature in features], weight * seconds, weight)
         if new_tokens:
             prompt_tokens, steps_after = new_tokens, 0
         elif work.num_tokens:

@@ -4,8 +4,9 @@
 `LocalValidation.as_json` has all figures.
 """
 
+from weft.measurement.local_validation.results import LocalValidation
 from weft.measurement.local_validation.settings import LocalSettings
 from weft.measurement.local_validation.text import describe_validation
-from weft.measurement.local_validation.validating import LocalValidation, validate_local
+from weft.measurement.local_validation.validating import validate_local
 
 __all__ = ["LocalSettings", "LocalValidation", "describe_validation", "validate_local"]

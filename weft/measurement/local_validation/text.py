@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from weft.measurement.local_validation.comparing import Compared
-from weft.measurement.local_validation.validating import LocalValidation
+from weft.measurement.local_validation.results import LocalValidation
 
 HEAD = f"{'load':>6}  {'figure':<16} {'live':>10} {'simulated':>10} {'error':>8}"
 
@@ -16,10 +16,11 @@ def describe_validation(found: LocalValidation) -> list[str]:
         sum(run.num_capped for run in found.runs),
         sum(run.num_requests for run in found.runs),
     )
-    errors = found.errors
+    errors, slowdowns = found.errors, [each for run in found.runs for each in run.slowdowns]
     lines = [
         f"profile    {profile.profile}; steps within {profile.relative_error:.1%} (four fifths of those held out)",
         f"knee       {found.knee_per_s:.4g} requests/s",
+        f"probes     steps take {min(slowdowns):.3f} to {max(slowdowns):.3f} times as long as in the profile",
         f"runs       {num_runs}, {sum(found.flipped)} with a flipped probe; {num_capped} of {num_requests} requests "
         "cut to the context",
         *_table(found, flipped=False),
