@@ -2,6 +2,7 @@
 every step must have the same in it, and every latency be the same within 1 %."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -171,3 +172,11 @@ def test_steps_are_the_same_in_whatever_order_ends_are_told() -> None:
 
 def contentless(planned_s: float, time_s: float) -> StepRecord:
     return StepRecord(time_s, 0, planned_s, 1, 1, (), (), 1, 0, 0)
+
+
+@pytest.mark.parametrize("gap_s", [0.0, 0.03], ids=["all at once", "idle between"])
+def test_a_replay_tells_how_fast_the_machine_was(serving: Serving, gap_s: float) -> None:
+    load, recording = orders(gap_s), Recording()
+    _, _, world = play_live(serving, load)
+    times = replace(world, slowdown=1.3).play(load, recording.watch)
+    assert replay(world, load, times, recording).slowdown == pytest.approx(1.3, rel=0.01)

@@ -132,6 +132,7 @@ def test_a_validation_plays_every_load(found: LocalValidation) -> None:
     assert all(run.num_requests >= 10 for run in found.runs)
     assert all(tuple(run.errors) == FIGURES for run in found.runs)
     assert found.runs[0].num_capped > 0
+    assert all(tuple(run.known_speed) == FIGURES and run.slowdown > 0.0 for run in found.runs)
     assert found.runs[0].slowdowns[1] == found.runs[1].slowdowns[0] > 0.0
 
 

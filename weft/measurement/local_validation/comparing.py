@@ -40,7 +40,9 @@ def relative_errors(live: Mapping[str, float], simulated: Mapping[str, float]) -
 
 
 def compare(runs: Sequence[tuple[Mapping[str, float], Mapping[str, float]]]) -> dict[str, Compared]:
-    """Of runs as (live, simulated), each figure."""
+    """Of runs as (live, simulated), each figure that all of them have; nothing of no runs."""
+    if not runs:
+        return {}
     errors = [relative_errors(live, simulated) for live, simulated in runs]
     return {
         name: Compared(

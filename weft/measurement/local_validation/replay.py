@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from weft.contracts.events import RequestArrived, StepRecord
 from weft.contracts.record import replaced
+from weft.costs.serving_costs import Chunk, ServingCosts
 from weft.engine.driver import EngineDriver
 from weft.measurement.local_validation.orders import Order
 from weft.measurement.local_validation.playing import play
@@ -46,24 +47,38 @@ class Script(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """`times`: of each request, from the beginning of the run. `is_equal`: every step had the same in it."""
+    """`times`: of each request, from the beginning of the run. `is_equal`: every step had the same in it. `slowdown`:
+    how many times as long as the cost model says all steps took together."""
 
     times: list[RequestTimes]
     is_equal: bool
+    slowdown: float
 
 
 class RecordedCosts:
-    """`ServingCosts` that were recorded, in their order; the last goes on for ever."""
+    """`ServingCosts` that were recorded, in their order; the last goes on for ever. `said_s`: what `costs` say of the
+    steps so far, but for sequences that begin."""
 
-    pads_decodes = wants_longest = False
     admission_s = 0.0
-    settling_steps = 0
 
-    def __init__(self, durations_s: Sequence[float]) -> None:
+    def __init__(self, durations_s: Sequence[float], costs: ServingCosts) -> None:
         self._durations_s, self._next = durations_s, 0
+        self._costs, self.said_s = costs, 0.0
+        self.pads_decodes, self.wants_longest = costs.pads_decodes, costs.wants_longest
+        self.settling_steps = costs.settling_steps
 
-    def seconds(self, *_sizes: object) -> float:
+    def seconds(
+        self,
+        num_tokens: int,
+        num_outputs: int,
+        num_decodes: int,
+        visible_tokens: Sequence[int],
+        chunks: Sequence[Chunk] = (),
+        longest_tokens: int = 0,
+    ) -> float:
         """Whatever the step is."""
+        sizes = num_tokens, num_outputs, num_decodes, visible_tokens, chunks, longest_tokens
+        self.said_s += self._costs.seconds(*sizes)
         index = min(self._next, len(self._durations_s) - 1)
         self._next += 1
         return self._durations_s[index]
@@ -77,14 +92,20 @@ class RecordedCosts:
         longest_tokens: int = 0,
     ) -> list[float]:
         """Of the next steps."""
-        return [self.seconds() for _ in range(num_steps)]
+        seen = [
+            [now + step * more for now, more in zip(visible_tokens, per_step, strict=True)]
+            for step in range(num_steps)
+        ]
+        return [self.seconds(num_decodes, num_decodes, num_decodes, each) for each in seen]
 
     def waking_seconds(self, idle_s: float) -> float:
         """It is in the durations."""
+        self.said_s += self._costs.waking_seconds(idle_s)
         return 0.0
 
     def settling_seconds(self, steps_after: int, prompt_tokens: int, num_decodes: int) -> float:
         """It is in the durations."""
+        self.said_s += self._costs.settling_seconds(steps_after, prompt_tokens, num_decodes)
         return 0.0
 
     def joules(self, seconds: float, num_passes: int = 1) -> float | None:
@@ -123,18 +144,20 @@ def replay(
     moved = [
         order._replace(arrival_s=script.arrivals_s[order.request.request_id] - begun_s) for order in orders
     ]
-    times = in_virtual_time(_play(world, moved, script.durations_s, again))
+    costs = RecordedCosts(script.durations_s, world.model.costs)
+    times = in_virtual_time(_play(world, moved, costs, again))
     meant = [replaced(each, arrival_s=order.arrival_s) for each, order in zip(times, orders, strict=True)]
-    return Replayed(meant, contents(again.steps) == contents(recording.steps))
+    said_s = costs.said_s + len(orders) * world.model.costs.admission_s
+    is_equal = contents(again.steps) == contents(recording.steps)
+    return Replayed(meant, is_equal, sum(script.durations_s) / said_s)
 
 
 async def _play(
-    world: SimulatedWorld, orders: Sequence[Order], durations_s: Sequence[float], recording: Recording
+    world: SimulatedWorld, orders: Sequence[Order], costs: RecordedCosts, recording: Recording
 ) -> list[RequestTimes]:
     log = EventLog(capacity=0)
     recording.watch(log)
-    model = replace(world.model, costs=RecordedCosts(durations_s))
-    executor = SimulatedExecutor(model, output_lengths(orders), world.depth)
+    executor = SimulatedExecutor(replace(world.model, costs=costs), output_lengths(orders), world.depth)
     return await play(EngineDriver(world.config, executor, log), log, orders)
 
 

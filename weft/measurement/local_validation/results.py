@@ -1,5 +1,6 @@
 """What a validation on this machine has found."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
@@ -16,10 +17,12 @@ CHANGED_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One load live and simulated: `FIGURES` of both. `load`: as a share of the knee. `replay_error`: the largest error
-    of a simulation that takes the durations of the live steps, for which no cost model is to blame, and whether its
-    steps were the same (`replay_is_equal`). Before and after the run: `bandwidths`, in bytes per second, and
-    `slowdowns`, how many times as long as in the profile the steps of an engine took."""
+    """One load live and simulated: `FIGURES` of both, and how far these are apart. `load`: as a share of the knee.
+    `slowdown`: how many times as long as the profile says all steps of the live run took together; `known_speed`: the
+    simulated figures where that one number is known, so that what is left is what the profile says of one step beside
+    another. `replay_error`: the largest error of a simulation that takes the duration of each live step, for which no
+    cost model is to blame, and whether its steps were the same (`replay_is_equal`). Before and after the run:
+    `bandwidths`, in bytes per second, and `slowdowns` of an engine that served the calibration's load."""
 
     load: float
     rate_per_s: float
@@ -29,6 +32,8 @@ class Run:
     live: dict[str, float]
     simulated: dict[str, float]
     errors: dict[str, float]
+    slowdown: float
+    known_speed: dict[str, float]
     replay_error: float
     replay_is_equal: bool
     bandwidths: tuple[float, float]
@@ -55,21 +60,30 @@ class LocalValidation:
 
     def compared(self, load: float, *, flipped: bool = False) -> dict[str, Compared]:
         """Live and simulated figures at a load, medians over the runs that are flipped, or over those that are not."""
-        runs = zip(self.runs, self.flipped, strict=True)
-        wanted = [
-            (run.live, run.simulated) for run, is_apart in runs if run.load == load and is_apart == flipped
-        ]
-        return compare(wanted) if wanted else {}
+        return compare([(run.live, run.simulated) for run in self._runs(load, flipped)])
 
     @property
     def errors(self) -> list[float]:
         """The sizes of all errors, one for each figure at each load, of runs that are not flipped."""
-        loads = (self.compared(load) for load in self.settings.loads)
+        return self._errors(lambda run: run.simulated)
+
+    @property
+    def known_speed_errors(self) -> list[float]:
+        """The same where it is known how fast the machine was in each run."""
+        return self._errors(lambda run: run.known_speed)
+
+    def _errors(self, simulated: Callable[[Run], dict[str, float]]) -> list[float]:
+        runs = (self._runs(load, flipped=False) for load in self.settings.loads)
+        loads = (compare([(run.live, simulated(run)) for run in each]) for each in runs)
         return [abs(figure.error) for figures in loads for figure in figures.values()]
+
+    def _runs(self, load: float, flipped: bool) -> list[Run]:
+        runs = zip(self.runs, self.flipped, strict=True)
+        return [run for run, is_apart in runs if run.load == load and is_apart == flipped]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, with what and when it was measured."""
-        errors = self.errors
+        errors, known_speed = self.errors, self.known_speed_errors
         by_load = {
             f"{load:g}": {
                 name: {each: figure._asdict() for each, figure in self.compared(load, flipped=apart).items()}
@@ -85,6 +99,8 @@ class LocalValidation:
             "knee_per_s": self.knee_per_s,
             "median_error": median(errors) if errors else None,
             "worst_error": max(errors, default=None),
+            "known_speed_median_error": median(known_speed) if known_speed else None,
+            "known_speed_worst_error": max(known_speed, default=None),
             "loads": by_load,
             "runs": [
                 asdict(run) | {"flipped": apart} for run, apart in zip(self.runs, self.flipped, strict=True)

@@ -1,6 +1,6 @@
 """A validation on this machine, for reading."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from weft.measurement.local_validation.comparing import Compared
@@ -16,11 +16,12 @@ def describe_validation(found: LocalValidation) -> list[str]:
         sum(run.num_capped for run in found.runs),
         sum(run.num_requests for run in found.runs),
     )
-    errors, slowdowns = found.errors, [each for run in found.runs for each in run.slowdowns]
+    errors, known_speed = found.errors, found.known_speed_errors
     lines = [
         f"profile    {profile.profile}; steps within {profile.relative_error:.1%} (four fifths of those held out)",
         f"knee       {found.knee_per_s:.4g} requests/s",
-        f"probes     steps take {min(slowdowns):.3f} to {max(slowdowns):.3f} times as long as in the profile",
+        f"slowdowns  steps took {_range(run.slowdown for run in found.runs)} times as long as in the profile, those of "
+        f"probes {_range(each for run in found.runs for each in run.slowdowns)}",
         f"runs       {num_runs}, {sum(found.flipped)} with a flipped probe; {num_capped} of {num_requests} requests "
         "cut to the context",
         *_table(found, flipped=False),
@@ -28,13 +29,25 @@ def describe_validation(found: LocalValidation) -> list[str]:
     if any(found.flipped):
         lines += ["runs with a flipped probe:", *_table(found, flipped=True)]
     if errors:
-        lines.append(f"error      median {median(errors):.1%}, worst {max(errors):.1%}")
+        lines += [
+            f"error      {_in_short(errors)}",
+            f"           {_in_short(known_speed)}, were it known how fast the machine is in each run",
+        ]
     replayed = max(run.replay_error for run in found.runs)
     num_equal = sum(run.replay_is_equal for run in found.runs)
     lines.append(
         f"replayed   worst {replayed:.2%} with the live durations; steps equal in {num_equal} of {num_runs}"
     )
     return lines
+
+
+def _range(values: Iterable[float]) -> str:
+    found = sorted(values)
+    return f"{found[0]:.3f} to {found[-1]:.3f}"
+
+
+def _in_short(errors: Sequence[float]) -> str:
+    return f"median {median(errors):.1%}, worst {max(errors):.1%}"
 
 
 def _table(found: LocalValidation, *, flipped: bool) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """A load live and simulated on this machine, at shares of what it can do, several times."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
@@ -137,6 +137,7 @@ def _simulated(played: _Played, world: SimulatedWorld, profile: LocalProfile) ->
     live, simulated = figures_of(played.times), figures_of(world.play(orders))
     again = replay(world, orders, played.times, played.recording)
     replayed = relative_errors(live, figures_of(again.times))
+    as_fast = replace(world, slowdown=again.slowdown)
     return Run(
         played.load,
         played.rate_per_s,
@@ -146,6 +147,8 @@ def _simulated(played: _Played, world: SimulatedWorld, profile: LocalProfile) ->
         live,
         simulated,
         relative_errors(live, simulated),
+        again.slowdown,
+        figures_of(as_fast.play(orders)),
         max(map(abs, replayed.values())),
         again.is_equal,
         (before.bandwidth, after.bandwidth),

@@ -82,11 +82,12 @@ class LocalModel:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedWorld:
-    """The same engine in virtual time; `model` says how long its steps take."""
+    """The same engine in virtual time; `model` says how long its steps take, which is `slowdown` times as long now."""
 
     config: EngineConfig
     model: LocalModel
     depth: int
+    slowdown: float = 1.0
 
     def play(self, orders: Sequence[Order], watch: Watch = unwatched) -> list[RequestTimes]:
         """What each request got."""
@@ -96,6 +97,7 @@ class SimulatedWorld:
         log = EventLog(capacity=0)
         watch(log)
         executor = SimulatedExecutor(self.model, output_lengths(orders), self.depth)
+        executor.slowdown = self.slowdown
         return await play(CoastingDriver(self.config, executor, log), log, orders)
 
 
