@@ -2,7 +2,9 @@
 
 import json
 import math
+import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -132,11 +134,34 @@ def test_the_model_is_a_model(tmp_path: Path) -> None:
 def test_packages_that_others_bring_along_are_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    commands: list[list[str]] = []
-    monkeypatch.setattr(Place, "run", lambda self, command, timeout_s: commands.append(list(command)))
+    commands = commands_of(monkeypatch)
     place = Place(tmp_path, Peer("fake", ("a", "b"), ("q4",), unwanted=("c",)))
     place.environment.mkdir()
     place.install(1.0)
-    assert [command[-2:] for command in commands[1:]] == [["a", "b"], ["-y", "c"]]
+    assert [command[-2:] for command, _ in commands[1:]] == [["a", "b"], ["-y", "c"]]
     place.install(1.0)
     assert len(commands) == 3
+
+
+def test_other_build_settings_make_the_environment_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = commands_of(monkeypatch)
+    for settings, times in ((("-DA=-x -y",), 2), (("-DA=-x -y",), 2), (("-DB=1",), 4)):
+        place = Place(tmp_path, Peer("fake", ("a",), ("q4",), build_settings=settings))
+        place.environment.mkdir(exist_ok=True)
+        place.install(1.0)
+        assert len(commands) == times
+    told = [shlex.split(variables["CMAKE_ARGS"]) for _, variables in commands if variables]
+    assert told == [["-DA=-x -y"], ["-DB=1"]]
+
+
+def commands_of(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+    """What would be run, and with which environment variables; nothing is."""
+    commands: list[tuple[list[str], dict[str, str]]] = []
+
+    def note(_: Place, command: list[str], __: float, more: Mapping[str, str] | None = None) -> None:
+        commands.append((command, dict(more or {})))
+
+    monkeypatch.setattr(Place, "run", note)
+    return commands

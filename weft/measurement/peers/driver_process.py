@@ -3,6 +3,7 @@
 import json
 import os
 import select
+import shlex
 import shutil
 import subprocess
 import sys
@@ -46,14 +47,22 @@ class Place:
     def install(self, timeout_s: float) -> None:
         """Make the environment, where it is not there yet. Raises `PeerFailed`."""
         stamp, packages = self.environment / "installed", self.peer.packages
-        if packages is None or (stamp.is_file() and stamp.read_text() == " ".join(packages)):
+        if packages is None:
+            return
+        made_of = " ".join([*packages, *self.peer.build_settings])
+        if stamp.is_file() and stamp.read_text() == made_of:
             return
         self.run([sys.executable, "-m", "venv", str(self.environment)], timeout_s)
         pinned = [TORCH if package == "torch" else package for package in packages]
-        self.run([self.python, "-m", "pip", "install", "--no-input", *pinned], timeout_s)
+        self.run([self.python, "-m", "pip", "install", "--no-input", *pinned], timeout_s, self._building())
         if self.peer.unwanted:
             self.run([self.python, "-m", "pip", "uninstall", "-y", *self.peer.unwanted], timeout_s)
-        stamp.write_text(" ".join(packages))
+        stamp.write_text(made_of)
+
+    def _building(self) -> dict[str, str]:
+        """Environment variables for pip, of which it tells what compiles."""
+        settings = self.peer.build_settings
+        return {"CMAKE_ARGS": shlex.join(settings)} if settings else {}
 
     def convert(self, model: Path, kind: str, timeout_s: float) -> Path:
         """The files of the model in a format, made where they are not there yet. Raises `PeerFailed`."""
@@ -69,11 +78,13 @@ class Place:
                 shutil.rmtree(partial, ignore_errors=True)
         return files
 
-    def run(self, command: Sequence[str], timeout_s: float) -> None:
-        """To its end, its output in the log. Raises `PeerFailed` where it fails or takes longer."""
+    def run(self, command: Sequence[str], timeout_s: float, more: Mapping[str, str] | None = None) -> None:
+        """To its end, with `more` environment variables, its output in the log. Raises `PeerFailed` where it fails or
+        takes longer."""
+        variables = {**os.environ, **(more or {})}
         with self.log.open("ab") as log:
             try:
-                subprocess.run(command, check=True, stdout=log, stderr=log, timeout=timeout_s)
+                subprocess.run(command, check=True, stdout=log, stderr=log, timeout=timeout_s, env=variables)
             except subprocess.TimeoutExpired as error:
                 raise PeerFailed(f"took longer than {timeout_s:.0f} s: {Path(command[0]).name}") from error
             except (OSError, subprocess.CalledProcessError) as error:

@@ -4,17 +4,16 @@ import tarfile
 from pathlib import Path
 
 from weft.measurement.peers.driver_process import PeerFailed, Place
+from weft.measurement.peers.peer import FOR_THIS_PROCESSOR
 
 SOURCES = "llama-cpp-python"
 SETTINGS = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DBUILD_SHARED_LIBS=OFF",
-    "-DGGML_NATIVE=ON",
-    "-DCMAKE_CXX_FLAGS=-fno-dse -fno-tree-dse",
+    *FOR_THIS_PROCESSOR,
     *(f"-DLLAMA_{part}=OFF" for part in ("OPENSSL", "USE_PREBUILT_UI", "BUILD_TESTS", "BUILD_EXAMPLES")),
 )
-"""For this processor; without what a server on this machine does not need. gcc 12 drops most of what is stored for
-`ldtilecfg`, of which it knows eight bytes, so that the server would crash where there are tiles (AMX): stores stay."""
+"""Without what a server on this machine does not need."""
 
 
 def llama_server(place: Place, timeout_s: float) -> Path:

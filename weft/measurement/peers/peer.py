@@ -9,7 +9,8 @@ from weft.contracts.errors import ConfigurationError
 class Peer:
     """`packages`: of its own environment, None for Weft, which runs in this one. `formats`: by its own names; the first
     `num_defaults` are measured where nothing is asked for. `converter`: the peer whose files it reads.
-    `unwanted`: packages that others bring along, made for another build of torch, without which they work."""
+    `unwanted`: packages that others bring along, made for another build of torch, without which they work.
+    `build_settings`: what cmake is told where pip compiles."""
 
     name: str
     packages: tuple[str, ...] | None
@@ -17,12 +18,17 @@ class Peer:
     num_defaults: int = 1
     converter: str | None = None
     unwanted: tuple[str, ...] = ()
+    build_settings: tuple[str, ...] = ()
 
     @property
     def driver(self) -> str:
         """The name of its module below `drivers`, after `with_`."""
         return (self.converter or self.name).replace("-python", "").replace("-", "_")
 
+
+FOR_THIS_PROCESSOR = ("-DGGML_NATIVE=ON", "-DCMAKE_CXX_FLAGS=-fno-dse -fno-tree-dse")
+"""How llama.cpp is compiled. gcc 12 drops most of what is stored for `ldtilecfg`, of which it knows eight bytes, so
+that programs would crash where there are tiles (AMX): stores stay."""
 
 PEERS = {
     peer.name: peer
@@ -38,8 +44,9 @@ PEERS = {
         Peer(
             "llama-cpp-python",
             ("llama-cpp-python", "gguf", "safetensors", "torch"),
-            ("q4_0", "q8_0", "bf16"),
-            2,
+            ("q4_0", "q4_0-kv8", "q8_0", "bf16"),
+            3,
+            build_settings=FOR_THIS_PROCESSOR,
         ),
         Peer("transformers", ("transformers", "torch"), ("bfloat16",)),
         Peer("ctranslate2", ("ctranslate2", "transformers", "torch", "numpy"), ("int8", "bfloat16")),

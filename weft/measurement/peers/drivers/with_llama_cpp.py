@@ -22,13 +22,15 @@ PARTS = {
 """What GGUF calls the tensors of a layer of a Llama."""
 WHOLE = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
 BYTE_TOKENS = 256
+CACHE_IN_BYTES = "-kv8"
+"""At the end of a format: keys and values in Q8_0; else in float16, its default."""
 
 
 def convert(model: str, target: str, kind: str) -> None:
-    """All matrices in one of GGUF's formats: q4_0, q8_0, bf16."""
+    """All matrices in one of GGUF's formats: q4_0, q8_0, bf16; how it keeps its cache changes nothing in the file."""
     gguf: Any = importlib.import_module("gguf")
     config = json.loads((Path(model) / "config.json").read_text())
-    number = getattr(gguf.GGMLQuantizationType, kind.upper())
+    number = getattr(gguf.GGMLQuantizationType, kind.removesuffix(CACHE_IN_BYTES).upper())
     Path(target).mkdir()
     writer = gguf.GGUFWriter(f"{target}/model.gguf", "llama")
     _write_config(gguf, writer, config)
@@ -91,7 +93,7 @@ class Driver:
 
     def __init__(self, files: str, kind: str, threads: int) -> None:
         self._library: Any = importlib.import_module("llama_cpp")
-        self._threads = threads
+        self._threads, self._has_cache_in_bytes = threads, kind.endswith(CACHE_IN_BYTES)
         self._library.llama_backend_init()
         self._silence = self._library.llama_log_callback(lambda *_: None)
         self._library.llama_log_set(self._silence, ctypes.c_void_p())
@@ -129,7 +131,10 @@ class Driver:
         parameters.n_ctx, parameters.n_seq_max = cells, rows
         parameters.n_batch, parameters.n_ubatch = 2048, 512
         parameters.n_threads = parameters.n_threads_batch = self._threads
-        parameters.kv_unified = True
+        # Cells of its own for every sequence: with all in one pool each would look at the others' as well.
+        parameters.kv_unified = False
+        if self._has_cache_in_bytes:
+            parameters.type_k = parameters.type_v = self._library.GGML_TYPE_Q8_0
         self._context = self._library.llama_init_from_model(self._model, parameters)
         self._rows, self._past = rows, 0
 
