@@ -17,18 +17,22 @@ namespace {
 
 // Of fewer rows integers are multiplied sooner by vectors, with the same bits: in the smallest groups, more of what is
 // done is in vectors here, too, and whole scales have to be multiplied with weights first.
-constexpr int kLeastRows = 16, kLeastRowsOfUnits = 32, kLeastRowsOfWhole = 24;
+constexpr int kLeastRows = 9, kLeastRowsOfUnits = 32, kLeastRowsOfScaled = 13;
 
 inline bool has_one_scale(const Layer& layer) { return layer.format == Format::int8 && layer.num_groups() == 1; }
+
+int least_rows_of(const Layer& layer) {
+  if (scales_weights(layer)) return kLeastRowsOfScaled;
+  return layer.group_inputs == kUnit ? kLeastRowsOfUnits : kLeastRows;
+}
 
 // Of floats all rows or none, since the order of additions is another one.
 int rows_of_matrices(const Layer& layer, const Input& input) {
   const bool in_pairs = layer.format == Format::bfloat16 && input.number == Number::bfloat16;
-  if (layer.format == Format::int4_whole) return input.rows >= kLeastRowsOfWhole ? kMostRowsOfWhole : 0;
-  const int least = layer.group_inputs == kUnit ? kLeastRowsOfUnits : kLeastRows;
-  const bool fits = has_one_scale(layer) || layer.group_inputs <= kPieceInputs;
-  const bool takes = is_narrow(layer.format) ? input.rows >= least && fits : in_pairs && layer.inputs % kPairsStep == 0;
-  return takes ? kMostRows : 0;
+  if (!is_narrow(layer.format)) return in_pairs && layer.inputs % kPairsStep == 0 ? kMostRows : 0;
+  const bool in_groups = !has_one_scale(layer) && !scales_weights(layer);
+  if (input.rows < least_rows_of(layer) || (in_groups && layer.group_inputs > kPieceInputs)) return 0;
+  return has_one_scale(layer) ? kMostRows : kMostRowsOfBytes;
 }
 
 void prepare_tile(const Layer& layer, const Input& input, const Tile& tile, int first, int end) {
@@ -43,8 +47,9 @@ void multiply(
     return avx512_bf16_kernels()->multiply(layer, tile, first_block, num_blocks, output, is_first);
   if (tile.in_pairs) return multiply_whole<OfMatrixPairs>(layer, tile, first_block, end, output);
   if (has_one_scale(layer)) return multiply_whole<OfMatrixBytes>(layer, tile, first_block, end, output);
-  if (layer.format == Format::int4_whole) return multiply_scaled(layer, tile, first_block, end, output);
-  multiply_groups(layer, tile, first_block, end, output);
+  if (scales_weights(layer)) return multiply_scaled(layer, tile, first_block, end, output);
+  if (layer.format == Format::int4_whole) return multiply_groups<OfWholeScales>(layer, tile, first_block, end, output);
+  multiply_groups<OfHalfScales>(layer, tile, first_block, end, output);
 }
 
 // Ceilings: four sums at once, the inputs and weights whatever the registers begin with.

@@ -9,13 +9,23 @@ namespace weft {
 namespace {
 
 constexpr int kPairsStep = 32;  // bfloat16 inputs of a step
-constexpr int kMostRows = 64;  // of a tile
-// The same of weights that become bytes once for a tile, which takes as long as products of some 60 rows.
-constexpr int kMostRowsOfWhole = 256;
+// Of a tile; the second of weights that become bytes once for a tile, which takes as long as products of 20 to 60 rows.
+constexpr int kMostRows = 64, kMostRowsOfBytes = 256;
+// So many inputs of a block are brought into bytes with sign before they are multiplied with all rows of a tile. They
+// stay in the first cache beside the inputs of a part.
+constexpr int kPieceInputs = 1024;
+// Of groups so large sums are scaled as soon as weights are, or sooner where there are few rows.
+constexpr int kLeastGroup = 128;
+
+// Whether weights are multiplied with their whole scales before all inputs are summed up at once.
+inline bool scales_weights(const Layer& layer) {
+  const bool sums_groups = layer.group_inputs >= kLeastGroup && layer.group_inputs <= kPieceInputs;
+  return layer.format == Format::int4_whole && (!sums_groups || layer.inputs > kExactInputs);
+}
 
 // Bytes of a row that are multiplied at once: of integers those of one unit where an odd number of these is summed up.
 inline size_t step_bytes_of(const Layer& layer) {
-  const int together = layer.format == Format::int4_whole ? layer.inputs : layer.group_inputs;
+  const int together = scales_weights(layer) ? layer.inputs : layer.group_inputs;
   return !is_narrow(layer.format) || together / kUnit % 2 == 0 ? kLineBytes : kUnit;
 }
 

@@ -145,8 +145,8 @@ void give_sums(
 
 struct alignas(kAlignment) ScaledRoom {
   ScaledPiece pieces[2];
-  StripSums sums[kMostRowsOfWhole / kMatrixRows];
-  float earlier[2][kMostRowsOfWhole][kColumns];
+  StripSums sums[kMostRowsOfBytes / kMatrixRows];
+  float earlier[2][kMostRowsOfBytes][kColumns];
 };
 
 void end_strip(
