@@ -53,6 +53,7 @@ struct OfWholeScales {
 
 inline void take_group(Format format, const uint8_t* numbers, size_t size, __mmask64 turned, uint8_t* out) {
   for (size_t at = 0; at < size; at += kLineBytes) {
+    __builtin_prefetch(numbers + at + kWeightsAhead, 0, 3);
     const __m512i both = Isa::load_bytes(numbers + at);
     if (format == Format::int8) {
       _mm512_store_si512(out + at, _mm512_xor_si512(both, _mm512_set1_epi8(static_cast<char>(0x80))));
