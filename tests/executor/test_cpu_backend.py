@@ -10,8 +10,10 @@ import torch
 
 from tests.executor.tiny_serving import OPTIONS, ask, request, tiny_serving
 from weft.contracts.errors import ConfigurationError
+from weft.contracts.requests import Request
 from weft.engine.driver import EngineDriver
 from weft.executor.loading import Serving, load_serving
+from weft.executor.sampling import Sampler
 from weft.model_specs.builtin import builtin_model
 from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.cpu.library import LEVEL_VARIABLE, levels
@@ -69,6 +71,36 @@ def test_quantised_models_answer(quantization: str, dtype: str) -> None:
     made = outputs(backend="cpu", quantization=quantization, dtype=dtype, num_threads=2)
     assert made == outputs(backend="cpu", quantization=quantization, dtype=dtype, num_threads=1)
     assert [len(each[0]) for each in made] == [12, 12, 12]
+
+
+@pytest.mark.parametrize("quantization", ["none", "int8"])
+def test_greedy_tokens_are_the_same_whoever_chooses(
+    quantization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernels while all are greedy, the sampler as soon as one is not, and always where the kernels do not."""
+
+    async def play(serving: Serving, *others: Request) -> list[Any]:
+        driver = EngineDriver(serving.config, serving.executor)
+        greedy = [
+            request(str(index), prompt, temperature=0.0, max_tokens=30)
+            for index, prompt in enumerate(PROMPTS)
+        ]
+        ended = await ask(driver, *greedy, *others)
+        return [each.outputs for each in ended[: len(PROMPTS)]]
+
+    def found(*others: Request) -> list[Any]:
+        serving = tiny_serving(backend="cpu", quantization=quantization, dtype="bfloat16", num_threads=2)
+        try:
+            return asyncio.run(play(serving, *others))
+        finally:
+            serving.close()
+
+    chosen = found()
+    assert chosen == found(
+        request("drawn", max_tokens=9), request("told", temperature=0.0, max_tokens=17, logprobs=1)
+    )
+    monkeypatch.setattr(Sampler, "takes_likeliest", False)
+    assert chosen == found()
 
 
 def test_fingerprints_tell_levels_and_formats_apart(monkeypatch: pytest.MonkeyPatch) -> None:

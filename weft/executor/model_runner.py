@@ -1,40 +1,19 @@
 """Carries out steps: rows, batch, model, sampler. Synchronous; `TorchExecutor` puts it behind the seam."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from weft.contracts.errors import ConfigurationError
 from weft.contracts.record import replaced
-from weft.contracts.steps import Candidate, PromptPart, Step, StepEntry, StepResult
+from weft.contracts.steps import Candidate, PromptPart, Step, StepResult, TokenLogprobs
 from weft.contracts.transfers import Transfer, TransferResult
 from weft.executor.rows import Row, RowTable
 from weft.executor.sampling import NOT_FINITE, Sampled, Sampler
 from weft.executor.state_pools import StatePools
+from weft.executor.step_inputs import Piece, StepInputs, continues_all, last_units
 from weft.models.decoder import Decoder
-from weft.ops.backend import GroupTables, Ops, PagedBatch, Span
-
-
-class Piece(NamedTuple):
-    """What a step computes of one row: `num_units` from position `start`; `entry` is None where the row stands."""
-
-    row: Row
-    start: int
-    num_units: int
-    entry: StepEntry | None
-
-    @property
-    def emits(self) -> bool:
-        """Whether a token is sampled after the last unit."""
-        return self.entry is None or (self.entry.emits and not self.entry.num_candidates)
-
-    @property
-    def num_candidates(self) -> int:
-        """How many of the likeliest next tokens are asked for instead."""
-        return self.entry.num_candidates if self.entry is not None and self.entry.emits else 0
+from weft.ops.backend import Decoded, Ops
 
 
 class ModelRunner:
@@ -44,11 +23,10 @@ class ModelRunner:
         self, model: Decoder, ops: Ops, pools: StatePools, block_tokens: int, max_rows: int, max_blocks: int
     ) -> None:
         self.model, self.ops, self.pools = model, ops, pools
-        self._block_tokens = block_tokens
-        self._windows = [group.window_tokens for group in model.spec.layer_groups]
-        self._rows = RowTable(max_rows, len(self._windows), max_blocks)
-        self._device = pools.layers[0].keys_SGE.device
-        self.sampler = Sampler(model.spec.vocab_size, max_rows, self._device)
+        self._rows = RowTable(max_rows, len(model.spec.layer_groups), max_blocks)
+        device = pools.layers[0].keys_SGE.device
+        self._inputs = StepInputs(model.spec, self._rows, pools.layers, block_tokens, device)
+        self.sampler = Sampler(model.spec.vocab_size, max_rows, device)
 
     def bind_thread(self) -> None:
         """To be called once in the thread that executes."""
@@ -71,15 +49,15 @@ class ModelRunner:
         """Carry out a transfer, beside the steps."""
         return self.pools.move(transfer)
 
-    @torch.no_grad()
     def execute(self, step: Step) -> StepResult:
         """Carry out a step in the order of its fields."""
         self._apply(step)
         self.pools.copy(step.copies)
         pieces = self._pieces(step)
-        hidden_TD = self._compute(pieces) if pieces else None
-        result = self._emit(step, pieces, hidden_TD)
-        if hidden_TD is not None and step.entries:
+        if not pieces:
+            return StepResult(step.number, self._no_tokens())
+        hidden_TD, result = self._compute(step, pieces)
+        if step.entries:
             result = replaced(result, prompts=self._read_prompts(step, pieces, hidden_TD))
         for piece in pieces:
             if piece.entry is not None and piece.entry.stands:
@@ -132,44 +110,39 @@ class ModelRunner:
             pieces.append(Piece(row, entry.start, entry.num_units, entry))
         return pieces
 
-    def _compute(self, pieces: Sequence[Piece]) -> Tensor:
-        spans: list[Span] = []
-        tokens: list[int] = []
-        positions: list[int] = []
-        for row, start, num_units, _ in pieces:
-            spans.append(Span(len(tokens), start, num_units))
-            tokens.extend(row.tokens(start, num_units))
-            positions.extend(range(start, start + num_units))
-            row.computed = start + num_units
-        tokens_T, positions_T = self._indexes(tokens), self._indexes(positions)
-        plan = self.ops.plan_attention(self._batch(pieces, spans))
-        return self.ops.step(self.model, tokens_T, positions_T, plan)
+    def _compute(self, step: Step, pieces: Sequence[Piece]) -> tuple[Tensor, StepResult]:
+        """The hidden states of all units, and what came of the last ones."""
+        tokens_T, positions_T, batch = self._inputs.take(pieces)
+        plan = self.ops.plan_attention(batch)
+        if continues_all(pieces):
+            chooses = self.sampler.takes_likeliest
+            decoded = self.ops.decode(self.model, tokens_T, positions_T, plan, chooses=chooses)
+            return decoded.hidden_TD, self._continue(step, [piece.row for piece in pieces], decoded)
+        hidden_TD = self.ops.step(self.model, tokens_T, positions_T, plan)
+        return hidden_TD, self._emit(step, pieces, hidden_TD)
 
-    def _batch(self, pieces: Sequence[Piece], spans: Sequence[Span]) -> PagedBatch:
-        longest = max(span.start + span.num_units for span in spans)
-        tables = self._rows.select_tables([piece.row for piece in pieces], -(-longest // self._block_tokens))
-        groups = [
-            GroupTables(self._there(tables_BM), window)
-            for tables_BM, window in zip(tables, self._windows, strict=True)
-        ]
-        return PagedBatch(spans, groups, self.pools.layers, self._block_tokens)
+    def _continue(self, step: Step, rows: Sequence[Row], decoded: Decoded) -> StepResult:
+        """A token for each of these, which are all that the step computed."""
+        numbers, tokens = [row.number for row in rows], self._no_tokens()
+        if decoded.likeliest is not None:
+            sampled = self.sampler.take(decoded.likeliest, numbers)
+        else:
+            sampled = self.sampler.sample(decoded.scores_TV, numbers, [row.position for row in rows])
+        finished = self._record(rows, sampled, tokens)
+        return StepResult(
+            step.number, tokens, finished, logprobs=_by_step(sampled.logprobs), failed=sampled.failed
+        )
 
-    def _indexes(self, values: Sequence[int]) -> Tensor:
-        return self._there(torch.from_numpy(np.array(values, dtype=np.int64)))
-
-    def _there(self, made: Tensor) -> Tensor:
-        """On the device. On a CPU torch is not asked: it gives the interpreter to another thread while it looks."""
-        return made if self._device.type == "cpu" else made.to(self._device)
-
-    def _emit(self, step: Step, pieces: Sequence[Piece], hidden_TD: Tensor | None) -> StepResult:
+    def _emit(self, step: Step, pieces: Sequence[Piece], hidden_TD: Tensor) -> StepResult:
         """Sample where tokens are wanted, report candidates where these are."""
-        last_units = _last_units(pieces)
+        ends = last_units(pieces)
         emitting = [index for index, piece in enumerate(pieces) if piece.emits]
         asking = [index for index, piece in enumerate(pieces) if piece.num_candidates]
-        tokens = [0] * (1 + max(self._rows.held, default=-1))
-        if hidden_TD is None or not (emitting or asking):
+        tokens = self._no_tokens()
+        if not (emitting or asking):
             return StepResult(step.number, tokens)
-        logits_RV = self._logits(hidden_TD, [last_units[index] for index in emitting + asking])
+        wanted_R = self._inputs.indexes([ends[index] for index in emitting + asking])
+        logits_RV = self.model.logits(hidden_TD.index_select(0, wanted_R))
         rows = [pieces[index].row for index in emitting]
         sampled = self.sampler.sample(
             logits_RV[: len(rows)] if asking else logits_RV,
@@ -181,15 +154,14 @@ class ModelRunner:
             pieces[index].row.number: self._candidates(pieces[index], logits_RV[number])
             for number, index in enumerate(asking, len(rows))
         }
-        logprobs = {row: (reported,) for row, reported in sampled.logprobs.items()}
         impossible = {row: NOT_FINITE for row, found in candidates.items() if not found}
         failed = {**sampled.failed, **impossible}
+        logprobs = _by_step(sampled.logprobs)
         return StepResult(step.number, tokens, finished, {}, candidates, logprobs, failed=failed)
 
-    def _logits(self, hidden_TD: Tensor, wanted: Sequence[int]) -> Tensor:
-        """Of these rows, which are all of them where every sequence decodes."""
-        is_all = list(wanted) == list(range(len(hidden_TD)))
-        return self.model.logits(hidden_TD if is_all else hidden_TD.index_select(0, self._indexes(wanted)))
+    def _no_tokens(self) -> list[int]:
+        """By row."""
+        return [0] * (1 + max(self._rows.held, default=-1))
 
     def _read_prompts(self, step: Step, pieces: Sequence[Piece], hidden_TD: Tensor) -> dict[int, PromptPart]:
         """What the entries tell of their prompts. Rows that stand, which come first, are beyond theirs."""
@@ -214,10 +186,6 @@ class ModelRunner:
         return self.sampler.likeliest(logits_V, row.number, row.position, piece.num_candidates)
 
 
-def _last_units(pieces: Sequence[Piece]) -> list[int]:
-    """The packed row of each piece's last unit."""
-    ends, end = [], 0
-    for piece in pieces:
-        end += piece.num_units
-        ends.append(end - 1)
-    return ends
+def _by_step(logprobs: Mapping[int, TokenLogprobs]) -> dict[int, tuple[TokenLogprobs, ...]]:
+    """By row, those of the one token that a step emits."""
+    return {row: (reported,) for row, reported in logprobs.items()}

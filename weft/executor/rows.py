@@ -92,6 +92,7 @@ class RowTable:
         # would wait for it.
         self.tables_RM = [np.full((max_rows, max_blocks), HOLE, dtype=np.int64) for _ in range(num_groups)]
         self._lost: set[int] = set()
+        self._selected: tuple[list[int], int, list[Tensor]] = ([], 0, [])
 
     def get(self, number: int) -> Row:
         """The sequence in a row."""
@@ -119,6 +120,7 @@ class RowTable:
 
     def change(self, change: TableChange) -> None:
         """A row's table gets blocks from an index on."""
+        self._selected = ([], 0, [])
         table_M = self.tables_RM[change.group][change.row]
         end = change.first + len(change.blocks)
         if end > len(table_M):
@@ -128,6 +130,7 @@ class RowTable:
 
     def grow(self, growth: TableGrowth) -> None:
         """The tables of several rows get a block each."""
+        self._selected = ([], 0, [])
         tables_RM, longest = self.tables_RM[growth.group], max(growth.ends, default=0)
         if longest >= tables_RM.shape[1]:
             detail = f"a row gets {longest + 1} blocks; there is room for {tables_RM.shape[1]}"
@@ -139,9 +142,13 @@ class RowTable:
         self.standing[row.number] = row
 
     def select_tables(self, rows: Sequence[Row], num_blocks: int) -> list[Tensor]:
-        """Per state group, the first blocks of these rows."""
+        """Per state group, the first blocks of these rows; the same tensors again where nothing has changed, as in most
+        steps of few rows."""
         numbers = [row.number for row in rows]
-        return [torch.from_numpy(tables_RM[numbers, :num_blocks]) for tables_RM in self.tables_RM]
+        if self._selected[:2] != (numbers, num_blocks):
+            tables = [torch.from_numpy(tables_RM[numbers, :num_blocks]) for tables_RM in self.tables_RM]
+            self._selected = (numbers, num_blocks, tables)
+        return self._selected[2]
 
     def match(self, entry: StepEntry) -> Row:
         """The row of an entry, checked to be where the entry says."""

@@ -67,11 +67,28 @@ AttentionPlan = Any
 """What a backend has worked out about a batch for all layers; only that backend looks inside."""
 
 
+LOST = -1
+"""In place of a token, where there are no finite scores to choose from."""
+
+
+class Decoded(NamedTuple):
+    """Of a step's tokens: their hidden states, normalised, the scores of what may come next, in float32, and the
+    likeliest: the id of the highest score, the lowest among equals, `LOST` where that is not finite or a score of the
+    row is not a number. None where the backend leaves the choice to others."""
+
+    hidden_TD: Tensor
+    scores_TV: Tensor
+    likeliest: list[int] | None
+
+
 class StepModel(Protocol):
     """A model, as far as a step needs it."""
 
     def forward(self, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
         """The normalised hidden states of a step's tokens: [T, D]."""
+
+    def logits(self, hidden_TD: Tensor) -> Tensor:
+        """Scores of every token to come next, in float32: [T, V]."""
 
 
 class Ops(Protocol):
@@ -138,4 +155,11 @@ class Ops(Protocol):
 
         A backend may keep the operations that it consists of and do them again without the model; the result holds
         until the next step.
+        """
+
+    def decode(
+        self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan, *, chooses: bool
+    ) -> Decoded:
+        """A `step` all of whose tokens are followed by one that is not known: what `model.forward` and `model.logits`
+        give. `likeliest` is None unless it `chooses`; all holds until the next step.
         """

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch, StepModel
+from weft.ops.backend import AttentionPlan, Decoded, PackedBatch, PagedBatch, StepModel
 from weft.ops.experts import Groups, Routing, group_by_expert, route, weighted_sum
 from weft.ops.packed_attention import attend_packed
 from weft.ops.paged_attention import PagedPlan, attend_paged, plan_paged
@@ -114,3 +114,10 @@ class TorchOps:
 
     def step(self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
         return model.forward(tokens_T, positions_T, plan)
+
+    def decode(
+        self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan, *, chooses: bool
+    ) -> Decoded:
+        del chooses  # on a GPU it is an operation as any other, and none is kept here
+        hidden_TD = model.forward(tokens_T, positions_T, plan)
+        return Decoded(hidden_TD, model.logits(hidden_TD), None)

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from tests.executor.sampling import reference
 from tests.executor.sampling.reference import request
+from weft.contracts.constraints import Constraint
 from weft.contracts.errors import InvalidRequest, InvariantViolation
 from weft.contracts.prompts import LengthPrompt, MediaItem, TokenPrompt
 from weft.contracts.requests import Request, SamplingParams
 from weft.executor.sampling import NOT_FINITE, Sampler, check_vocabulary
 from weft.executor.sampling.sampler import Sampled
+from weft.ops.backend import LOST
 
 CPU = torch.device("cpu")
 PROMPT = (1, 2, 3)
@@ -199,3 +201,40 @@ def test_logits_that_are_no_numbers_fail_their_own_row(params: SamplingParams, b
     assert [together.tokens[0], together.tokens[2]] == alone.tokens
     assert 0 <= together.tokens[1] < 4
     assert not alone.failed
+
+
+def test_rows_that_take_the_likeliest_need_no_logits() -> None:
+    made = Sampler(4, 4, CPU)
+    for row in (1, 3):
+        made.admit(row, request(GREEDY, PROMPT), 0, ())
+    logits_RV = torch.tensor([[0.0, 2.0, 2.0, 1.0], [nan, 0.0, 1.0, 2.0]])
+    assert made.takes_likeliest
+    assert made.take([1, LOST], (1, 3)) == made.sample(logits_RV, (1, 3), (3, 3))
+    assert made.take([1, 2], (1, 3)) == Sampled([1, 2], {})
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        SamplingParams(),
+        replace(GREEDY, logprobs=0),
+        replace(GREEDY, logit_bias={1: 1.0}),
+        replace(GREEDY, presence_penalty=0.5),
+        replace(GREEDY, repetition_penalty=1.1),
+        replace(GREEDY, min_tokens=2, stop_token_ids=(1,)),
+        replace(GREEDY, constraint=Constraint("regex", "a")),
+    ],
+    ids=["drawn", "logprobs", "bias", "presence", "repetition", "min_tokens", "constraint"],
+)
+def test_one_row_that_wants_more_needs_all_logits(wish: SamplingParams) -> None:
+    """Until it leaves, or another takes its row."""
+    made, found = Sampler(4, 4, CPU), list[bool]()
+    made.admit(0, request(GREEDY, PROMPT), 0, ())
+    for asked in (wish, None, wish, GREEDY):
+        if asked is None:
+            made.remove(1)
+        else:
+            made.admit(1, request(asked, PROMPT), 0, ())
+        found.append(made.takes_likeliest)
+    assert found == [False, True, False, True]
+    made.close()

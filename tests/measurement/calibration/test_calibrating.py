@@ -24,7 +24,7 @@ from weft.measurement.calibration.hand_made_steps import StepMaker, write_state
 from weft.measurement.calibration.step_times import FEWEST, StepTimer, expected_s, time_steps
 from weft.measurement.calibration.swaps import time_swaps
 from weft.measurement.calibration.wakings import PAUSES_S, in_groups, time_wakings
-from weft.ops.cpu.cpu_ops import MOST_RECORDED_ROWS
+from weft.ops.cpu.recorded_steps import MOST_RECORDED_ROWS
 
 POINTS = (
     GridPoint(2, 10),

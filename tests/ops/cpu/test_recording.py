@@ -4,6 +4,7 @@ import gc
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,10 +14,11 @@ from tests.model_specs.expert_configs import TINY_EXPERTS
 from tests.ops.cpu.layers import numbers
 from weft.executor.loading import Serving, make_serving
 from weft.model_specs.families import spec_from_config
-from weft.ops.backend import AttentionPlan, GroupTables, PagedBatch, Span
-from weft.ops.cpu import cpu_ops
+from weft.models.decoder import Decoder
+from weft.ops.backend import AttentionPlan, Decoded, GroupTables, PagedBatch, Span
+from weft.ops.cpu import recorded_steps
 from weft.ops.cpu.cpu_ops import CpuOps
-from weft.ops.cpu.recording import Arena
+from weft.ops.cpu.recording import Arena, SharedMemory
 from weft.weights.random_weights import RandomWeights
 from weft.weights.source import WeightSource
 
@@ -67,6 +69,19 @@ def mixture() -> Serving:
     return make_serving(spec_from_config(config, "a test"), weights, options)
 
 
+def decoded(made: Serving, seed: int, *ranges: tuple[int, int], chooses: bool) -> tuple[Decoded, Decoded]:
+    """One more token of each sequence: recorded, and what the model itself and torch say."""
+    runner = made.executor.runner
+    positions_T = torch.cat([torch.arange(start, end) for start, end in ranges])
+    tokens_T = torch.randint(0, 61, positions_T.shape, generator=torch.Generator().manual_seed(seed))
+    plan = runner.ops.plan_attention(batch(made, *ranges))
+    found = runner.ops.decode(runner.model, tokens_T, positions_T, plan, chooses=chooses)
+    hidden_TD = runner.model.forward(tokens_T, positions_T, plan)
+    scores_TV = runner.model.logits(hidden_TD)
+    likeliest = np.argmax(scores_TV.numpy(), -1).tolist()
+    return found, Decoded(hidden_TD, scores_TV, likeliest if chooses else None)
+
+
 STEPS = [((0, 6), (0, 1)), ((6, 7), (1, 7)), ((7, 12), (7, 9)), ((12, 13),), ((13, 14),)]
 """The first three are of seven rows, the last two of one."""
 
@@ -81,10 +96,66 @@ def test_steps_done_again_give_the_same_bits(make: Callable[[], Serving]) -> Non
             assert torch.equal(found, hidden(other, seed, *ranges, recorded=False))
     ops = made.executor.runner.ops
     assert isinstance(ops, CpuOps)
-    (known,) = ops._recordings.values()
+    (known,) = ops._steps._recordings.values()
     assert {rows: recording is not None for rows, recording in known.items()} == {7: True, 1: True}
     made.close()
     other.close()
+
+
+@pytest.mark.parametrize("make", [serving, mixture, tied])
+def test_scores_and_choices_done_again_are_the_same(make: Callable[[], Serving]) -> None:
+    """Of two and of one row, with and without a choice, and beside steps that want hidden states alone."""
+    made = make()
+    with torch.no_grad():
+        hidden(made, 0, (0, 1), (0, 1), recorded=True)
+        for position in range(1, 9):
+            ranges = [(position, position + 1)] * (1 + position % 2)
+            found, wanted = decoded(made, position, *ranges, chooses=position % 3 != 0)
+            assert torch.equal(found.hidden_TD, wanted.hidden_TD)
+            assert torch.equal(found.scores_TV, wanted.scores_TV)
+            assert found.likeliest == wanted.likeliest
+            hidden(made, position, (position, position + 1), recorded=True)
+    ops = made.executor.runner.ops
+    assert isinstance(ops, CpuOps)
+    (known,) = ops._steps._recordings.values()
+    assert all(recording and recording.choice for recording in known.values())
+    made.close()
+
+
+def test_recordings_take_turns_with_the_memory_for_scores() -> None:
+    made = serving()
+    with torch.no_grad():
+        places = [
+            decoded(made, rows, *[(0, 1)] * rows, chooses=True)[0].scores_TV.data_ptr()
+            for rows in (3, 1, 2, 3)
+        ]
+    assert len(set(places)) == 1
+    made.close()
+
+
+def test_memory_grows_where_a_row_needs_more() -> None:
+    memory = SharedMemory(4)
+    memory.begin()
+    narrow = memory.take((4, 8), torch.float32)
+    assert memory.take((2,), torch.int64).shape == (2,)
+    narrow.fill_(1.0)
+    memory.begin()
+    wide = memory.take((3, 50), torch.float32)
+    wide.fill_(2.0)
+    assert narrow.eq(1.0).all()
+    assert wide.shape == (3, 50)
+
+
+def test_many_rows_are_decoded_without_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorded_steps, "MOST_RECORDED_ROWS", 2)
+    made = serving()
+    with torch.no_grad():
+        found, wanted = decoded(made, 0, *[(0, 1)] * 3, chooses=True)
+    assert found.likeliest == wanted.likeliest
+    ops = made.executor.runner.ops
+    assert isinstance(ops, CpuOps)
+    assert not any(ops._steps._recordings.values())
+    made.close()
 
 
 def test_another_cache_needs_another_recording() -> None:
@@ -104,13 +175,13 @@ def test_another_cache_needs_another_recording() -> None:
 
 
 def test_many_rows_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu_ops, "MOST_RECORDED_ROWS", 6)
+    monkeypatch.setattr(recorded_steps, "MOST_RECORDED_ROWS", 6)
     made = serving()
     with torch.no_grad():
         hidden(made, 0, (0, 7), recorded=True)
     ops = made.executor.runner.ops
     assert isinstance(ops, CpuOps)
-    assert not any(ops._recordings.values())
+    assert not any(ops._steps._recordings.values())
     made.close()
 
 
@@ -124,6 +195,9 @@ class Plus:
         del positions_T, plan
         return self._ops.embed(self._added, tokens_T) + self._added[0]
 
+    def logits(self, hidden_TD: Tensor) -> Tensor:
+        return hidden_TD.float()
+
 
 def test_a_model_that_asks_torch_for_more_is_not_recorded() -> None:
     ops, made = CpuOps(1), serving()
@@ -132,10 +206,39 @@ def test_a_model_that_asks_torch_for_more_is_not_recorded() -> None:
     for tokens in ([3, 4], [5, 6]):
         found = ops.step(model, torch.tensor(tokens), torch.tensor([0, 1]), plan)
         assert torch.equal(found, model.forward(torch.tensor(tokens), torch.tensor([0, 1]), plan))
-    assert list(ops._recordings[model].values()) == [None]
+    assert list(ops._steps._recordings[model].values()) == [None]
     del model
     gc.collect()
-    assert not ops._recordings
+    assert not ops._steps._recordings
+    made.close()
+
+
+class Halved:
+    """A model that halves its scores by torch."""
+
+    def __init__(self, model: Decoder) -> None:
+        self._model = model
+
+    def forward(self, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
+        return self._model.forward(tokens_T, positions_T, plan)
+
+    def logits(self, hidden_TD: Tensor) -> Tensor:
+        return self._model.logits(hidden_TD) / 2
+
+
+def test_a_model_that_asks_torch_for_more_scores_is_not_recorded() -> None:
+    made = serving()
+    ops, halved = made.executor.runner.ops, Halved(made.executor.runner.model)
+    assert isinstance(ops, CpuOps)
+    with torch.no_grad():
+        for seed in range(3):
+            plan = ops.plan_attention(batch(made, (0, 1)))
+            tokens_T, positions_T = torch.tensor([seed]), torch.tensor([0])
+            found = ops.decode(halved, tokens_T, positions_T, plan, chooses=True)
+            scores_TV = halved.logits(halved.forward(tokens_T, positions_T, plan))
+            assert torch.equal(found.scores_TV, scores_TV)
+            assert found.likeliest == scores_TV.argmax(-1).tolist()
+    assert list(ops._steps._recordings[halved].values()) == [None]
     made.close()
 
 

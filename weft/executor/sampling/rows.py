@@ -36,6 +36,12 @@ class Row:
         """Whether the likeliest token is taken, without noise."""
         return self.params.temperature == 0.0
 
+    @property
+    def takes_likeliest(self) -> bool:
+        """Whether it is the likeliest under the unchanged logits, constraints apart, without log-probabilities."""
+        edits = (self.bias, self.early_ends, self.history)
+        return self.is_greedy and edits == (None, None, None) and self.params.logprobs is None
+
     def key(self, position: int) -> int:
         """The key of the noise at a position."""
         return position_key(self.stream, position)

@@ -23,11 +23,10 @@ from weft.executor.sampling.filters import make_filters
 from weft.executor.sampling.logprobs import Wanted, likeliest_tokens, token_logprobs
 from weft.executor.sampling.penalties import penalise
 from weft.executor.sampling.rows import Row, make_row
+from weft.ops.backend import LOST
 from weft.text.constraints import Grammars
 
 NOT_FINITE = "the model gave logits that are not finite numbers; its weights or its arithmetic are broken"
-LOST = -1
-"""In place of a token, where there were no such logits to choose from."""
 
 
 class Sampled(NamedTuple):
@@ -53,6 +52,7 @@ class Sampler:
         self._vocab_size = vocab_size
         self._device = device
         self._rows: list[Row | None] = [None] * max_rows
+        self._choosy: set[int] = set()  # rows that do not simply take the likeliest token
         self._filters = make_filters([SamplingParams()] * max_rows, vocab_size, device)
         self._constrained = ConstrainedRows(vocab_size, max_rows, device)
 
@@ -70,7 +70,12 @@ class Sampler:
         Raises `InvalidRequest` where `check_vocabulary` does, and for a repetition penalty on a prompt that is not
         known by its tokens.
         """
-        self._rows[row] = make_row(request, sample_index, output_tokens, self._vocab_size, self._device)
+        made = self._rows[row] = make_row(
+            request, sample_index, output_tokens, self._vocab_size, self._device
+        )
+        self._choosy.discard(row)
+        if request.sampling.constraint is not None or not made.takes_likeliest:
+            self._choosy.add(row)
         settings = make_filters([request.sampling], self._vocab_size, self._device)
         for setting_M, setting_R in zip(self._filters, settings, strict=True):
             setting_M[row] = setting_R[0]
@@ -79,6 +84,7 @@ class Sampler:
     def remove(self, row: int) -> None:
         """The row's sequence leaves it."""
         self._rows[row] = None
+        self._choosy.discard(row)
         self._constrained.remove(row)
 
     def choose(self, row: int, output_index: int, tokens: Sequence[int]) -> None:
@@ -87,6 +93,18 @@ class Sampler:
         if history is not None:
             history.replace(output_index, tokens)
         self._constrained.choose(row, output_index, tokens)
+
+    @property
+    def takes_likeliest(self) -> bool:
+        """Whether every row that is held takes the likeliest token, so that `take` may be asked."""
+        return not self._choosy
+
+    def take(self, likeliest: list[int], rows: Sequence[int]) -> Sampled:
+        """What `sample` gives where every row `takes_likeliest`. `likeliest[i]`: of the i-th row, or `LOST`."""
+        if LOST not in likeliest:
+            return Sampled(likeliest, {})
+        tokens, lost = _without(likeliest, [i for i, token in enumerate(likeliest) if token == LOST])
+        return Sampled(tokens, {}, (), {rows[i]: NOT_FINITE for i in lost})
 
     def sample(self, logits_RV: Tensor, rows: Sequence[int], positions: Sequence[int]) -> Sampled:
         """One token for each of these rows, each row at most once; the tokens count as output from now on.

@@ -1,18 +1,16 @@
 """The `cpu` backend: a model's operations by the compiled kernels."""
 
-from collections.abc import MutableMapping
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from weft.ops.backend import AttentionPlan, PackedBatch, PagedBatch, StepModel
+from weft.ops.backend import AttentionPlan, Decoded, PackedBatch, PagedBatch, StepModel
 from weft.ops.cpu.addresses import in_rows, number_of, rows_of
 from weft.ops.cpu.attention import CpuPlan, cache_of, plan_attention
 from weft.ops.cpu.library import kernels
 from weft.ops.cpu.products import Products
-from weft.ops.cpu.recording import Arena, Recording, Watch
+from weft.ops.cpu.recorded_steps import RecordedSteps
 from weft.ops.torch_ops import TorchOps
 from weft.weights.experts import Experts
 from weft.weights.linear import Linear, Table
@@ -20,9 +18,6 @@ from weft.weights.packed import PackedLinear
 
 if TYPE_CHECKING:
     from weft.ops.cpu._kernels import Operations
-
-MOST_RECORDED_ROWS = 64
-"""Steps of more rows go operation by operation: there, what Python takes is little beside what they compute."""
 
 ROUNDED = 2
 """Results of bfloat16 that are written as float32, as the kernels count number formats."""
@@ -43,8 +38,7 @@ class CpuOps:
         self._torch = TorchOps(num_threads)
         self._products = Products(num_threads)
         self._operations: Operations = kernels().Operations(self._products.engine)
-        self._arena: Arena | None = None
-        self._recordings: MutableMapping[StepModel, dict[int, Recording | None]] = WeakKeyDictionary()
+        self._steps = RecordedSteps(self._operations, self.embed, self.likeliest)
 
     @property
     def fingerprint(self) -> str:
@@ -57,7 +51,7 @@ class CpuOps:
 
     def close(self) -> None:
         """The threads end with the backend, and sleep until then."""
-        self._recordings.clear()
+        self._steps.forget()
 
     def embed(self, table: Table, tokens_T: Tensor) -> Tensor:
         """See `Ops`."""
@@ -204,37 +198,25 @@ class CpuOps:
         """See `Ops`."""
         return x  # there is one rank
 
+    def likeliest(self, scores_TV: Tensor) -> Tensor:
+        """Per row the id of the highest score (float32), the lowest id among equals: int64. `LOST` where the highest is
+        not finite, or one of the row is not a number."""
+        chosen_T = self._new((len(scores_TV),), torch.int64)
+        self._operations.likeliest(rows_of(scores_TV), chosen_T.data_ptr())
+        return chosen_T
+
     def step(self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan) -> Tensor:
         """See `Ops`. Of few rows, operations are recorded the first time (with a cache) and done again from then on."""
         assert isinstance(plan, CpuPlan)
-        rows, known = len(tokens_T), self._recordings.setdefault(model, {})
-        if rows > MOST_RECORDED_ROWS:
-            return model.forward(tokens_T, positions_T, plan)
-        recording = known.get(rows)
-        if rows not in known or (recording is not None and recording.layers is not plan.batch.layers):
-            known[rows], result_TD = self._record(model, tokens_T, positions_T, plan)
-            return result_TD
-        if recording is None:
-            return model.forward(tokens_T, positions_T, plan)
-        return recording.replay(tokens_T, positions_T, plan.handle)
+        return self._steps.step(model, tokens_T, positions_T, plan)
 
-    def _record(
-        self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: CpuPlan
-    ) -> tuple[Recording | None, Tensor]:
-        """Compute a step; its operations, or None where the model asks for more than these, and its result."""
-        tokens_T, positions_T = tokens_T.clone(), positions_T.clone()
-        program = kernels().Program(tokens_T.data_ptr(), positions_T.data_ptr(), len(tokens_T))
-        self._arena = Arena()
-        watch = Watch(self.embed, (tokens_T, positions_T))
-        self._operations.record(program)
-        try:
-            with watch:
-                result_TD = model.forward(tokens_T, positions_T, plan)
-            recording = Recording(program, self._arena, tokens_T, positions_T, result_TD, plan.batch.layers)
-        finally:
-            self._operations.record(None)
-            self._arena = None
-        return (recording if watch.is_complete else None), result_TD
+    def decode(
+        self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: AttentionPlan, *, chooses: bool
+    ) -> Decoded:
+        """See `Ops`. As `step`; scores and choice are done again with the layers, in the same call."""
+        assert isinstance(plan, CpuPlan)
+        return self._steps.decode(model, tokens_T, positions_T, plan, chooses=chooses)
 
     def _new(self, shape: tuple[int, ...] | torch.Size, dtype: torch.dtype) -> Tensor:
-        return torch.empty(shape, dtype=dtype) if self._arena is None else self._arena.take(shape, dtype)
+        memory = self._steps.memory
+        return torch.empty(shape, dtype=dtype) if memory is None else memory.take(shape, dtype)

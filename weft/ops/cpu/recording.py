@@ -7,7 +7,7 @@ a dispatch mode, and a model that asks for anything but views and rows of a tabl
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import finalize
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from weft.ops.backend import LayerCache
+from weft.ops.backend import Decoded, LayerCache
 
 if TYPE_CHECKING:
     from weft.ops.cpu._kernels import AttentionPlan, Program
@@ -38,6 +38,13 @@ _COMPUTES_NOTHING = frozenset(
 )
 """Other shapes of the same memory, and what the arena asks for."""
 _ALIGNMENT_BYTES = 64
+
+
+class Memory(Protocol):
+    """Where results of recorded operations are."""
+
+    def take(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """A tensor that is not initialised."""
 
 
 class Arena:
@@ -64,10 +71,46 @@ class Arena:
         return found
 
 
+class SharedMemory:
+    """Memory for what recorded steps compute after their layers, scores of all tokens above all: each has room for
+    `most_rows`, and all recordings take turns with it, as results hold only until the next step."""
+
+    def __init__(self, most_rows: int) -> None:
+        self._most_rows = most_rows
+        self._pieces: list[Tensor] = []
+        self._num_taken = 0
+
+    def begin(self) -> None:
+        """Another recording begins, from the first piece on."""
+        self._num_taken = 0
+
+    def take(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
+        """A tensor that is not initialised: a row for each row of the step. What is never written takes no memory."""
+        size = self._most_rows * int(np.prod(shape[1:])) * dtype.itemsize
+        index, self._num_taken = self._num_taken, self._num_taken + 1
+        if index == len(self._pieces):
+            self._pieces.append(torch.empty(0, dtype=torch.uint8))
+        if len(self._pieces[index]) < size:  # older recordings keep the piece that they know
+            self._pieces[index] = torch.empty(size, dtype=torch.uint8)
+        return self._pieces[index].view(dtype)[: int(np.prod(shape))].view(*shape)
+
+
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Where a step leaves its scores and the likeliest tokens."""
+
+    scores_TV: Tensor
+    chosen_T: np.ndarray
+
+
+@dataclass(slots=True)
 class Recording:
     """A step's operations, and where it reads and writes: `layers` is the cache that it works on. Whoever made it keeps
-    the model's weights alive."""
+    the model's weights alive.
+
+    `num_forward`: how many operations make `result_TD`. `choice`: what the others make, the choice being the last; None
+    as long as there are no others.
+    """
 
     program: "Program"
     arena: Arena
@@ -75,15 +118,27 @@ class Recording:
     positions_T: Tensor
     result_TD: Tensor
     layers: Sequence[LayerCache]
+    num_forward: int
+    choice: Choice | None = None
 
-    def replay(self, tokens_T: Tensor, positions_T: Tensor, plan: "AttentionPlan") -> Tensor:
-        """The same for as many other tokens; the result holds until the next replay. Asks nothing of torch, for which
-        the interpreter would be given to another thread in the midst of it."""
+    def replay(
+        self, tokens_T: Tensor, positions_T: Tensor, plan: "AttentionPlan", num_operations: int
+    ) -> None:
+        """The same for as many other tokens, up to so many operations; results hold until the next replay. Asks nothing
+        of torch, for which the interpreter would be given to another thread in the midst of it."""
         assert tokens_T.shape == positions_T.shape == self.tokens_T.shape
         assert tokens_T.is_contiguous()
         assert positions_T.is_contiguous()
-        self.program.run(tokens_T.data_ptr(), positions_T.data_ptr(), plan)
-        return self.result_TD
+        self.program.run(tokens_T.data_ptr(), positions_T.data_ptr(), plan, num_operations)
+
+    def replay_all(
+        self, tokens_T: Tensor, positions_T: Tensor, plan: "AttentionPlan", *, chooses: bool
+    ) -> Decoded:
+        """Scores too, and where it `chooses`, the likeliest tokens."""
+        assert self.choice is not None
+        self.replay(tokens_T, positions_T, plan, len(self.program) - (not chooses))
+        chosen = self.choice.chosen_T.tolist() if chooses else None
+        return Decoded(self.result_TD, self.choice.scores_TV, chosen)
 
 
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]

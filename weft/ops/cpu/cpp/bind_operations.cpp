@@ -73,6 +73,10 @@ void experts(
   self.experts(std::move(experts), {number(kind), scores, tokens, to(both), to(gated), to(made), to(output)});
 }
 
+void likeliest(weft::Operations& self, const weft::Rows& scores, Address tokens) {
+  self.likeliest(scores, static_cast<int64_t*>(to(tokens)));
+}
+
 weft::Cache make_cache(int format, Address keys, Address values, int heads, int head_dim, int head_bytes) {
   return {static_cast<weft::CacheFormat>(format), bytes(keys), bytes(values), heads, head_dim, head_bytes};
 }
@@ -94,8 +98,9 @@ void add_group(weft::AttentionPlan& self, Address tables, int width, int64_t num
   self.add_group(static_cast<const int64_t*>(at(tables)), width, num_blocks, window);
 }
 
-void run(const weft::Program& self, Address tokens, Address positions, weft::AttentionPlan& plan) {
-  self.run(static_cast<const int64_t*>(at(tokens)), static_cast<const int64_t*>(at(positions)), plan);
+void run(
+    const weft::Program& self, Address tokens, Address positions, weft::AttentionPlan& plan, size_t num_parts) {
+  self.run(static_cast<const int64_t*>(at(tokens)), static_cast<const int64_t*>(at(positions)), plan, num_parts);
 }
 
 void bind_data(nb::module_& module) {
@@ -129,7 +134,7 @@ void bind_operations(nb::module_& module) {
           },
           "tokens"_a, "positions"_a, "count"_a)
       .def("__len__", &weft::Program::size)
-      .def("run", &run, "tokens"_a, "positions"_a, "plan"_a, unlocked)
+      .def("run", &run, "tokens"_a, "positions"_a, "plan"_a, "num_parts"_a, unlocked)
       .def("profile", &weft::Program::profile, "plan"_a, unlocked);
   nb::class_<weft::Operations>(module, "Operations")
       .def(
@@ -154,6 +159,7 @@ void bind_operations(nb::module_& module) {
       .def(
           "experts", &experts, "experts"_a, "number"_a, "scores"_a, "tokens"_a, "both"_a, "gated"_a, "made"_a,
           "output"_a, unlocked)
+      .def("likeliest", &likeliest, "scores"_a, "tokens"_a, unlocked)
       .def(
           "attend", &attend, "number"_a, "queries"_a, "keys"_a, "values"_a, "output"_a, "cache"_a, "scale"_a,
           "group"_a, "plan"_a, unlocked);

@@ -47,11 +47,11 @@ const StepKernels& steps_of(const Kernels& kernels) {
   return *portable_steps();
 }
 
-void Program::run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan) const {
+void Program::run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan, size_t num_parts) const {
   if (plan.num_rows() != count_) throw std::invalid_argument("a plan is of another step");
   memcpy(tokens_, tokens, static_cast<size_t>(count_) * sizeof *tokens);
   memcpy(positions_, positions, static_cast<size_t>(count_) * sizeof *positions);
-  for (const Part& part : parts_) part.work(plan);
+  for (size_t part = 0; part < std::min(num_parts, parts_.size()); ++part) parts_[part].work(plan);
 }
 
 std::vector<std::pair<std::string, double>> Program::profile(AttentionPlan& plan) const {
@@ -125,6 +125,12 @@ void Operations::gate(Number number, const Rows& both, void* output) {
 
 void Operations::experts(std::shared_ptr<const Experts> experts, const ExpertRows& rows) {
   perform("experts", [=](AttentionPlan&) { compute_experts(*experts, rows, engine_, kernels_); });
+}
+
+void Operations::likeliest(const Rows& scores, int64_t* tokens) {
+  perform("likeliest", [=](AttentionPlan&) {
+    by_rows(pool(), scores, [&](int first, int end) { kernels_.likeliest(scores, tokens, first, end); });
+  });
 }
 
 void Operations::attend(const Attention& layer, int group, AttentionPlan& plan) {

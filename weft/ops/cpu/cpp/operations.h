@@ -20,8 +20,9 @@ class Program {
   using Work = std::function<void(AttentionPlan&)>;
   Program(int64_t* tokens, int64_t* positions, int count) : tokens_(tokens), positions_(positions), count_(count) {}
   void add(const char* name, Work work) { parts_.push_back({name, std::move(work)}); }
-  // For other tokens at other positions, as many as before. Throws `std::invalid_argument` for a plan of another step.
-  void run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan) const;
+  // The first `num_parts` for other tokens at other positions, as many as before. Throws `std::invalid_argument` for a plan
+  // of another step.
+  void run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan, size_t num_parts) const;
   // The same for what was run last; how long each operation took, in seconds, by name and in their order.
   std::vector<std::pair<std::string, double>> profile(AttentionPlan& plan) const;
   size_t size() const { return parts_.size(); }
@@ -69,6 +70,7 @@ class Operations {
   void rotate(Number number, const Rows& x, const Rows& cosines, const Rows& sines, void* output);
   void gate(Number number, const Rows& both, void* output);
   void experts(std::shared_ptr<const Experts> experts, const ExpertRows& rows);
+  void likeliest(const Rows& scores, int64_t* tokens);
   // Keep the new keys and values, then attend, by the plan's part for a state group.
   void attend(const Attention& layer, int group, AttentionPlan& plan);
 

@@ -16,6 +16,9 @@ struct Rows {
   int count, parts, width;
 };
 
+// In place of an index: the highest of a row is not finite, or one of it is not a number.
+constexpr int kNoChoice = -1;
+
 // Numbers of the cache. int8: a head's numbers of a token, then their scale in float32.
 enum class CacheFormat : int { float32 = 0, bfloat16 = 1, int8 = 2 };
 
@@ -90,6 +93,8 @@ struct StepKernels {
       Number, const Rows& scores, const Choice&, int32_t* experts, float* weights, int first, int end);
   // The weighted sum of what a token's experts made.
   void (*weigh)(Number, const Weighing&, void* output, int first, int end);
+  // Which of a row's scores, in float32, is the highest: the first among equals, or kNoChoice.
+  void (*likeliest)(const Rows& scores, int64_t* tokens, int first, int end);
 };
 
 const StepKernels* portable_steps();

@@ -1,0 +1,117 @@
+"""Steps of few rows: recorded the first time, done again in one call from then on."""
+
+from collections.abc import Callable, MutableMapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from torch import Tensor
+
+from weft.ops.backend import Decoded, StepModel
+from weft.ops.cpu.attention import CpuPlan
+from weft.ops.cpu.library import kernels
+from weft.ops.cpu.recording import Arena, Choice, Memory, Recording, SharedMemory, Watch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from weft.ops.cpu._kernels import Operations, Program
+
+MOST_RECORDED_ROWS = 64
+"""Steps of more rows go operation by operation: there, what Python takes is little beside what they compute."""
+
+
+class RecordedSteps:
+    """What a backend remembers of models' steps, by number of rows. `embed`, `likeliest`: its operations.
+
+    `memory`: where results of operations go while a step is being recorded; None: wherever torch puts them.
+    """
+
+    def __init__(
+        self,
+        operations: "Operations",
+        embed: Callable[[Tensor, Tensor], Tensor],
+        likeliest: Callable[[Tensor], Tensor],
+    ) -> None:
+        self._operations, self._embed, self._likeliest = operations, embed, likeliest
+        self.memory: Memory | None = None
+        self._ends = SharedMemory(MOST_RECORDED_ROWS)
+        self._recordings: MutableMapping[StepModel, dict[int, Recording | None]] = WeakKeyDictionary()
+
+    def forget(self) -> None:
+        """Give up all recordings."""
+        self._recordings.clear()
+
+    def step(self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: CpuPlan) -> Tensor:
+        """See `Ops.step`."""
+        recording, result_TD = self._find(model, tokens_T, positions_T, plan)
+        if recording is not None and result_TD is None:
+            recording.replay(tokens_T, positions_T, plan.handle, recording.num_forward)
+            return recording.result_TD
+        return model.forward(tokens_T, positions_T, plan) if result_TD is None else result_TD
+
+    def decode(
+        self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: CpuPlan, *, chooses: bool
+    ) -> Decoded:
+        """See `Ops.decode`."""
+        recording, result_TD = self._find(model, tokens_T, positions_T, plan)
+        if recording is not None and result_TD is None and recording.choice is not None:
+            return recording.replay_all(tokens_T, positions_T, plan.handle, chooses=chooses)
+        if result_TD is None:
+            result_TD = self.step(model, tokens_T, positions_T, plan)
+        if recording is not None:
+            return self._record_choice(model, recording, result_TD, chooses=chooses)
+        scores_TV = model.logits(result_TD)
+        return Decoded(result_TD, scores_TV, self._likeliest(scores_TV).tolist() if chooses else None)
+
+    def _find(
+        self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: CpuPlan
+    ) -> tuple[Recording | None, Tensor | None]:
+        """The recording of such a step; and the result of this one, where it was recorded by this call."""
+        rows, known = len(tokens_T), self._recordings.setdefault(model, {})
+        if rows > MOST_RECORDED_ROWS:
+            return None, None
+        recording = known.get(rows)
+        if rows not in known or (recording is not None and recording.layers is not plan.batch.layers):
+            known[rows], result_TD = self._record(model, tokens_T, positions_T, plan)
+            return known[rows], result_TD
+        return recording, None
+
+    def _record(
+        self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: CpuPlan
+    ) -> tuple[Recording | None, Tensor]:
+        """Compute a step; its operations, or None where the model asks for more than these, and its result."""
+        tokens_T, positions_T = tokens_T.clone(), positions_T.clone()
+        program = kernels().Program(tokens_T.data_ptr(), positions_T.data_ptr(), len(tokens_T))
+        arena = Arena()
+        with self._watched(program, arena, (tokens_T, positions_T)) as watch:
+            result_TD = model.forward(tokens_T, positions_T, plan)
+        layers = plan.batch.layers
+        recording = Recording(program, arena, tokens_T, positions_T, result_TD, layers, len(program))
+        return (recording if watch.is_complete else None), result_TD
+
+    def _record_choice(
+        self, model: StepModel, recording: Recording, result_TD: Tensor, *, chooses: bool
+    ) -> Decoded:
+        """Compute and record what follows the layers; the model is not remembered where it asks for more there."""
+        self._ends.begin()
+        with self._watched(recording.program, self._ends, ()) as watch:
+            scores_TV = model.logits(result_TD)
+            chosen_T = self._likeliest(scores_TV)
+        recording.choice = Choice(scores_TV, chosen_T.numpy())
+        if not watch.is_complete:
+            self._recordings[model][len(result_TD)] = None
+        return Decoded(result_TD, scores_TV, chosen_T.tolist() if chooses else None)
+
+    @contextmanager
+    def _watched(self, program: "Program", memory: Memory, indexes: Sequence[Tensor]) -> "Iterator[Watch]":
+        """Operations are recorded meanwhile."""
+        watch = Watch(self._embed, indexes)
+        self.memory = memory
+        self._operations.record(program)
+        try:
+            with watch:
+                yield watch
+        finally:
+            self._operations.record(None)
+            self.memory = None
