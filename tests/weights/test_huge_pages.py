@@ -53,24 +53,72 @@ def test_a_region_is_freed_with_its_last_tensor() -> None:
     assert first.sum() == second.sum() == 400_000
 
 
-ENABLED = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-
-
-def flags_of(address: int) -> list[str]:
-    """Of the mapping that holds it; see proc(5), smaps."""
+def facts_of(address: int) -> dict[str, list[str]]:
+    """Of the mapping that holds it, by name; see proc(5), smaps."""
+    facts: dict[str, list[str]] = {}
     inside = False
     for line in Path("/proc/self/smaps").read_text().splitlines():
         name, *rest = line.split()
         if not name.endswith(":"):
             start, end = (int(part, 16) for part in name.split("-"))
             inside = start <= address < end
-        elif inside and name == "VmFlags:":
-            return rest
-    return []
+        elif inside:
+            facts[name.removesuffix(":")] = rest
+    return facts
 
 
-@pytest.mark.skipif(not ENABLED.exists(), reason="needs Linux with huge pages")
-def test_the_system_is_asked_for_huge_pages_of_our_own() -> None:
-    flags = flags_of(filled(1 << 20, 1).data_ptr())
-    assert "hg" in flags
-    assert "sh" not in flags, "shared memory has pages of its own kind, small ones by default"
+def num_huge(tensor: torch.Tensor) -> int:
+    """KiB in large pages of the mapping that holds a tensor."""
+    return int(facts_of(tensor.data_ptr())["AnonHugePages"][0])
+
+
+linux = pytest.mark.skipif(
+    not Path("/sys/kernel/mm/transparent_hugepage/enabled").exists(), reason="needs Linux with huge pages"
+)
+
+
+@linux
+def test_where_pages_cannot_be_collapsed_large_ones_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huge_pages, "_can_collapse", lambda: False)
+    tensor = filled(1 << 20, 1)
+    assert "hg" in facts_of(tensor.data_ptr())["VmFlags"]
+    assert huge_pages.collapse_in_background() is None
+
+
+@linux
+def test_memory_is_not_shared() -> None:
+    """Shared memory has pages of its own kind, small ones by default."""
+    assert "sh" not in facts_of(filled(1 << 20, 1).data_ptr())["VmFlags"]
+
+
+@linux
+@pytest.mark.skipif(not huge_pages._can_collapse(), reason="needs Linux 6.1")
+def test_pages_are_put_together_and_hold_what_they_held() -> None:
+    placed = [torch.arange(5 << 20, dtype=torch.int32) + index for index in range(3)]
+    kept = [empty_in_huge_pages(each.shape, each.dtype).copy_(each) for each in placed]
+    assert num_huge(kept[1]) == 0
+    freed = filled(3 << 20, 7)
+    del kept[0], freed
+    busy = iter([True, True])
+    thread = huge_pages.collapse_in_background(lambda: next(busy, False))
+    assert thread is not None
+    thread.join()
+    assert next(busy, None) is None
+    assert all(torch.equal(found, wanted) for found, wanted in zip(kept, placed[1:], strict=True))
+    assert num_huge(kept[0]) >= 16 << 10
+    assert huge_pages.collapse_in_background() is None
+    later = filled(1 << 20, 3)
+    assert (later == 3).all()
+    assert not facts_of(later.data_ptr())["VmFlags"].count("sh")
+
+
+@pytest.mark.skipif(not huge_pages._can_collapse(), reason="needs Linux 6.1")
+def test_who_is_never_idle_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[None] = []
+    monkeypatch.setattr(huge_pages, "_pause", lambda: pauses.append(None))
+    kept = filled(9 << 20, 1)
+    thread = huge_pages.collapse_in_background(lambda: True)
+    assert thread is not None
+    thread.join()
+    assert len(pauses) == huge_pages.MOST_PAUSES
+    assert num_huge(kept) > 0

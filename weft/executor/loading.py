@@ -4,6 +4,7 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import ref
 
 import torch
 
@@ -28,6 +29,7 @@ from weft.ops.cpu.cpu_ops import CpuOps
 from weft.ops.torch_ops import TorchOps
 from weft.text.constraints import Grammars
 from weft.weights.checkpoint import CheckpointWeights
+from weft.weights.huge_pages import collapse_in_background
 from weft.weights.packed_files import PackedFile
 from weft.weights.packing import PackedWeights
 from weft.weights.source import WeightSource
@@ -96,11 +98,20 @@ def make_serving(spec: ModelSpec, weights: Weights, options: ServingOptions) -> 
 
     def load_weights(source: str) -> Decoder:
         new_weights = open_weights(Path(source), dtype, device, settled(Path(source), options))
-        return build_model(read_spec(Path(source)), new_weights, ops, max_model_len)
+        made = build_model(read_spec(Path(source)), new_weights, ops, max_model_len)
+        _collapse_while_idle(executor)
+        return made
 
     fingerprint = numeric_fingerprint(ops, device, number, options)
     executor = TorchExecutor(runner, fingerprint, load_weights, options.depth)
+    _collapse_while_idle(executor)
     return Serving(spec, options, max_model_len, config, executor)
+
+
+def _collapse_while_idle(executor: TorchExecutor) -> None:
+    """Weights go into large pages between steps; nothing is kept alive for it."""
+    found = ref(executor)
+    collapse_in_background(lambda: (asked := found()) is not None and asked.is_busy)
 
 
 def build_model(spec: ModelSpec, weights: WeightSource, ops: Ops, max_model_len: int) -> Decoder:

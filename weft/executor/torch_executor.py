@@ -46,6 +46,11 @@ class TorchExecutor:
         """Backend, libraries and formats."""
         return self._fingerprint
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a step is under way."""
+        return self._num_in_flight > 0
+
     def submit(self, work: Step) -> "asyncio.Future[StepResult]":
         """Queue a step; raises `InvariantViolation` `depth` where `depth` steps are in flight."""
         if self._num_in_flight >= self.depth:
