@@ -17,6 +17,8 @@ from weft.measurement.latency_stages import Part, Stage
 from weft.measurement.latency_trace import Breakdown, Trace, break_down
 from weft.model_specs.builtin import builtin_model
 from weft.models.qwen3 import Qwen3
+from weft.ops.reference_ops import ReferenceOps
+from weft.ops.torch_ops import TorchOps
 from weft.server.http.events import EventStream
 
 SLOW_S = 0.08
@@ -47,7 +49,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch) -> Callable[[type, str], None]:
 
 
 def asked(server: LiveServer, *, stream: bool) -> Breakdown:
-    probes = Probes(probes_with(Qwen3))
+    probes = Probes(probes_with(TorchOps))
     messages = [{"role": "user", "content": f"What is the time, at {time.monotonic()}?"}]
     body = {"model": NAME, "messages": messages, "max_tokens": OUTPUT_TOKENS, "ignore_eos": True}
     server.on_loop(probes.on)
@@ -64,17 +66,13 @@ def slow_stages(part: Part) -> list[Stage]:
 
 
 def test_every_probe_finds_its_function_and_leaves_it() -> None:
-    probes = Probes(probes_with(Qwen3))
-    before = dict(vars(Prompting)), dict(vars(OutputReader)), dict(vars(Qwen3)), dict(vars(EventStream))
+    probes, owners = Probes(probes_with(ReferenceOps)), (Prompting, OutputReader, ReferenceOps, EventStream)
+    before = [dict(vars(owner)) for owner in owners]
+    assert "step" not in vars(ReferenceOps)
     probes.on()
-    assert "forward" in vars(Qwen3)
+    assert "step" in vars(ReferenceOps)
     probes.off()
-    assert (
-        dict(vars(Prompting)),
-        dict(vars(OutputReader)),
-        dict(vars(Qwen3)),
-        dict(vars(EventStream)),
-    ) == before
+    assert [dict(vars(owner)) for owner in owners] == before
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -19,7 +19,9 @@ SERVER_PROBES = (
     Probe(Mark.LAUNCH, "weft.executor.torch_executor:TorchExecutor.submit"),
     Probe(Mark.RETURN, "weft.engine.driver:EngineDriver._step_ended"),
     Probe(Stage.BATCH, "weft.executor.torch_executor:TorchExecutor._execute"),
+    Probe(Mark.MODEL, "weft.executor.model_runner:ModelRunner._scores"),
     Probe(Stage.SAMPLE, "weft.executor.sampling.sampler:Sampler.sample"),
+    Probe(Stage.SAMPLE, "weft.executor.sampling.sampler:Sampler.take"),
     Probe(Stage.TEXT, "weft.llm.output_reader:OutputReader.read"),
     Probe(Stage.JSON, "weft.server.chat.dialect:ChatDialect.begin"),
     Probe(Stage.JSON, "weft.server.chat.dialect:ChatDialect.news"),
@@ -32,7 +34,7 @@ SERVER_PROBES = (
 )
 
 
-def probes_with(model: type) -> Sequence[Probe]:
-    """All of them, with those of a model's family."""
-    place = f"{model.__module__}:{model.__qualname__}"
-    return (*SERVER_PROBES, *(Probe(Mark.MODEL, f"{place}.{name}") for name in ("forward", "logits")))
+def probes_with(ops: type) -> Sequence[Probe]:
+    """All of them, with those of a backend, which may do a model's steps again without the model."""
+    place = f"{ops.__module__}:{ops.__qualname__}"
+    return (*SERVER_PROBES, *(Probe(Mark.MODEL, f"{place}.{name}") for name in ("step", "decode")))

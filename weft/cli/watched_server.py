@@ -72,7 +72,7 @@ def main(argument: str) -> None:
 
     def on_ready(llm: BenchLLM) -> None:
         runner = llm.serving.executor.runner
-        Orders(state, Probes(probes_with(type(runner.model)))).listen()
+        Orders(state, Probes(probes_with(type(runner.ops)))).listen()
         answer({"port": listener.getsockname()[1], "serving": describe_serving(model, llm.serving)})
 
     asyncio.run(serve(listener, state, lambda: BenchLLM(model, Path(asked["texts"]), options), on_ready))

@@ -141,8 +141,7 @@ class ModelRunner:
         tokens = self._no_tokens()
         if not (emitting or asking):
             return StepResult(step.number, tokens)
-        wanted_R = self._inputs.indexes([ends[index] for index in emitting + asking])
-        logits_RV = self.model.logits(hidden_TD.index_select(0, wanted_R))
+        logits_RV = self._scores(hidden_TD, [ends[index] for index in emitting + asking])
         rows = [pieces[index].row for index in emitting]
         sampled = self.sampler.sample(
             logits_RV[: len(rows)] if asking else logits_RV,
@@ -158,6 +157,10 @@ class ModelRunner:
         failed = {**sampled.failed, **impossible}
         logprobs = _by_step(sampled.logprobs)
         return StepResult(step.number, tokens, finished, {}, candidates, logprobs, failed=failed)
+
+    def _scores(self, hidden_TD: Tensor, wanted: Sequence[int]) -> Tensor:
+        """Of what may come after these units."""
+        return self.model.logits(hidden_TD.index_select(0, self._inputs.indexes(wanted)))
 
     def _no_tokens(self) -> list[int]:
         """By row."""
