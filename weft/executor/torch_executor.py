@@ -81,9 +81,8 @@ class TorchExecutor:
 
     def _begin_steps(self) -> None:
         self.step_thread = threading.get_ident()
-        torch.set_grad_enabled(
-            False
-        )  # of this thread; to ask for it in each step takes longer than most of its parts
+        # Of this thread: to ask for it in each step takes longer than most of a step's parts.
+        torch.set_grad_enabled(False)
         self.runner.bind_thread()
 
     def _execute(self, step: Step, epoch: int) -> StepResult:

@@ -33,7 +33,7 @@ class Stage(StrEnum):
     DECODE = "decode"
     """The model, in steps after it."""
     SAMPLE = "sample"
-    """From logits to tokens."""
+    """From logits to tokens, but for what a backend does of it in its steps."""
     TEXT = "text"
     """From tokens to characters; stop strings."""
     JSON = "JSON"
