@@ -17,14 +17,15 @@ SLOPES = Slopes(
     chunk_seen=7e-8,
     pair=8e-9,
     beside=4e-6,
-    beside_seen=2e-8,
 )
 SEEN_S = ((0, 0.0), (1 << 12, 0.0002), (1 << 13, 0.0005))
-CURVE = StepCurve(
-    (Layers(2, None),), 1, False, ((1, 0.001), (2, 0.0015), (4, 0.0025), (8, 0.003)), SEEN_S, SLOPES
-)
+BESIDE_S = ((0, 0.0), (1 << 12, 0.0001))
+ROWS_S = ((1, 0.001), (2, 0.0015), (4, 0.0025), (8, 0.003))
+CURVE = StepCurve((Layers(2, None),), 1, False, ROWS_S, SEEN_S, BESIDE_S, SLOPES)
 NEAR_S, FAR_S = 0.0002 / (1 << 12), 0.0003 / (1 << 12)
 """For each token that is seen in a layer, up to the bend and after it."""
+BESIDE_TOKEN_S = 0.0001 / (1 << 12)
+"""For each beside long chunks."""
 
 WORK = EngineWork(decodes=1.0, prompts=1.25, step_s=1e-4, sequence_s=1e-6, admission_s=2e-4)
 SETTLINGS = (Settling(1e-4, 1e-6, 1e-7, 100), Settling(0.0, 5e-7, 0.0, 100))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.costs.calibrated_examples import CURVE, FAR_S, NEAR_S, SETTLINGS, SLOPES, WORK
+from tests.costs.calibrated_examples import BESIDE_TOKEN_S, CURVE, FAR_S, NEAR_S, SETTLINGS, SLOPES, WORK
 from weft.contracts.errors import ConfigurationError
 from weft.costs.calibrated import CalibratedCosts, EngineWork, Settling
 from weft.costs.serving_costs import ServingCosts
@@ -27,12 +27,22 @@ def test_a_decode_is_what_its_parts_add_up_to() -> None:
 
 def test_a_chunk_beside_decodes_is_what_its_parts_add_up_to() -> None:
     pairs = 2 * (50 * 4 + 4 * 5 // 2)
-    decodes_s = 2e-4 + 2 * (3e-5 + 4e-6) + 2 * 30 * (NEAR_S + 2e-8)
+    decodes_s = 2e-4 + 2 * (3e-5 + 4e-6) + 2 * 30 * (NEAR_S + BESIDE_TOKEN_S)
     expected = 0.00275 + 3 * 1e-5 + decodes_s + 5e-4 + 6e-5 + 2 * 54 * 7e-8 + pairs * 8e-9
     assert CalibratedCosts(CURVE).seconds(6, 3, 2, (30,), [(4, 50)]) == pytest.approx(expected)
     assert CalibratedCosts(CURVE, WORK).seconds(6, 3, 2, (30,), [(4, 50)]) == pytest.approx(
         1.25 * expected + 1e-4 + 3e-6
     )
+
+
+def test_of_many_sequences_the_host_does_the_others_meanwhile() -> None:
+    work = EngineWork(sequence_s=1e-3)
+    more_s = [
+        CalibratedCosts(CURVE, work).seconds(number, number, number, (0,))
+        - CalibratedCosts(CURVE).seconds(number, number, number, (0,))
+        for number in (1, 63, 64, 65, 200)
+    ]
+    assert more_s == pytest.approx([1e-3, 63e-3, 64e-3, 64e-3, 64e-3])
 
 
 def test_the_last_token_of_a_prompt_is_like_a_decode() -> None:

@@ -66,7 +66,7 @@ def _without(name: str) -> dict[str, Any]:
         ("[]", "no calibration of this version"),
         (json.dumps(_without("curve")), "KeyError: 'curve'"),
         (json.dumps(_without("model")), "'model'"),
-        (json.dumps(profile().as_json() | {"version": 2}), "version 2, and 3 is read"),
+        (json.dumps(profile().as_json() | {"version": 2}), "version 2, and 4 is read"),
         (json.dumps(profile().as_json() | {"extra": 1}), "extra"),
         (json.dumps(profile().as_json() | {"engine": {"step_s": -1.0}}), "-1.0 is no amount"),
         (json.dumps(profile().as_json() | {"engine": {"admission_s": None}}), "None is no amount"),

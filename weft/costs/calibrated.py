@@ -32,10 +32,14 @@ class Settling(NamedTuple):
         return self.step + tokens * (self.token + self.sequence_token * num_decodes)
 
 
+MOST_HOST_SEQUENCES = 64
+"""Of more, steps take so long that the host is done with the others meanwhile."""
+
+
 class EngineWork(NamedTuple):
     """What steps of an engine take beside those made by hand: `decodes` times as long where they only decode, and
-    `prompts` times where there are chunks. Seconds on top: `step_s`, `sequence_s` for each sequence in it, and
-    `admission_s` for each that begins with it."""
+    `prompts` times where there are chunks. Seconds on top: `step_s`, `sequence_s` for each of up to
+    `MOST_HOST_SEQUENCES` in it, and `admission_s` for each that begins with it."""
 
     decodes: float = 1.0
     prompts: float = 1.0
@@ -131,7 +135,7 @@ class CalibratedCosts:
         return self._work.decodes * on_line(self._curve.seen_s, layer_tokens)
 
     def _host_s(self, num_sequences: int) -> float:
-        return self._work.step_s + self._work.sequence_s * num_sequences
+        return self._work.step_s + self._work.sequence_s * min(num_sequences, MOST_HOST_SEQUENCES)
 
     def _layer_tokens(self, visible_tokens: Sequence[int]) -> int:
         layers = self._curve.layers

@@ -20,7 +20,7 @@ from weft.costs.step_curve import Layers, Line, Slopes, StepCurve
 from weft.hardware.cluster import Link
 from weft.model_specs.model_spec import ModelSpec
 
-VERSION = 3
+VERSION = 4
 AMOUNTS = (
     "swap_start_s",
     "swap_block_s",
@@ -167,6 +167,7 @@ def _curve_json(curve: StepCurve) -> dict[str, Any]:
         "pads_decodes": curve.pads_decodes,
         "rows_s": [list(knot) for knot in curve.rows_s],
         "seen_s": [list(knot) for knot in curve.seen_s],
+        "beside_s": [list(knot) for knot in curve.beside_s],
         "slopes": curve.slopes._asdict(),
     }
 
@@ -204,7 +205,8 @@ def _curve(data: Mapping[str, Any]) -> StepCurve:
     layers = tuple(Layers(int(number), window) for number, window in data["layers"])
     slopes = Slopes(**{name: _amount(value) for name, value in data["slopes"].items()})
     row_tile, pads_decodes = int(data["row_tile"]), bool(data["pads_decodes"])
-    return StepCurve(layers, row_tile, pads_decodes, _line(data["rows_s"]), _line(data["seen_s"]), slopes)
+    rows_s, seen_s, beside_s = (_line(data[name]) for name in ("rows_s", "seen_s", "beside_s"))
+    return StepCurve(layers, row_tile, pads_decodes, rows_s, seen_s, beside_s, slopes)
 
 
 def _line(data: Sequence[Sequence[Any]]) -> Line:

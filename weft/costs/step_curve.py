@@ -24,8 +24,7 @@ class Slopes(NamedTuple):
 
     an output (`output`); any sequence with one new token (`singles`), each of them (`single`); any longer chunk
     (`chunks`), each of them (`chunk`), each token that one reads in a layer (`chunk_seen`), each pair of a query and a
-    key in a layer (`pair`); and what sequences with one new token take more beside a chunk, which leaves nothing of
-    theirs in the caches: each (`beside`), and each token that one of them sees in a layer (`beside_seen`).
+    key in a layer (`pair`); and what each sequence with one new token takes more beside a chunk (`beside`).
     """
 
     output: float
@@ -36,7 +35,6 @@ class Slopes(NamedTuple):
     chunk_seen: float
     pair: float
     beside: float
-    beside_seen: float
 
 
 class Amounts(NamedTuple):
@@ -52,7 +50,8 @@ class Amounts(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class StepCurve:
     """`rows_s`: by rows of products, with all that comes once. `seen_s`: by tokens that sequences with one new token
-    see, in all layers, from (0, 0) on; it bends where caches end.
+    see, in all layers, from (0, 0) on; it bends where caches end. `beside_s`: by the same, what they take more beside
+    a chunk, which leaves nothing of theirs in the caches.
 
     `row_tile`: products compute whole tiles of so many rows, so that steps are stairs. `pads_decodes`: sequences with
     one new token are padded to the longest of them, so each sees as much as that one.
@@ -63,6 +62,7 @@ class StepCurve:
     pads_decodes: bool
     rows_s: Line
     seen_s: Line
+    beside_s: Line
     slopes: Slopes
 
     def amounts(
@@ -81,6 +81,8 @@ class StepCurve:
         """Of a step with something to compute."""
         pairs = zip(self.slopes, amounts.factors, strict=True)
         lines_s = on_line(self.rows_s, amounts.rows) + on_line(self.seen_s, amounts.seen)
+        if amounts.has_chunks:
+            lines_s += on_line(self.beside_s, amounts.seen)
         return lines_s + sum(slope * factor for slope, factor in pairs)
 
 
@@ -108,8 +110,8 @@ def step_amounts(layers: Sequence[Layers], row_tile: int, pads_decodes: bool, st
         read += number * sum(span.num_visible(window) for span in longer)
         pairs += number * sum(span.num_pairs(window) for span in longer)
     num_singles = num_decodes + len(singles)
-    beside = (num_singles, seen) if longer else (0, 0)
-    factors = num_outputs, num_singles > 0, num_singles, bool(longer), len(longer), read, pairs, *beside
+    beside = num_singles if longer else 0
+    factors = num_outputs, num_singles > 0, num_singles, bool(longer), len(longer), read, pairs, beside
     return Amounts(-(-num_tokens // row_tile) * row_tile, seen, bool(longer), factors)
 
 

@@ -40,7 +40,7 @@ class Inputs(NamedTuple):
     batch: PagedBatch
 
 
-MOST_KEPT_TOKENS = 64
+MOST_KEPT_TOKENS = 256
 """Room for inputs of so many tokens is kept for the next step of as many, since a tensor takes longer to make than to
 fill."""
 

@@ -29,7 +29,8 @@ ROWS_S = tuple((1 << power, 0.001 + 1e-5 * (1 << power)) for power in range(12))
 
 def truth(layers: tuple[Layers, ...], row_tile: int, pads_decodes: bool) -> StepCurve:
     seen_s = ((0, 0.0), (SEEN_TOKENS[2], 0.0005), (SEEN_TOKENS[4], 0.004))
-    return StepCurve(layers, row_tile, pads_decodes, ROWS_S, seen_s, SLOPES)
+    beside_s = ((0, 0.0), (SEEN_TOKENS[3], 0.001), (SEEN_TOKENS[-1], 0.001))
+    return StepCurve(layers, row_tile, pads_decodes, ROWS_S, seen_s, beside_s, SLOPES)
 
 
 @pytest.mark.parametrize("pads_decodes", [False, True])

@@ -18,7 +18,7 @@ from weft.models.decoder import Decoder
 from weft.ops.backend import AttentionPlan, Decoded, GroupTables, PagedBatch, Span
 from weft.ops.cpu import recorded_steps
 from weft.ops.cpu.cpu_ops import CpuOps
-from weft.ops.cpu.recording import Arena, SharedMemory
+from weft.ops.cpu.recording import Arena, Slab
 from weft.weights.random_weights import RandomWeights
 from weft.weights.source import WeightSource
 
@@ -122,28 +122,43 @@ def test_scores_and_choices_done_again_are_the_same(make: Callable[[], Serving])
     made.close()
 
 
-def test_recordings_take_turns_with_the_memory_for_scores() -> None:
+def test_recordings_take_turns_with_memory() -> None:
     made = serving()
     with torch.no_grad():
-        places = [
-            decoded(made, rows, *[(0, 1)] * rows, chooses=True)[0].scores_TV.data_ptr()
-            for rows in (3, 1, 2, 3)
-        ]
-    assert len(set(places)) == 1
+        for rows in (1, 5, 2, 5, 26):
+            decoded(made, rows, *[(0, 1)] * rows, chooses=True)
+    ops = made.executor.runner.ops
+    assert isinstance(ops, CpuOps)
+    (known,) = ops._steps._recordings.values()
+    first, *others = (recording.result_TD.data_ptr() for recording in known.values() if recording)
+    assert others
+    assert all(abs(place - first) < 1 << 20 for place in others)
+    assert len(ops._steps._slab._chunks) <= 2
     made.close()
 
 
-def test_memory_grows_where_a_row_needs_more() -> None:
-    memory = SharedMemory(4)
-    memory.begin()
-    narrow = memory.take((4, 8), torch.float32)
-    assert memory.take((2,), torch.int64).shape == (2,)
-    narrow.fill_(1.0)
-    memory.begin()
-    wide = memory.take((3, 50), torch.float32)
-    wide.fill_(2.0)
-    assert narrow.eq(1.0).all()
-    assert wide.shape == (3, 50)
+def test_what_follows_the_layers_spares_their_result_although_others_were_recorded_since() -> None:
+    made = serving()
+    with torch.no_grad():
+        hidden(made, 0, *[(0, 1)] * 9, recorded=True)
+        hidden(made, 0, (0, 1), recorded=True)
+        for _ in range(2):
+            found, wanted = decoded(made, 1, *[(0, 1)] * 9, chooses=True)
+            assert torch.equal(found.hidden_TD, wanted.hidden_TD)
+            assert torch.equal(found.scores_TV, wanted.scores_TV)
+    made.close()
+
+
+def test_memory_grows_and_what_was_taken_stays() -> None:
+    slab = Slab()
+    few, many = Arena(slab), Arena(slab)
+    small, large = few.take((4, 8), torch.float32), many.take((1 << 10, 1 << 10), torch.float32)
+    small.fill_(1.0)
+    large.fill_(2.0)
+    assert many.take((2,), torch.int64).shape == (2,)
+    assert small.eq(1.0).all()
+    assert large.eq(2.0).all()
+    assert Arena(slab).take((4,), torch.float32).data_ptr() == small.data_ptr()
 
 
 def test_many_rows_are_decoded_without_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +258,7 @@ def test_a_model_that_asks_torch_for_more_scores_is_not_recorded() -> None:
 
 
 def test_memory_is_given_out_again_when_no_view_is_left() -> None:
-    arena = Arena()
+    arena = Arena(Slab())
     first = arena.take((3, 8), torch.float32)
     place, view = first.data_ptr(), first[1:].view(-1)
     del first

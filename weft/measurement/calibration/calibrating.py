@@ -42,7 +42,7 @@ PADS_DECODES = {"torch": True, "reference": False, "cpu": False}
 """By backend, whether sequences that decode are padded to the longest; see `weft/ops/paged_attention.py`."""
 
 
-RECORDED_TOKENS = {"torch": 0, "reference": 0, "cpu": 64}
+RECORDED_TOKENS = {"torch": 0, "reference": 0, "cpu": 256}
 """By backend, up to how many tokens a step is recorded; see `weft/ops/cpu/cpu_ops.py`."""
 
 

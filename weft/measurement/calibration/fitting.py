@@ -1,10 +1,18 @@
 """From measured steps to a curve, and how far the curve is from steps that it has not seen."""
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from statistics import median
 
-from weft.costs.step_curve import Layers, Line, Slopes, StepCurve, StepSizes, step_amounts
+from weft.costs.step_curve import (
+    Amounts,
+    Layers,
+    Line,
+    Slopes,
+    StepCurve,
+    StepSizes,
+    step_amounts,
+)
 from weft.measurement.calibration.grid import GridPoint
 from weft.measurement.calibration.nonnegative import nonnegative_least_squares
 from weft.measurement.token_times import percentile
@@ -13,7 +21,7 @@ TIMED_SHARE = 0.8
 """Of steps that the stated error covers."""
 
 SEEN_TOKENS = tuple(1 << power for power in range(12, 24))
-"""Of all layers: where `StepCurve.seen_s` may bend."""
+"""Of all layers: where lines over what is seen may bend."""
 
 
 def fit_curve(
@@ -33,16 +41,24 @@ def fit_curve(
     most_seen = max(each.seen for each in amounts.values())
     seen = (0, SEEN_TOKENS[0], *(tokens for tokens in SEEN_TOKENS[1:] if tokens < most_seen))
     features = [
-        [
-            feature / measured[point]
-            for feature in (*_rises(each.rows, rows), *_rises(each.seen, seen)[1:], *each.factors)
-        ]
+        [feature / measured[point] for feature in _features(each, rows, seen)]
         for point, each in amounts.items()
     ]
-    found = nonnegative_least_squares(features, [1.0] * len(features))
-    in_all = len(rows) + len(seen) - 1
-    rows_s, seen_s = _line(rows, found[: len(rows)]), _line(seen, [0.0, *found[len(rows) : in_all]])
-    return StepCurve(tuple(layers), row_tile, pads_decodes, rows_s, seen_s, Slopes(*found[in_all:]))
+    found = iter(nonnegative_least_squares(features, [1.0] * len(features)))
+    rows_s = _line(rows, list(islice(found, len(rows))))
+    seen_s, beside_s = (_line(seen, [0.0, *islice(found, len(seen) - 1)]) for _ in range(2))
+    return StepCurve(tuple(layers), row_tile, pads_decodes, rows_s, seen_s, beside_s, Slopes(*found))
+
+
+def _features(amounts: Amounts, rows: Sequence[int], seen: Sequence[int]) -> list[float]:
+    """What the coefficients of a curve are multiplied with: rises of its lines, then `Slopes`."""
+    seen_rises = _rises(amounts.seen, seen)[1:]
+    return [
+        *_rises(amounts.rows, rows),
+        *seen_rises,
+        *(amounts.has_chunks * rise for rise in seen_rises),
+        *amounts.factors,
+    ]
 
 
 def step_sizes(point: GridPoint, layers: Sequence[Layers], pads_decodes: bool) -> StepSizes:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-DECODES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+DECODES = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 512, 1024)
 CHUNK_TOKENS = (2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
 CONTEXT_SHARES = (0.02, 0.08, 0.3, 0.9)
 """Of the longest sequence: where decodes are measured."""
 
-BETWEEN_DECODES = (3, 6, 12, 24, 48, 96, 192, 384, 768)
+BETWEEN_DECODES = (3, 6, 12, 24, 48, 80, 160, 384, 768)
 BETWEEN_TOKENS = (3, 6, 12, 24, 48, 96, 192, 384, 768, 1536, 3072)
 
 STEPS_OF_A_VISIT = 4
@@ -116,7 +116,7 @@ def fitted_points(limits: Limits) -> list[GridPoint]:
             *(GridPoint(0, 0, ((448, 0),) * number) for number in (2, 4)),
             *(
                 GridPoint(number, contexts[1], chunks)
-                for number in (1, 8, 32, 64, 128)
+                for number in (1, 8, 32, 64, 128, 224)
                 for chunks in (((16, 0),), ((128, 0),), ((512, 0),), ((128, 0),) * 8)
             ),
             *(GridPoint(number, contexts[2], ((128, 0),)) for number in (8, 32)),
@@ -140,7 +140,7 @@ def held_out_points(limits: Limits) -> list[GridPoint]:
             *(GridPoint(0, 0, ((tokens, middle),)) for tokens in BETWEEN_TOKENS),
             *(
                 GridPoint(number, middle, ((tokens, 0), (tokens // 2, 0)), spread=0.5)
-                for number in (4, 20, 60)
+                for number in (4, 20, 60, 160)
                 for tokens in (24, 100, 300)
             ),
         ],

@@ -6,7 +6,7 @@ from math import sqrt
 from operator import mul
 from typing import NamedTuple
 
-from weft.costs.calibrated import EngineWork, Settling
+from weft.costs.calibrated import MOST_HOST_SEQUENCES, EngineWork, Settling
 from weft.costs.local_profile import LocalProfile
 from weft.costs.step_curve import StepCurve
 from weft.measurement.calibration.nonnegative import nonnegative_least_squares
@@ -87,7 +87,7 @@ def _rows(curve: StepCurve, run: Sequence[ServedStep]) -> Iterator[_Row]:
     prompt_tokens, steps_after = 0, SETTLING_STEPS
     for work, num_admitted, seconds in run:
         new_tokens = sum(tokens for tokens, _ in work.chunks if tokens > 1)
-        num_sequences = work.num_decodes + len(work.chunks)
+        num_sequences = min(work.num_decodes + len(work.chunks), MOST_HOST_SEQUENCES)
         if seconds is not None and work.num_tokens:
             sizes = work.num_tokens, work.num_outputs, work.num_decodes, work.visible_tokens, work.chunks
             curve_s = curve.seconds(curve.amounts(*sizes))

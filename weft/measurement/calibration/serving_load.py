@@ -24,7 +24,7 @@ from weft.simulator.step_work import StepWork
 if TYPE_CHECKING:
     from weft.executor.loading import Serving
 
-CLIENTS = (1, 2, 4, 8, 16, 32, 64)
+CLIENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 FEWEST_TOKENS, MOST_TOKENS = 16, 1024
 """Of a prompt; as many of twice the length as of a length."""
 
@@ -69,6 +69,9 @@ def served_steps(
     return found
 
 
+NUM_TEXT_TOKENS = 1 << 15
+
+
 class _Clients:
     """Of one engine. `output_tokens`: by request."""
 
@@ -76,6 +79,9 @@ class _Clients:
         self._serving, self._random, self._budget_s = serving, random, budget_s
         self._most_tokens = max(1, min(MOST_TOKENS, limits.max_model_len // 2))
         self._most_output = max(1, min(MOST_OUTPUT_TOKENS, limits.max_model_len // 2 - 1))
+        # Prompts are cut from it: who draws each token meanwhile keeps the interpreter from those who serve.
+        vocabulary = serving.spec.vocab_size
+        self._text = tuple(random.randrange(vocabulary) for _ in range(NUM_TEXT_TOKENS + self._most_tokens))
         self.output_tokens = dict[str, tuple[int]]()
 
     async def run(self, number: int) -> tuple[list[StepRecord], list[Step]]:
@@ -98,10 +104,10 @@ class _Clients:
 
     def _request(self) -> Request:
         """That begins as no other one does, or hardly any."""
-        random, vocabulary = self._random, self._serving.spec.vocab_size
+        random, begin = self._random, self._random.randrange(NUM_TEXT_TOKENS)
         fewest = min(FEWEST_TOKENS, self._most_tokens)
         num_tokens = round(fewest * (self._most_tokens / fewest) ** random.random())
-        tokens = tuple(random.randrange(vocabulary) for _ in range(num_tokens))
+        tokens = self._text[begin : begin + num_tokens]
         sampling = SamplingParams(
             max_tokens=random.randint(1, self._most_output), temperature=0.0, ignore_eos=True
         )

@@ -10,14 +10,14 @@ from torch import Tensor
 from weft.ops.backend import Decoded, StepModel
 from weft.ops.cpu.attention import CpuPlan
 from weft.ops.cpu.library import kernels
-from weft.ops.cpu.recording import Arena, Choice, Memory, Recording, SharedMemory, Watch
+from weft.ops.cpu.recording import Arena, Choice, Recording, Slab, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from weft.ops.cpu._kernels import Operations, Program
 
-MOST_RECORDED_ROWS = 64
+MOST_RECORDED_ROWS = 256
 """Steps of more rows go operation by operation: there, what Python takes is little beside what they compute."""
 
 
@@ -34,8 +34,8 @@ class RecordedSteps:
         likeliest: Callable[[Tensor], Tensor],
     ) -> None:
         self._operations, self._embed, self._likeliest = operations, embed, likeliest
-        self.memory: Memory | None = None
-        self._ends = SharedMemory(MOST_RECORDED_ROWS)
+        self.memory: Arena | None = None
+        self._slab = Slab()
         self._recordings: MutableMapping[StepModel, dict[int, Recording | None]] = WeakKeyDictionary()
 
     def forget(self) -> None:
@@ -83,7 +83,7 @@ class RecordedSteps:
         """Compute a step; its operations, or None where the model asks for more than these, and its result."""
         tokens_T, positions_T = tokens_T.clone(), positions_T.clone()
         program = kernels().Program(tokens_T.data_ptr(), positions_T.data_ptr(), len(tokens_T))
-        arena = Arena()
+        arena = Arena(self._slab)
         with self._watched(program, arena, (tokens_T, positions_T)) as watch:
             result_TD = model.forward(tokens_T, positions_T, plan)
         layers = plan.batch.layers
@@ -94,8 +94,7 @@ class RecordedSteps:
         self, model: StepModel, recording: Recording, result_TD: Tensor, *, chooses: bool
     ) -> Decoded:
         """Compute and record what follows the layers; the model is not remembered where it asks for more there."""
-        self._ends.begin()
-        with self._watched(recording.program, self._ends, ()) as watch:
+        with self._watched(recording.program, recording.arena, ()) as watch:
             scores_TV = model.logits(result_TD)
             chosen_T = self._likeliest(scores_TV)
         recording.choice = Choice(scores_TV, chosen_T.numpy())
@@ -104,7 +103,7 @@ class RecordedSteps:
         return Decoded(result_TD, scores_TV, chosen_T.tolist() if chooses else None)
 
     @contextmanager
-    def _watched(self, program: "Program", memory: Memory, indexes: Sequence[Tensor]) -> "Iterator[Watch]":
+    def _watched(self, program: "Program", memory: Arena, indexes: Sequence[Tensor]) -> "Iterator[Watch]":
         """Operations are recorded meanwhile."""
         watch = Watch(self._embed, indexes)
         self.memory = memory

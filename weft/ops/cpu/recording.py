@@ -7,7 +7,7 @@ a dispatch mode, and a model that asks for anything but views and rows of a tabl
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from weakref import finalize
 
 import numpy as np
@@ -40,20 +40,32 @@ _COMPUTES_NOTHING = frozenset(
 _ALIGNMENT_BYTES = 64
 
 
-class Memory(Protocol):
-    """Where results of recorded operations are."""
+_LEAST_CHUNK_BYTES = 1 << 20
 
-    def take(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """A tensor that is not initialised."""
+
+class Slab:
+    """Memory with which all recordings take turns, as results hold only until the next step. What is never written
+    takes none of the system's."""
+
+    def __init__(self) -> None:
+        self._chunks: list[Tensor] = []
+
+    def chunk(self, index: int, size: int) -> Tensor:
+        """Bytes, which stay where they are as long as the slab lives; at least `size` where nobody had them before.
+        They are as many again as there are by then, so that a few chunks are enough for any step."""
+        if index == len(self._chunks):
+            chunk_bytes = max(size, _LEAST_CHUNK_BYTES, sum(map(len, self._chunks)))
+            self._chunks.append(torch.empty(chunk_bytes, dtype=torch.uint8))
+        return self._chunks[index]
 
 
 class Arena:
-    """Memory for what a recorded step computes: a piece is given out again once no tensor on it is left, and stays
-    where it is as long as the arena lives."""
+    """What a recorded step computes, from the beginning of a slab on: a piece is given out again once no tensor on it
+    is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, slab: Slab) -> None:
+        self._slab, self._chunk, self._used = slab, 0, 0
         self._free: dict[int, list[np.ndarray]] = defaultdict(list)
-        self._pieces: list[Tensor] = []
 
     def take(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
         """A tensor that is not initialised."""
@@ -66,33 +78,11 @@ class Arena:
         return torch.from_numpy(lent).view(dtype)[:count].view(*shape)
 
     def _grow(self, size: int) -> np.ndarray:
-        self._pieces.append(torch.empty(size, dtype=torch.uint8))
-        found: np.ndarray = self._pieces[-1].numpy()
+        while self._used + size > len(chunk := self._slab.chunk(self._chunk, size)):
+            self._chunk, self._used = self._chunk + 1, 0
+        begin, self._used = self._used, self._used + size
+        found: np.ndarray = chunk[begin : self._used].numpy()
         return found
-
-
-class SharedMemory:
-    """Memory for what recorded steps compute after their layers, scores of all tokens above all: each has room for
-    `most_rows`, and all recordings take turns with it, as results hold only until the next step."""
-
-    def __init__(self, most_rows: int) -> None:
-        self._most_rows = most_rows
-        self._pieces: list[Tensor] = []
-        self._num_taken = 0
-
-    def begin(self) -> None:
-        """Another recording begins, from the first piece on."""
-        self._num_taken = 0
-
-    def take(self, shape: Sequence[int], dtype: torch.dtype) -> Tensor:
-        """A tensor that is not initialised: a row for each row of the step. What is never written takes no memory."""
-        size = self._most_rows * int(np.prod(shape[1:])) * dtype.itemsize
-        index, self._num_taken = self._num_taken, self._num_taken + 1
-        if index == len(self._pieces):
-            self._pieces.append(torch.empty(0, dtype=torch.uint8))
-        if len(self._pieces[index]) < size:  # older recordings keep the piece that they know
-            self._pieces[index] = torch.empty(size, dtype=torch.uint8)
-        return self._pieces[index].view(dtype)[: int(np.prod(shape))].view(*shape)
 
 
 @dataclass(frozen=True, slots=True)
