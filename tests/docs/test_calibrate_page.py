@@ -4,7 +4,7 @@ from pathlib import Path
 
 from weft.cli.calibrate import command
 from weft.measurement.calibration.bandwidth import COPIED_BYTES, FLIPPED_SHARE
-from weft.measurement.calibration.calibrating import PADS_DECODES, RECORDED_TOKENS, TILE_ROWS
+from weft.measurement.calibration.calibrating import PADS_DECODES, TILE_ROWS
 from weft.measurement.calibration.serving_fit import SETTLING_STEPS, STRAY_SHARE
 from weft.measurement.calibration.serving_load import CLIENTS, FEWEST_TOKENS, MOST_OUTPUT_TOKENS, MOST_TOKENS
 from weft.measurement.calibration.swaps import NUM_BLOCKS
@@ -29,7 +29,6 @@ def test_figures_are_those_of_the_code() -> None:
     assert (SETTLING_STEPS, STRAY_SHARE) == (2, 0.01)
     assert "prompts of {}, {} and {} tokens".format(*WAKING_TOKENS) in PAGE
     assert f"after {1e3 * PAUSES_S[0]:.0f} to {1e3 * PAUSES_S[-1]:.0f} ms" in PAGE
-    assert f"up to {RECORDED_TOKENS['cpu']}, where steps are recorded" in PAGE
     assert f"{NUM_BLOCKS[0]} to {NUM_BLOCKS[-1]} blocks" in PAGE
     assert f"in tiles of {TILE_ROWS['reference']}" in PAGE
     assert PADS_DECODES == {"torch": True, "reference": False, "cpu": False}

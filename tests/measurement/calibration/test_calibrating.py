@@ -13,7 +13,7 @@ from weft.costs.local_profile import read_profile, write_profile
 from weft.executor.loading import Serving
 from weft.measurement.calibration import CalibrationSettings, calibrate, load_for_calibration
 from weft.measurement.calibration.bandwidth import is_flipped, probe_bandwidth
-from weft.measurement.calibration.calibrating import RECORDED_TOKENS, TILE_ROWS, limits_of
+from weft.measurement.calibration.calibrating import PADS_DECODES, TILE_ROWS, limits_of
 from weft.measurement.calibration.grid import (
     SETTLING_STEPS,
     STEPS_OF_A_VISIT,
@@ -24,7 +24,6 @@ from weft.measurement.calibration.hand_made_steps import StepMaker, write_state
 from weft.measurement.calibration.step_times import FEWEST, StepTimer, expected_s, time_steps
 from weft.measurement.calibration.swaps import time_swaps
 from weft.measurement.calibration.wakings import PAUSES_S, in_groups, time_wakings
-from weft.ops.cpu.recorded_steps import MOST_RECORDED_ROWS
 
 POINTS = (
     GridPoint(2, 10),
@@ -115,8 +114,7 @@ def test_state_that_steps_read_was_written(serving: Serving) -> None:
 
 
 def test_backends_are_known_as_they_are() -> None:
-    assert RECORDED_TOKENS["cpu"] == MOST_RECORDED_ROWS
-    assert RECORDED_TOKENS.keys() == TILE_ROWS.keys()
+    assert PADS_DECODES.keys() == TILE_ROWS.keys()
 
 
 def test_swaps_are_timed_and_a_failure_is_told(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,11 @@
 """Grids that fit a server, and curves that fit a grid."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.costs.calibrated_examples import SLOPES
-from weft.costs.step_curve import Layers, StepCurve, on_line
+from weft.costs.step_curve import Layers, StepCurve
 from weft.measurement.calibration.fitting import (
     SEEN_TOKENS,
     fit_curve,
@@ -20,7 +18,6 @@ from weft.measurement.calibration.grid import (
     Limits,
     fitted_points,
     held_out_points,
-    recorded_points,
 )
 
 LIMITS = Limits(max_num_seqs=256, max_step_tokens=2048, max_model_len=1024, cache_tokens=1 << 18)
@@ -46,28 +43,6 @@ def test_a_curve_is_found_again(layers: tuple[Layers, ...], row_tile: int, pads_
 
     fitted = fit_curve(layers, row_tile, pads_decodes, measured(fitted_points(LIMITS)))
     assert max(map(abs, relative_errors(fitted, measured(held_out_points(LIMITS))))) < 0.02
-
-
-def test_a_curve_jumps_where_steps_are_no_longer_recorded() -> None:
-    layers, limits = (Layers(4, None),), LIMITS._replace(recorded_tokens=64)
-    jump = tuple((rows, seconds + 0.002 * (rows > 64)) for rows, seconds in (*ROWS_S, (65, 0.00165)))
-    real = replace(truth(layers, 1, False), rows_s=tuple(sorted(jump)))
-    measured = {
-        point: real.seconds(real.amounts(*step_sizes(point, layers, False)))
-        for point in (*fitted_points(limits), *held_out_points(limits))
-    }
-    fitted = {point: measured[point] for point in fitted_points(limits)}
-    curve = fit_curve(layers, 1, False, fitted, recorded_tokens=64)
-    assert on_line(curve.rows_s, 65) - on_line(curve.rows_s, 64) == pytest.approx(0.002, rel=0.05)
-    assert max(map(abs, relative_errors(curve, measured))) < 0.02
-    blind = fit_curve(layers, 1, False, fitted)
-    assert max(map(abs, relative_errors(blind, measured))) > 0.1
-
-
-def test_every_number_of_recorded_tokens_is_seen_once() -> None:
-    points = recorded_points(LIMITS._replace(recorded_tokens=64))
-    assert [point.num_tokens for point in points] == list(range(1, 65))
-    assert recorded_points(LIMITS) == []
 
 
 def test_the_stated_error_covers_four_fifths() -> None:

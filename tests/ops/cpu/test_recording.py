@@ -1,4 +1,4 @@
-"""Steps done again without the model: the same bits, for other tokens, and only where nothing is left out."""
+"""Steps done again without the model: the same bits, for other tokens and fewer, and only where nothing is left out."""
 
 import gc
 from collections.abc import Callable
@@ -16,11 +16,20 @@ from weft.executor.loading import Serving, make_serving
 from weft.model_specs.families import spec_from_config
 from weft.models.decoder import Decoder
 from weft.ops.backend import AttentionPlan, Decoded, GroupTables, PagedBatch, Span
-from weft.ops.cpu import recorded_steps
+from weft.ops.cpu.attention import CpuPlan
 from weft.ops.cpu.cpu_ops import CpuOps
-from weft.ops.cpu.recording import Arena, Slab
+from weft.ops.cpu.library import kernels
+from weft.ops.cpu.recording import Arena, Recording, Slab
 from weft.weights.random_weights import RandomWeights
 from weft.weights.source import WeightSource
+
+
+def recording_of(made: Serving) -> Recording | None:
+    """Of its model."""
+    ops = made.executor.runner.ops
+    assert isinstance(ops, CpuOps)
+    (known,) = ops._steps._recordings.values()
+    return known
 
 
 def serving() -> Serving:
@@ -83,7 +92,7 @@ def decoded(made: Serving, seed: int, *ranges: tuple[int, int], chooses: bool) -
 
 
 STEPS = [((0, 6), (0, 1)), ((6, 7), (1, 7)), ((7, 12), (7, 9)), ((12, 13),), ((13, 14),)]
-"""The first three are of seven rows, the last two of one."""
+"""The first three are of seven rows, the last two of one, which are done as the first of seven."""
 
 
 @pytest.mark.parametrize("make", [serving, mixture, tied])
@@ -94,10 +103,9 @@ def test_steps_done_again_give_the_same_bits(make: Callable[[], Serving]) -> Non
         for seed, ranges in enumerate(STEPS):
             found = hidden(made, seed, *ranges, recorded=True)
             assert torch.equal(found, hidden(other, seed, *ranges, recorded=False))
-    ops = made.executor.runner.ops
-    assert isinstance(ops, CpuOps)
-    (known,) = ops._steps._recordings.values()
-    assert {rows: recording is not None for rows, recording in known.items()} == {7: True, 1: True}
+    known = recording_of(made)
+    assert known is not None
+    assert len(known.result_TD) == 7
     made.close()
     other.close()
 
@@ -115,25 +123,38 @@ def test_scores_and_choices_done_again_are_the_same(make: Callable[[], Serving])
             assert torch.equal(found.scores_TV, wanted.scores_TV)
             assert found.likeliest == wanted.likeliest
             hidden(made, position, (position, position + 1), recorded=True)
-    ops = made.executor.runner.ops
-    assert isinstance(ops, CpuOps)
-    (known,) = ops._steps._recordings.values()
-    assert all(recording and recording.choice for recording in known.values())
+    known = recording_of(made)
+    assert known is not None
+    assert known.choice is not None
+    assert len(known.choice.scores_TV) == 2
     made.close()
+
+
+@pytest.mark.parametrize("make", [serving, mixture, tied])
+def test_steps_of_fewer_rows_are_done_as_part_of_one_of_more(make: Callable[[], Serving]) -> None:
+    """Of sequences that decode and prompts alike, whatever came first."""
+    made, other = make(), make()
+    with torch.no_grad():
+        for seed, ranges in enumerate(
+            [((0, 3),), ((0, 9), (0, 4)), ((9, 10),), ((4, 9), (10, 16)), ((0, 13),)]
+        ):
+            found = hidden(made, seed, *ranges, recorded=True)
+            assert torch.equal(found, hidden(other, seed, *ranges, recorded=False))
+    known = recording_of(made)
+    assert known is not None
+    assert len(known.result_TD) == 13
+    made.close()
+    other.close()
 
 
 def test_recordings_take_turns_with_memory() -> None:
     made = serving()
     with torch.no_grad():
-        for rows in (1, 5, 2, 5, 26):
+        for rows in (1, 2, 5, 26):
             decoded(made, rows, *[(0, 1)] * rows, chooses=True)
     ops = made.executor.runner.ops
     assert isinstance(ops, CpuOps)
-    (known,) = ops._steps._recordings.values()
-    first, *others = (recording.result_TD.data_ptr() for recording in known.values() if recording)
-    assert others
-    assert all(abs(place - first) < 1 << 20 for place in others)
-    assert len(ops._steps._slab._chunks) <= 2
+    assert [len(slab._chunks) for slab in (ops._steps._slab, ops._steps._scores_slab)] == [1, 1]
     made.close()
 
 
@@ -161,18 +182,6 @@ def test_memory_grows_and_what_was_taken_stays() -> None:
     assert Arena(slab).take((4,), torch.float32).data_ptr() == small.data_ptr()
 
 
-def test_many_rows_are_decoded_without_a_recording(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorded_steps, "MOST_RECORDED_ROWS", 2)
-    made = serving()
-    with torch.no_grad():
-        found, wanted = decoded(made, 0, *[(0, 1)] * 3, chooses=True)
-    assert found.likeliest == wanted.likeliest
-    ops = made.executor.runner.ops
-    assert isinstance(ops, CpuOps)
-    assert not any(ops._steps._recordings.values())
-    made.close()
-
-
 def test_another_cache_needs_another_recording() -> None:
     made, other = serving(), serving()
     ops, model = made.executor.runner.ops, made.executor.runner.model
@@ -187,17 +196,6 @@ def test_another_cache_needs_another_recording() -> None:
     assert made_keys[:3].any()
     made.close()
     other.close()
-
-
-def test_many_rows_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorded_steps, "MOST_RECORDED_ROWS", 6)
-    made = serving()
-    with torch.no_grad():
-        hidden(made, 0, (0, 7), recorded=True)
-    ops = made.executor.runner.ops
-    assert isinstance(ops, CpuOps)
-    assert not any(ops._steps._recordings.values())
-    made.close()
 
 
 class Plus:
@@ -221,7 +219,7 @@ def test_a_model_that_asks_torch_for_more_is_not_recorded() -> None:
     for tokens in ([3, 4], [5, 6]):
         found = ops.step(model, torch.tensor(tokens), torch.tensor([0, 1]), plan)
         assert torch.equal(found, model.forward(torch.tensor(tokens), torch.tensor([0, 1]), plan))
-    assert list(ops._steps._recordings[model].values()) == [None]
+    assert ops._steps._recordings[model] is None
     del model
     gc.collect()
     assert not ops._steps._recordings
@@ -253,7 +251,7 @@ def test_a_model_that_asks_torch_for_more_scores_is_not_recorded() -> None:
             scores_TV = halved.logits(halved.forward(tokens_T, positions_T, plan))
             assert torch.equal(found.scores_TV, scores_TV)
             assert found.likeliest == scores_TV.argmax(-1).tolist()
-    assert list(ops._steps._recordings[halved].values()) == [None]
+    assert ops._steps._recordings[halved] is None
     made.close()
 
 
@@ -277,3 +275,32 @@ def test_a_plan_of_another_step_is_refused() -> None:
         with pytest.raises(ValueError, match="of another step"):
             ops.step(model, torch.arange(3), torch.arange(3), plan)
     made.close()
+
+
+def test_more_rows_than_were_recorded_are_refused() -> None:
+    made = serving()
+    with torch.no_grad():
+        hidden(made, 0, (0, 3), recorded=True)
+        known, ops = recording_of(made), made.executor.runner.ops
+        assert known is not None
+        plan = ops.plan_attention(batch(made, (0, 4)))
+        assert isinstance(plan, CpuPlan)
+        with pytest.raises(ValueError, match="more rows than were recorded"):
+            known.replay(torch.arange(4), torch.arange(4), plan.handle, known.num_forward)
+    made.close()
+
+
+def test_an_operation_without_a_row_for_each_of_the_steps_is_noticed() -> None:
+    ops = CpuOps(1)
+    program = kernels().Program(0, 0, 3)
+    assert program.by_rows
+    ops._operations.record(program)
+    ops.rms_norm(numbers(3, 4), torch.ones(4), 1e-5)
+    assert program.by_rows
+    program.expect(2)
+    ops.rms_norm(numbers(3, 4), torch.ones(4), 1e-5)
+    assert not program.by_rows
+    assert len(program) == 2
+    program.cut(1)
+    assert len(program) == 1
+    ops._operations.record(None)

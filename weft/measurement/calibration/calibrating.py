@@ -19,7 +19,6 @@ from weft.measurement.calibration.grid import (
     Limits,
     fitted_points,
     held_out_points,
-    recorded_points,
 )
 from weft.measurement.calibration.hand_made_steps import write_state
 from weft.measurement.calibration.serving_fit import fit_serving
@@ -40,10 +39,6 @@ TILE_ROWS = {"torch": 1, "reference": 16, "cpu": 1}
 
 PADS_DECODES = {"torch": True, "reference": False, "cpu": False}
 """By backend, whether sequences that decode are padded to the longest; see `weft/ops/paged_attention.py`."""
-
-
-RECORDED_TOKENS = {"torch": 0, "reference": 0, "cpu": 256}
-"""By backend, up to how many tokens a step is recorded; see `weft/ops/cpu/cpu_ops.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +127,6 @@ def limits_of(serving: "Serving") -> Limits:
         options.max_num_batched_tokens,
         serving.max_model_len,
         blocks * options.block_tokens,
-        RECORDED_TOKENS[options.backend],
     )
 
 
@@ -144,8 +138,6 @@ async def _measure(
     tell("steps")
     write_state(serving, points)
     timer = StepTimer(serving)
-    for point in recorded_points(limits):
-        await timer.visit(point, 1)
     before = await _serve(serving, SERVING_SHARE / 2 * budget_s, seed=0)
     steps = await time_steps(timer, points, (1.0 - SERVING_SHARE - WAKING_SHARE - SWAP_SHARE) * budget_s)
     tell("an engine that serves")
@@ -169,7 +161,7 @@ def fit(serving: "Serving", limits: Limits, steps: dict[GridPoint, float]) -> tu
     layers = [Layers(len(group.layers), group.window_tokens) for group in serving.spec.layer_groups]
     seen = {point: steps[point] for point in fitted_points(limits) if point in steps}
     unseen = {point: steps[point] for point in held_out_points(limits) if point in steps}
-    curve = fit_curve(layers, TILE_ROWS[backend], PADS_DECODES[backend], seen, limits.recorded_tokens)
+    curve = fit_curve(layers, TILE_ROWS[backend], PADS_DECODES[backend], seen)
     return curve, relative_errors(curve, unseen or seen)
 
 

@@ -29,15 +29,13 @@ def fit_curve(
     row_tile: int,
     pads_decodes: bool,
     measured: Mapping[GridPoint, float],
-    recorded_tokens: int = 0,
 ) -> StepCurve:
-    """The curve whose relative errors, squared, have the least sum; it rises with the rows and with what is seen, and
-    may jump after `recorded_tokens` (see `Limits`)."""
+    """The curve whose relative errors, squared, have the least sum; it rises with the rows and with what is seen."""
     amounts = {
         point: step_amounts(layers, row_tile, pads_decodes, step_sizes(point, layers, pads_decodes))
         for point in measured
     }
-    rows = _knots(row_tile, max(each.rows for each in amounts.values()), recorded_tokens)
+    rows = _knots(row_tile, max(each.rows for each in amounts.values()))
     most_seen = max(each.seen for each in amounts.values())
     seen = (0, SEEN_TOKENS[0], *(tokens for tokens in SEEN_TOKENS[1:] if tokens < most_seen))
     features = [
@@ -88,13 +86,12 @@ def stated_error(errors: Sequence[float]) -> tuple[float, float]:
     return median(sizes), percentile(sizes, TIMED_SHARE)
 
 
-def _knots(row_tile: int, most: int, recorded: int) -> list[int]:
-    """Powers of two, in tiles, up to the most that was measured, and both sides of the jump where there is one."""
+def _knots(row_tile: int, most: int) -> list[int]:
+    """Powers of two, in tiles, up to the most that was measured."""
     knots = [row_tile]
     while 2 * knots[-1] <= most:
         knots.append(2 * knots[-1])
-    jump = (recorded, recorded + 1) if 0 < recorded < most else ()
-    return sorted(dict.fromkeys((*knots, *jump)))
+    return knots
 
 
 def _line(knots: Sequence[int], rises_s: Sequence[float]) -> Line:

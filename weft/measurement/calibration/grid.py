@@ -76,14 +76,12 @@ BETWEEN = GridPoint(0, 0, ((1, 16),))
 
 
 class Limits(NamedTuple):
-    """What a server can be given: sequences and tokens of a step, tokens of a sequence, tokens in the cache; and up to
-    how many tokens its steps are recorded, to be done again without Python (0: none are)."""
+    """What a server can be given: sequences and tokens of a step, tokens of a sequence, tokens in the cache."""
 
     max_num_seqs: int
     max_step_tokens: int
     max_model_len: int
     cache_tokens: int
-    recorded_tokens: int = 0
 
     def allow(self, point: GridPoint) -> bool:
         """Whether a step of this kind can be, with room for those after it."""
@@ -100,17 +98,11 @@ def fitted_points(limits: Limits) -> list[GridPoint]:
     """Those that the fit sees."""
     contexts = [max(2, int(share * limits.max_model_len)) for share in CONTEXT_SHARES]
     chunk_contexts = (0, limits.max_model_len // 2)
-    unrecorded = (limits.recorded_tokens + 1,) if limits.recorded_tokens else ()
     return _allowed(
         [
             *(GridPoint(number, context) for number in DECODES for context in contexts),
             *(GridPoint(number, contexts[-1], spread=0.8) for number in DECODES[2:]),
-            *(
-                GridPoint(0, 0, ((tokens, before),))
-                for tokens in (*CHUNK_TOKENS, *unrecorded)
-                for before in chunk_contexts
-            ),
-            *(GridPoint(number, contexts[1]) for number in unrecorded),
+            *(GridPoint(0, 0, ((tokens, before),)) for tokens in CHUNK_TOKENS for before in chunk_contexts),
             *(GridPoint(0, 0, ((16, 0),) * number) for number in (2, 4, 8, 16)),
             *(GridPoint(0, 0, ((128, 64),) * number) for number in (2, 4, 8, 12)),
             *(GridPoint(0, 0, ((448, 0),) * number) for number in (2, 4)),
@@ -123,12 +115,6 @@ def fitted_points(limits: Limits) -> list[GridPoint]:
         ],
         limits,
     )
-
-
-def recorded_points(limits: Limits) -> list[GridPoint]:
-    """One of each number of tokens that steps are recorded of, the first time that they have as many."""
-    chunks = [((tokens, 0),) for tokens in range(1, limits.recorded_tokens + 1)]
-    return _allowed([GridPoint(0, 0, chunk) for chunk in chunks], limits)
 
 
 def held_out_points(limits: Limits) -> list[GridPoint]:

@@ -1,4 +1,4 @@
-"""Steps of few rows: recorded the first time, done again in one call from then on."""
+"""Steps are recorded the first time that there are so many rows, done again in one call from then on."""
 
 from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -10,19 +10,17 @@ from torch import Tensor
 from weft.ops.backend import Decoded, StepModel
 from weft.ops.cpu.attention import CpuPlan
 from weft.ops.cpu.library import kernels
-from weft.ops.cpu.recording import Arena, Choice, Recording, Slab, Watch
+from weft.ops.cpu.recording import Arena, Beginning, Choice, Recording, Slab, Watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from weft.ops.cpu._kernels import Operations, Program
 
-MOST_RECORDED_ROWS = 256
-"""Steps of more rows go operation by operation: there, what Python takes is little beside what they compute."""
-
 
 class RecordedSteps:
-    """What a backend remembers of models' steps, by number of rows. `embed`, `likeliest`: its operations.
+    """What a backend remembers of each model: the step of the most rows so far, whose operations do those of fewer,
+    too. `embed`, `likeliest`: its operations.
 
     `memory`: where results of operations go while a step is being recorded; None: wherever torch puts them.
     """
@@ -35,8 +33,9 @@ class RecordedSteps:
     ) -> None:
         self._operations, self._embed, self._likeliest = operations, embed, likeliest
         self.memory: Arena | None = None
-        self._slab = Slab()
-        self._recordings: MutableMapping[StepModel, dict[int, Recording | None]] = WeakKeyDictionary()
+        # Scores of a choice are apart, as only steps that decode have them: of fewer rows, by far.
+        self._slab, self._scores_slab = Slab(), Slab()
+        self._recordings: MutableMapping[StepModel, Recording | None] = WeakKeyDictionary()
 
     def forget(self) -> None:
         """Give up all recordings."""
@@ -47,7 +46,7 @@ class RecordedSteps:
         recording, result_TD = self._find(model, tokens_T, positions_T, plan)
         if recording is not None and result_TD is None:
             recording.replay(tokens_T, positions_T, plan.handle, recording.num_forward)
-            return recording.result_TD
+            return recording.result_TD[len(tokens_T)]
         return model.forward(tokens_T, positions_T, plan) if result_TD is None else result_TD
 
     def decode(
@@ -55,7 +54,8 @@ class RecordedSteps:
     ) -> Decoded:
         """See `Ops.decode`."""
         recording, result_TD = self._find(model, tokens_T, positions_T, plan)
-        if recording is not None and result_TD is None and recording.choice is not None:
+        choice = None if recording is None else recording.choice
+        if recording is not None and choice is not None and len(tokens_T) <= len(choice.scores_TV):
             return recording.replay_all(tokens_T, positions_T, plan.handle, chooses=chooses)
         if result_TD is None:
             result_TD = self.step(model, tokens_T, positions_T, plan)
@@ -68,14 +68,13 @@ class RecordedSteps:
         self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: CpuPlan
     ) -> tuple[Recording | None, Tensor | None]:
         """The recording of such a step; and the result of this one, where it was recorded by this call."""
-        rows, known = len(tokens_T), self._recordings.setdefault(model, {})
-        if rows > MOST_RECORDED_ROWS:
+        known = self._recordings.get(model)
+        if known is None and model in self._recordings:
             return None, None
-        recording = known.get(rows)
-        if rows not in known or (recording is not None and recording.layers is not plan.batch.layers):
-            known[rows], result_TD = self._record(model, tokens_T, positions_T, plan)
-            return known[rows], result_TD
-        return recording, None
+        if known is None or len(tokens_T) > len(known.result_TD) or known.layers is not plan.batch.layers:
+            self._recordings[model], result_TD = self._record(model, tokens_T, positions_T, plan)
+            return self._recordings[model], result_TD
+        return known, None
 
     def _record(
         self, model: StepModel, tokens_T: Tensor, positions_T: Tensor, plan: CpuPlan
@@ -83,23 +82,26 @@ class RecordedSteps:
         """Compute a step; its operations, or None where the model asks for more than these, and its result."""
         tokens_T, positions_T = tokens_T.clone(), positions_T.clone()
         program = kernels().Program(tokens_T.data_ptr(), positions_T.data_ptr(), len(tokens_T))
-        arena = Arena(self._slab)
-        with self._watched(program, arena, (tokens_T, positions_T)) as watch:
+        with self._watched(program, Arena(self._slab), (tokens_T, positions_T)) as watch:
             result_TD = model.forward(tokens_T, positions_T, plan)
-        layers = plan.batch.layers
-        recording = Recording(program, arena, tokens_T, positions_T, result_TD, layers, len(program))
-        return (recording if watch.is_complete else None), result_TD
+        if not (watch.is_complete and program.by_rows):
+            return None, result_TD
+        result, layers = Beginning(result_TD), plan.batch.layers
+        return Recording(program, tokens_T, positions_T, result, layers, len(program)), result_TD
 
     def _record_choice(
         self, model: StepModel, recording: Recording, result_TD: Tensor, *, chooses: bool
     ) -> Decoded:
         """Compute and record what follows the layers; the model is not remembered where it asks for more there."""
-        with self._watched(recording.program, recording.arena, ()) as watch:
+        recording.choice = None
+        recording.program.cut(recording.num_forward)
+        recording.program.expect(len(result_TD))
+        with self._watched(recording.program, Arena(self._scores_slab), ()) as watch:
             scores_TV = model.logits(result_TD)
             chosen_T = self._likeliest(scores_TV)
-        recording.choice = Choice(scores_TV, chosen_T.numpy())
-        if not watch.is_complete:
-            self._recordings[model][len(result_TD)] = None
+        recording.choice = Choice(Beginning(scores_TV), chosen_T.numpy())
+        if not (watch.is_complete and recording.program.by_rows):
+            self._recordings[model] = None
         return Decoded(result_TD, scores_TV, chosen_T.tolist() if chooses else None)
 
     @contextmanager

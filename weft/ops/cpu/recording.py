@@ -1,4 +1,4 @@
-"""A model's operations, remembered while it computes a step, so that later steps of as many rows need no Python.
+"""A model's operations, remembered while it computes a step, so that later steps of no more rows need no Python.
 
 Everything that a step computes must be an operation of the backend: what else the model asks of torch is seen by
 a dispatch mode, and a model that asks for anything but views and rows of a table is not remembered.
@@ -85,11 +85,27 @@ class Arena:
         return found
 
 
+class Beginning:
+    """The first rows of a tensor, as a step of fewer has them."""
+
+    def __init__(self, whole: Tensor) -> None:
+        self._whole, self._parts = whole, dict[int, Tensor]()
+
+    def __len__(self) -> int:
+        return len(self._whole)
+
+    def __getitem__(self, num_rows: int) -> Tensor:
+        """Made once: torch gives the interpreter to another thread while it makes a tensor."""
+        if num_rows not in self._parts:
+            self._parts[num_rows] = self._whole[:num_rows]
+        return self._parts[num_rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """Where a step leaves its scores and the likeliest tokens."""
 
-    scores_TV: Tensor
+    scores_TV: Beginning
     chosen_T: np.ndarray
 
 
@@ -103,10 +119,9 @@ class Recording:
     """
 
     program: "Program"
-    arena: Arena
     tokens_T: Tensor
     positions_T: Tensor
-    result_TD: Tensor
+    result_TD: Beginning
     layers: Sequence[LayerCache]
     num_forward: int
     choice: Choice | None = None
@@ -114,21 +129,22 @@ class Recording:
     def replay(
         self, tokens_T: Tensor, positions_T: Tensor, plan: "AttentionPlan", num_operations: int
     ) -> None:
-        """The same for as many other tokens, up to so many operations; results hold until the next replay. Asks nothing
-        of torch, for which the interpreter would be given to another thread in the midst of it."""
-        assert tokens_T.shape == positions_T.shape == self.tokens_T.shape
+        """The same for other tokens, at most as many, up to so many operations; results hold until the next replay.
+        Asks nothing of torch, for which the interpreter would be given to another thread in the midst of it."""
+        assert tokens_T.shape == positions_T.shape
         assert tokens_T.is_contiguous()
         assert positions_T.is_contiguous()
-        self.program.run(tokens_T.data_ptr(), positions_T.data_ptr(), plan, num_operations)
+        self.program.run(tokens_T.data_ptr(), positions_T.data_ptr(), len(tokens_T), plan, num_operations)
 
     def replay_all(
         self, tokens_T: Tensor, positions_T: Tensor, plan: "AttentionPlan", *, chooses: bool
     ) -> Decoded:
         """Scores too, and where it `chooses`, the likeliest tokens."""
         assert self.choice is not None
+        num_rows = len(tokens_T)
         self.replay(tokens_T, positions_T, plan, len(self.program) - (not chooses))
-        chosen = self.choice.chosen_T.tolist() if chooses else None
-        return Decoded(self.result_TD, self.choice.scores_TV, chosen)
+        chosen = self.choice.chosen_T[:num_rows].tolist() if chooses else None
+        return Decoded(self.result_TD[num_rows], self.choice.scores_TV[num_rows], chosen)
 
 
 class Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]

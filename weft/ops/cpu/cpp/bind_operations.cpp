@@ -99,8 +99,9 @@ void add_group(weft::AttentionPlan& self, Address tables, int width, int64_t num
 }
 
 void run(
-    const weft::Program& self, Address tokens, Address positions, weft::AttentionPlan& plan, size_t num_parts) {
-  self.run(static_cast<const int64_t*>(at(tokens)), static_cast<const int64_t*>(at(positions)), plan, num_parts);
+    const weft::Program& self, Address tokens, Address positions, int rows, weft::AttentionPlan& plan,
+    size_t num_parts) {
+  self.run(static_cast<const int64_t*>(at(tokens)), static_cast<const int64_t*>(at(positions)), rows, plan, num_parts);
 }
 
 void bind_data(nb::module_& module) {
@@ -129,12 +130,16 @@ void bind_operations(nb::module_& module) {
   nb::class_<weft::Program>(module, "Program")
       .def(
           "__init__",
-          [](weft::Program* self, Address tokens, Address positions, int count) {
-            new (self) weft::Program(static_cast<int64_t*>(to(tokens)), static_cast<int64_t*>(to(positions)), count);
+          [](weft::Program* self, Address tokens, Address positions, int most_rows) {
+            new (self)
+                weft::Program(static_cast<int64_t*>(to(tokens)), static_cast<int64_t*>(to(positions)), most_rows);
           },
-          "tokens"_a, "positions"_a, "count"_a)
+          "tokens"_a, "positions"_a, "most_rows"_a)
       .def("__len__", &weft::Program::size)
-      .def("run", &run, "tokens"_a, "positions"_a, "plan"_a, "num_parts"_a, unlocked)
+      .def_prop_ro("by_rows", &weft::Program::by_rows)
+      .def("expect", &weft::Program::expect, "rows"_a)
+      .def("cut", &weft::Program::cut, "num_parts"_a)
+      .def("run", &run, "tokens"_a, "positions"_a, "rows"_a, "plan"_a, "num_parts"_a, unlocked)
       .def("profile", &weft::Program::profile, "plan"_a, unlocked);
   nb::class_<weft::Operations>(module, "Operations")
       .def(

@@ -22,6 +22,11 @@ void check(const int64_t* tokens, int count, int64_t num_rows) {
     if (tokens[i] < 0 || tokens[i] >= num_rows) throw std::out_of_range("index out of range in a table");
 }
 
+Rows of_first(Rows rows, int count) {
+  rows.count = count;
+  return rows;
+}
+
 // Each thread's own, as large as the largest so far.
 float* scratch(size_t size) {
   thread_local AlignedBytes bytes;
@@ -47,32 +52,43 @@ const StepKernels& steps_of(const Kernels& kernels) {
   return *portable_steps();
 }
 
-void Program::run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan, size_t num_parts) const {
-  if (plan.num_rows() != count_) throw std::invalid_argument("a plan is of another step");
-  memcpy(tokens_, tokens, static_cast<size_t>(count_) * sizeof *tokens);
-  memcpy(positions_, positions, static_cast<size_t>(count_) * sizeof *positions);
-  for (size_t part = 0; part < std::min(num_parts, parts_.size()); ++part) parts_[part].work(plan);
+void Program::add(const char* name, int rows, Work work) {
+  by_rows_ = by_rows_ && rows == rows_now_;
+  parts_.push_back({name, rows, std::move(work)});
+}
+
+void Program::run(
+    const int64_t* tokens, const int64_t* positions, int rows, AttentionPlan& plan, size_t num_parts) const {
+  if (plan.num_rows() != rows) throw std::invalid_argument("a plan is of another step");
+  num_parts = std::min(num_parts, parts_.size());
+  for (size_t part = 0; part < num_parts; ++part)
+    if (rows > parts_[part].most_rows) throw std::invalid_argument("a step of more rows than were recorded");
+  memcpy(tokens_, tokens, static_cast<size_t>(rows) * sizeof *tokens);
+  memcpy(positions_, positions, static_cast<size_t>(rows) * sizeof *positions);
+  for (size_t part = 0; part < num_parts; ++part) parts_[part].work(plan, rows);
 }
 
 std::vector<std::pair<std::string, double>> Program::profile(AttentionPlan& plan) const {
   std::vector<std::pair<std::string, double>> found;
   for (const Part& part : parts_) {
     const auto begin = std::chrono::steady_clock::now();
-    part.work(plan);
+    part.work(plan, plan.num_rows());
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     found.emplace_back(part.name, took.count());
   }
   return found;
 }
 
-void Operations::perform(const char* name, Program::Work work) {
+void Operations::perform(const char* name, int rows, Program::Work work) {
   AttentionPlan none({}, 1);
-  work(none);
-  if (program_ != nullptr) program_->add(name, std::move(work));
+  work(none, rows);
+  if (program_ != nullptr) program_->add(name, rows, std::move(work));
 }
 
 void Operations::linear(const Layer& layer, const Input& input, const Output& output) {
-  perform("linear", [=](AttentionPlan&) { engine_.linear({layer, input, output}); });
+  perform("linear", input.rows, [=](AttentionPlan&, int rows) {
+    engine_.linear({layer, {input.number, input.values, rows, input.width}, output});
+  });
 }
 
 void PackedEmbedding::copy(int64_t row, uint8_t* output) const {
@@ -82,64 +98,74 @@ void PackedEmbedding::copy(int64_t row, uint8_t* output) const {
 }
 
 void Operations::embed(const Embedding& embedding, const int64_t* tokens, int count, uint8_t* output) {
-  perform("embed", [=](AttentionPlan&) {
-    check(tokens, count, embedding.num_rows);
-    for (int i = 0; i < count; ++i)
+  perform("embed", count, [=](AttentionPlan&, int rows) {
+    check(tokens, rows, embedding.num_rows);
+    for (int i = 0; i < rows; ++i)
       memcpy(output + i * embedding.row_bytes, embedding.table + tokens[i] * embedding.row_bytes, embedding.row_bytes);
   });
 }
 
 void Operations::embed_packed(const PackedEmbedding& embedding, const int64_t* tokens, int count, uint8_t* output) {
-  perform("embed", [=](AttentionPlan&) {
-    check(tokens, count, embedding.num_rows);
-    each(pool(), count, count < kManyRows, [&](int i) { embedding.copy(tokens[i], output + i * embedding.row_bytes); });
+  perform("embed", count, [=](AttentionPlan&, int rows) {
+    check(tokens, rows, embedding.num_rows);
+    each(pool(), rows, rows < kManyRows, [&](int i) { embedding.copy(tokens[i], output + i * embedding.row_bytes); });
   });
 }
 
 void Operations::norm(Number number, const Rows& x, const void* weight, float eps, void* output) {
-  perform("norm", [=](AttentionPlan&) {
-    by_rows(pool(), x, [&](int first, int end) { kernels_.norm(number, x, weight, eps, output, first, end); });
+  perform("norm", x.count, [=](AttentionPlan&, int rows) {
+    by_rows(pool(), of_first(x, rows), [&](int first, int end) {
+      kernels_.norm(number, x, weight, eps, output, first, end);
+    });
   });
 }
 
 void Operations::add_norm(
     Number number, const Rows& x, const Rows& y, const void* weight, float eps, void* stream, void* output) {
-  perform("add_norm", [=](AttentionPlan&) {
-    by_rows(pool(), x, [&](int first, int end) {
+  perform("add_norm", x.count, [=](AttentionPlan&, int rows) {
+    by_rows(pool(), of_first(x, rows), [&](int first, int end) {
       kernels_.add_norm(number, x, y, weight, eps, stream, output, first, end);
     });
   });
 }
 
 void Operations::rotate(Number number, const Rows& x, const Rows& cosines, const Rows& sines, void* output) {
-  perform("rotate", [=](AttentionPlan&) {
-    by_rows(pool(), x, [&](int first, int end) { kernels_.rotate(number, x, cosines, sines, output, first, end); });
+  perform("rotate", x.count, [=](AttentionPlan&, int rows) {
+    by_rows(pool(), of_first(x, rows), [&](int first, int end) {
+      kernels_.rotate(number, x, cosines, sines, output, first, end);
+    });
   });
 }
 
 void Operations::gate(Number number, const Rows& both, void* output) {
-  perform("gate", [=](AttentionPlan&) {
-    by_rows(pool(), both, [&](int first, int end) { kernels_.gate(number, both, output, first, end); });
+  perform("gate", both.count, [=](AttentionPlan&, int rows) {
+    by_rows(pool(), of_first(both, rows), [&](int first, int end) { kernels_.gate(number, both, output, first, end); });
   });
 }
 
 void Operations::experts(std::shared_ptr<const Experts> experts, const ExpertRows& rows) {
-  perform("experts", [=](AttentionPlan&) { compute_experts(*experts, rows, engine_, kernels_); });
+  perform("experts", rows.tokens.count, [=](AttentionPlan&, int count) {
+    ExpertRows some = rows;
+    some.scores.count = some.tokens.count = count;
+    compute_experts(*experts, some, engine_, kernels_);
+  });
 }
 
 void Operations::likeliest(const Rows& scores, int64_t* tokens) {
-  perform("likeliest", [=](AttentionPlan&) {
-    by_rows(pool(), scores, [&](int first, int end) { kernels_.likeliest(scores, tokens, first, end); });
+  perform("likeliest", scores.count, [=](AttentionPlan&, int rows) {
+    by_rows(pool(), of_first(scores, rows), [&](int first, int end) { kernels_.likeliest(scores, tokens, first, end); });
   });
 }
 
 void Operations::attend(const Attention& layer, int group, AttentionPlan& plan) {
-  attend_now(layer, group, plan);
+  const int count = layer.queries.count;
+  attend_now(layer, group, plan, count);
   if (program_ != nullptr)
-    program_->add("attend", [=](AttentionPlan& other) { attend_now(layer, group, other); });
+    program_->add("attend", count, [=](AttentionPlan& other, int rows) { attend_now(layer, group, other, rows); });
 }
 
-void Operations::attend_now(const Attention& layer, int group, AttentionPlan& plan) {
+void Operations::attend_now(Attention layer, int group, AttentionPlan& plan, int rows) {
+  layer.queries.count = layer.keys.count = layer.values.count = rows;
   const int heads = layer.cache.heads;
   const std::vector<int64_t>& slots = plan.slots(group);
   if (static_cast<int>(slots.size()) != layer.queries.count) throw std::invalid_argument("a plan is of another step");

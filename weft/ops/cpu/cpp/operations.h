@@ -17,12 +17,20 @@ namespace weft {
 // the plan of attention. `tokens`, `positions`: of a step's rows, which are read there.
 class Program {
  public:
-  using Work = std::function<void(AttentionPlan&)>;
-  Program(int64_t* tokens, int64_t* positions, int count) : tokens_(tokens), positions_(positions), count_(count) {}
-  void add(const char* name, Work work) { parts_.push_back({name, std::move(work)}); }
-  // The first `num_parts` for other tokens at other positions, as many as before. Throws `std::invalid_argument` for a plan
-  // of another step.
-  void run(const int64_t* tokens, const int64_t* positions, AttentionPlan& plan, size_t num_parts) const;
+  // Of the first `rows` rows of the step.
+  using Work = std::function<void(AttentionPlan&, int rows)>;
+  Program(int64_t* tokens, int64_t* positions, int most_rows)
+      : tokens_(tokens), positions_(positions), rows_now_(most_rows) {}
+  // What is added from now on is computed of so many rows, and can be of fewer.
+  void expect(int rows) { rows_now_ = rows; }
+  void add(const char* name, int rows, Work work);
+  // Only the first `num_parts` are kept.
+  void cut(size_t num_parts) { parts_.erase(parts_.begin() + static_cast<ptrdiff_t>(num_parts), parts_.end()); }
+  // Whether each operation had a row for each of the step's.
+  bool by_rows() const { return by_rows_; }
+  // The first `num_parts` for `rows` other tokens at other positions. Throws `std::invalid_argument` for more than one
+  // of them was recorded with, and for a plan of another step.
+  void run(const int64_t* tokens, const int64_t* positions, int rows, AttentionPlan& plan, size_t num_parts) const;
   // The same for what was run last; how long each operation took, in seconds, by name and in their order.
   std::vector<std::pair<std::string, double>> profile(AttentionPlan& plan) const;
   size_t size() const { return parts_.size(); }
@@ -30,10 +38,12 @@ class Program {
  private:
   struct Part {
     const char* name;
+    int most_rows;
     Work work;
   };
   int64_t *tokens_, *positions_;
-  int count_;
+  int rows_now_;
+  bool by_rows_ = true;
   std::vector<Part> parts_;
 };
 
@@ -75,8 +85,8 @@ class Operations {
   void attend(const Attention& layer, int group, AttentionPlan& plan);
 
  private:
-  void perform(const char* name, Program::Work work);
-  void attend_now(const Attention& layer, int group, AttentionPlan& plan);
+  void perform(const char* name, int rows, Program::Work work);
+  void attend_now(Attention layer, int group, AttentionPlan& plan, int rows);
   Pool& pool() { return engine_.pool(); }
 
   Engine& engine_;
