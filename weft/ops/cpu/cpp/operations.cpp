@@ -153,7 +153,9 @@ void Operations::experts(std::shared_ptr<const Experts> experts, const ExpertRow
 
 void Operations::likeliest(const Rows& scores, int64_t* tokens) {
   perform("likeliest", scores.count, [=](AttentionPlan&, int rows) {
-    by_rows(pool(), of_first(scores, rows), [&](int first, int end) { kernels_.likeliest(scores, tokens, first, end); });
+    by_rows(pool(), of_first(scores, rows), [&](int first, int end) {
+      kernels_.likeliest(scores, tokens, first, end);
+    });
   });
 }
 
