@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
+from statistics import fmean, median
 
 import pytest
 
@@ -136,6 +137,18 @@ def test_a_validation_plays_every_load(found: LocalValidation) -> None:
     assert found.runs[0].slowdowns[1] == found.runs[1].slowdowns[0] > 0.0
 
 
+def test_runs_are_simulated_as_fast_as_the_machine_was_in_the_probes_near_them(
+    found: LocalValidation,
+) -> None:
+    first, last = found.runs
+    probes = fmean([*first.slowdowns, last.slowdowns[1]])
+    assert [run.expected_slowdown for run in found.runs] == pytest.approx([probes, probes])
+    for run in found.runs:
+        slower = run.expected_slowdown - 1.0
+        assert (run.simulated["e2e p50"] - run.as_calibrated["e2e p50"]) * slower >= 0.0
+        assert run.errors["e2e p50"] == run.simulated["e2e p50"] / run.live["e2e p50"] - 1.0
+
+
 def test_flipped_runs_stand_apart(found: LocalValidation) -> None:
     apart = replace(found, flipped=(False, True))
     assert apart.compared(0.5)
@@ -159,6 +172,8 @@ def test_a_validation_is_text_and_json(found: LocalValidation) -> None:
     steady = replace(found, flipped=(False, False))
     data = json.loads(json.dumps(steady.as_json(), allow_nan=False))
     assert {"machine", "profile", "settings", "knee_per_s", "median_error", "worst_error"} <= set(data)
+    assert data["as_calibrated_worst_error"] == max(steady.as_calibrated_errors)
+    assert data["known_speed_median_error"] == median(steady.known_speed_errors)
     assert data["loads"]["0.9"]["runs"].keys() == dict.fromkeys(FIGURES).keys()
     assert [run["flipped"] for run in data["runs"]] == [False, False]
     text = describe_validation(steady)

@@ -18,11 +18,13 @@ CHANGED_SHARE = 0.05
 @dataclass(frozen=True, slots=True)
 class Run:
     """One load live and simulated: `FIGURES` of both, and how far these are apart. `load`: as a share of the knee.
-    `slowdown`: how many times as long as the profile says all steps of the live run took together; `known_speed`: the
-    simulated figures where that one number is known, so that what is left is what the profile says of one step beside
-    another. `replay_error`: the largest error of a simulation that takes the duration of each live step, for which no
-    cost model is to blame, and whether its steps were the same (`replay_is_equal`). Before and after the run:
-    `bandwidths`, in bytes per second, and `slowdowns` of an engine that served the calibration's load."""
+    `expected_slowdown`: how many times as long as the profile says steps took in the probes nearest to the run, and
+    take in `simulated`; in `as_calibrated` they take what the profile says. `slowdown`: the same of all steps of the
+    live run; `known_speed`: the simulated figures where that one number is known, so that what is left is what the
+    profile says of one step beside another. `replay_error`: the largest error of a simulation that takes the duration
+    of each live step, for which no cost model is to blame, and whether its steps were the same (`replay_is_equal`).
+    Before and after the run: `bandwidths`, in bytes per second, and `slowdowns` of an engine that served the
+    calibration's load."""
 
     load: float
     rate_per_s: float
@@ -32,6 +34,8 @@ class Run:
     live: dict[str, float]
     simulated: dict[str, float]
     errors: dict[str, float]
+    expected_slowdown: float
+    as_calibrated: dict[str, float]
     slowdown: float
     known_speed: dict[str, float]
     replay_error: float
@@ -68,6 +72,11 @@ class LocalValidation:
         return self._errors(lambda run: run.simulated)
 
     @property
+    def as_calibrated_errors(self) -> list[float]:
+        """The same where the profile is the last that is known of the machine's speed."""
+        return self._errors(lambda run: run.as_calibrated)
+
+    @property
     def known_speed_errors(self) -> list[float]:
         """The same where it is known how fast the machine was in each run."""
         return self._errors(lambda run: run.known_speed)
@@ -83,7 +92,6 @@ class LocalValidation:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, with what and when it was measured."""
-        errors, known_speed = self.errors, self.known_speed_errors
         by_load = {
             f"{load:g}": {
                 name: {each: figure._asdict() for each, figure in self.compared(load, flipped=apart).items()}
@@ -97,12 +105,19 @@ class LocalValidation:
             "settings": asdict(self.settings) | {"directory": str(self.settings.directory)},
             "profile": self.profile.as_json(),
             "knee_per_s": self.knee_per_s,
-            "median_error": median(errors) if errors else None,
-            "worst_error": max(errors, default=None),
-            "known_speed_median_error": median(known_speed) if known_speed else None,
-            "known_speed_worst_error": max(known_speed, default=None),
+            **_in_short("", self.errors),
+            **_in_short("as_calibrated_", self.as_calibrated_errors),
+            **_in_short("known_speed_", self.known_speed_errors),
             "loads": by_load,
             "runs": [
                 asdict(run) | {"flipped": apart} for run, apart in zip(self.runs, self.flipped, strict=True)
             ],
         }
+
+
+def _in_short(prefix: str, errors: list[float]) -> dict[str, float | None]:
+    """Nothing is known of no errors."""
+    return {
+        f"{prefix}median_error": median(errors) if errors else None,
+        f"{prefix}worst_error": max(errors, default=None),
+    }

@@ -16,7 +16,6 @@ def describe_validation(found: LocalValidation) -> list[str]:
         sum(run.num_capped for run in found.runs),
         sum(run.num_requests for run in found.runs),
     )
-    errors, known_speed = found.errors, found.known_speed_errors
     lines = [
         f"profile    {profile.profile}; steps within {profile.relative_error:.1%} (four fifths of those held out)",
         f"knee       {found.knee_per_s:.4g} requests/s",
@@ -28,10 +27,11 @@ def describe_validation(found: LocalValidation) -> list[str]:
     ]
     if any(found.flipped):
         lines += ["runs with a flipped probe:", *_table(found, flipped=True)]
-    if errors:
+    if found.errors:
         lines += [
-            f"error      {_in_short(errors)}",
-            f"           {_in_short(known_speed)}, were it known how fast the machine is in each run",
+            f"error      {_in_short(found.errors)}",
+            f"           {_in_short(found.as_calibrated_errors)}, were nothing known of probes",
+            f"           {_in_short(found.known_speed_errors)}, were it known how fast the machine is in each run",
         ]
     replayed = max(run.replay_error for run in found.runs)
     num_equal = sum(run.replay_is_equal for run in found.runs)
