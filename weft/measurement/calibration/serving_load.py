@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from weft.executor.loading import Serving
 
 CLIENTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
-FEWEST_TOKENS, MOST_TOKENS = 16, 1024
+FEWEST_TOKENS, MOST_TOKENS = 16, 512
 """Of a prompt; as many of twice the length as of a length."""
 
 MOST_OUTPUT_TOKENS = 48
