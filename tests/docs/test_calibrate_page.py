@@ -12,7 +12,7 @@ from weft.measurement.calibration.wakings import PAUSES_S
 from weft.measurement.calibration.wakings import PROMPT_TOKENS as WAKING_TOKENS
 from weft.measurement.local_validation import LocalSettings
 from weft.measurement.local_validation.results import CHANGED_SHARE
-from weft.measurement.local_validation.validating import PROBE_SHARE
+from weft.measurement.local_validation.validating import NEAR_PROBES, PROBE_SHARE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "calibrate.md").read_text(encoding="utf-8")
 
@@ -32,8 +32,9 @@ def test_figures_are_those_of_the_code() -> None:
     assert f"{NUM_BLOCKS[0]} to {NUM_BLOCKS[-1]} blocks" in PAGE
     assert f"in tiles of {TILE_ROWS['reference']}" in PAGE
     assert PADS_DECODES == {"torch": True, "reference": False, "cpu": False}
-    assert PROBE_SHARE == 1 / 20
-    assert "for a 20th of the time" in PAGE
+    assert (PROBE_SHARE, NEAR_PROBES) == (1 / 10, 2)
+    assert "for a 10th of the time" in PAGE
+    assert "the four probes nearest" in PAGE
     assert f"more than {100 * CHANGED_SHARE:.0f} % more or less" in PAGE
     settings = LocalSettings(Path("a model"))
     assert f"divided by {settings.divisor}" in PAGE
